@@ -1,0 +1,41 @@
+import type { Readable } from "node:stream";
+import type { Descriptor, Digest } from "@strata/oci";
+import type { Lease } from "./leases.js";
+
+/** Content-addressed bytes: manifests, kept packed layers. There is no delete: drop references, the collector deletes. */
+export interface ContentStore {
+  /**
+   * Stores a body, verified while written; with `expected` a wrong digest or size is DataLoss and nothing is kept.
+   * Content that exists already is success.
+   */
+  put(body: Readable | Uint8Array, lease: Lease, expected?: Partial<Descriptor>): Promise<Descriptor>;
+  /**
+   * A download under way, found again by `ref` after a drop or a restart. `offset` is what it holds already.
+   * Only one ingest of a ref is open at a time; a second caller waits.
+   */
+  ingest(ref: string, expected: Descriptor, lease: Lease): Promise<Ingest>;
+  /** Verified while it is read: an error surfaces before the end of the stream. NotFound when absent. */
+  open(digest: Digest, offset?: number): Promise<Readable>;
+  /** Whole content, verified. */
+  read(digest: Digest): Promise<Buffer>;
+  stat(digest: Digest): Descriptor | undefined;
+  list(): Iterable<Descriptor>;
+}
+
+/** A resumable write of one blob. */
+export interface Ingest {
+  /** Bytes on disk so far. */
+  readonly offset: number;
+  /** Absolute path of the file being filled, for readers that start before the end. */
+  readonly path: string;
+  /** Appends; resolves when the bytes are in the file. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Forgets what was written (the server would not resume). */
+  truncate(): Promise<void>;
+  /** Verifies the digest and makes the blob durable. DataLoss (and the bytes are dropped) when it does not match. */
+  commit(): Promise<Descriptor>;
+  /** Verifies the digest, then drops the file: for blobs that were applied and are not to be kept. */
+  verify(): Promise<void>;
+  /** Closes without commit; `keep` leaves the bytes for a later resume. */
+  abort(keep: boolean): Promise<void>;
+}

@@ -1,0 +1,30 @@
+import type { NodeKind } from "./leases.js";
+import type { Usage } from "./storage.js";
+
+/** A store whose entries the collector deletes. */
+export interface Collectable {
+  readonly kind: NodeKind;
+  /** Drops the rows of unreachable keys, within the collector's transaction; what is on disk becomes an orphan. */
+  forget(keys: readonly string[]): void;
+  /** Removes what is on disk but not in the tables. The same code runs at start-up and after a collection. */
+  sweep(): Promise<Usage>;
+}
+
+export interface GcItem {
+  readonly kind: NodeKind;
+  readonly key: string;
+  readonly bytes: number;
+}
+
+export interface GcReport {
+  readonly items: readonly GcItem[];
+  readonly freed: Usage;
+}
+
+export interface GarbageCollector {
+  /** Forgets what no root reaches and sweeps it from disk (`wait`: until the disk is free; else in the background). */
+  collect(options?: { dryRun?: boolean; wait?: boolean }): Promise<GcReport>;
+  notify(event: "mutation" | "deletion"): void;
+  /** Start-up: voids old leases, forgets half-made rows, sweeps every store. */
+  recover(): Promise<GcReport>;
+}

@@ -1,0 +1,58 @@
+import type { Readable } from "node:stream";
+import type { ChainId, DiffId } from "@strata/oci";
+import type { Lease } from "./leases.js";
+import type { SnapshotId } from "./ids.js";
+import type { Change, Usage } from "./storage.js";
+
+/** A committed, read-only layer on its chain. */
+export interface Layer {
+  readonly chainId: ChainId;
+  readonly diffId: DiffId;
+  readonly parent: ChainId | null;
+  readonly driver: string;
+  readonly snapshot: SnapshotId;
+  /** Sum of the file sizes in the tar: what `docker history` and image sizes count. */
+  readonly size: number;
+  /** Bytes and inodes on disk. */
+  readonly usage: Usage;
+  readonly createdAt: number;
+  readonly lastUsedAt: number;
+}
+
+export interface LayerStore {
+  /**
+   * Applies an uncompressed tar on top of `parent`; its diff ID is computed while it streams. An equal chain that
+   * exists already is success: the stream is still read to its end and verified. On error nothing is left behind.
+   */
+  register(tar: Readable, parent: ChainId | null, lease: Lease): Promise<Layer>;
+  /** NotFound when absent. */
+  get(id: ChainId): Layer;
+  has(id: ChainId): boolean;
+  list(): Iterable<Layer>;
+  /** Makes the init and the writable snapshot of a container. `init` lists what must exist as mount points. */
+  createWritable(owner: string, parent: ChainId | null, lease: Lease, options?: WritableOptions): Promise<void>;
+  /** Mounts once and counts; the mount goes with the last release. A mount that outlived the daemon is taken over. */
+  mount(owner: string): Promise<Mounted>;
+  changes(owner: string): AsyncIterable<Change>;
+  /** Exact bytes of a layer (verified against its diff ID), or a layer tar of what a container changed. */
+  tar(source: ChainId | { readonly owner: string }): Promise<Readable>;
+  /** Size of what the container changed. */
+  usage(owner: string): Promise<Usage>;
+  /** Unmounts and forgets the writable snapshot; the directory goes to the trash. Absent is success. */
+  release(owner: string): Promise<void>;
+  /** GraphDriver of inspect. */
+  describe(source: ChainId | { readonly owner: string }): { name: string; data: Readonly<Record<string, string>> };
+}
+
+export interface WritableOptions {
+  /** Bytes, where the driver can limit; refused where it cannot. */
+  readonly size?: number;
+  /** A throw-away container: its mount need not reach the disk. */
+  readonly volatile?: boolean;
+}
+
+/** A tree that is mounted for as long as it is held. */
+export interface Mounted {
+  readonly path: string;
+  release(): Promise<void>;
+}

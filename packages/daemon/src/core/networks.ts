@@ -1,0 +1,79 @@
+import type { NetworkId } from "./ids.js";
+
+/** A network as it was asked for and made. */
+export interface Network {
+  readonly id: NetworkId;
+  readonly name: string;
+  readonly driver: string;
+  readonly createdAt: number;
+  readonly internal: boolean;
+  readonly attachable: boolean;
+  readonly ipv6: boolean;
+  readonly ipam: readonly IpamPool[];
+  readonly options: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+}
+export interface IpamPool {
+  readonly subnet: string;
+  readonly gateway?: string;
+  readonly range?: string;
+}
+
+/** A container's place on a network. */
+export interface Endpoint {
+  readonly id: string;
+  readonly network: NetworkId;
+  readonly container: string;
+  readonly interfaceName: string;
+  readonly hostInterface: string;
+  readonly mac: string;
+  readonly ipv4: string | null;
+  readonly prefix: number;
+  readonly gateway: string | null;
+  readonly ipv6: string | null;
+  readonly prefix6: number;
+  readonly gateway6: string | null;
+  readonly aliases: readonly string[];
+}
+export interface PortBinding {
+  readonly protocol: "tcp" | "udp" | "sctp";
+  readonly containerPort: number;
+  readonly hostIp: string;
+  readonly hostPort: number;
+}
+
+/** Durable facts about networks; addresses are handed out in one statement. */
+export interface NetworkStore {
+  create(network: Network): void;
+  get(idOrName: string): Network;
+  list(): Iterable<Network>;
+  remove(id: NetworkId): void;
+  /** Records an endpoint; AlreadyExists when the address is taken. */
+  addEndpoint(endpoint: Endpoint): void;
+  removeEndpoint(network: NetworkId, container: string): void;
+  endpoints(filter: { network?: NetworkId; container?: string }): Endpoint[];
+  setPorts(container: string, ports: readonly PortBinding[]): void;
+  ports(container?: string): (PortBinding & { readonly container: string })[];
+}
+
+/** What touches the kernel. Every verb is idempotent: the state holds afterwards, whoever made it. */
+export interface NetworkDriver {
+  readonly name: string;
+  /** Makes the bridge and its rules. */
+  ensure(network: Network): Promise<void>;
+  remove(network: Network): Promise<void>;
+  /** Plugs a network namespace in. */
+  connect(network: Network, endpoint: Endpoint, netns: string): Promise<void>;
+  disconnect(network: Network, endpoint: Endpoint, netns: string): Promise<void>;
+  publish(network: Network, endpoint: Endpoint, ports: readonly PortBinding[]): Promise<void>;
+  unpublish(network: Network, endpoint: Endpoint, ports: readonly PortBinding[]): Promise<void>;
+}
+
+/** Network namespaces, bind-mounted under the exec root so that they outlive the daemon. */
+export interface NamespaceManager {
+  /** Makes (or finds) the namespace with loopback up; returns its path. */
+  create(id: string): Promise<string>;
+  path(id: string): string;
+  remove(id: string): Promise<void>;
+  list(): Promise<string[]>;
+}

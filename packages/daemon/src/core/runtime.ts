@@ -1,0 +1,87 @@
+import type { Readable } from "node:stream";
+
+export interface Exit {
+  /** Exit code, or 128 + signal. */
+  readonly code: number;
+  readonly oomKilled: boolean;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+export type RuntimeStatus = "creating" | "created" | "running" | "paused" | "stopped";
+export interface RuntimeState {
+  readonly id: string;
+  readonly status: RuntimeStatus;
+  readonly pid: number;
+}
+
+/** A record that a container or exec wrote. */
+export interface Output {
+  readonly stream: "stdout" | "stderr";
+  readonly data: Buffer;
+  /** RFC 3339 with nanoseconds. */
+  readonly time: string;
+  /** The line goes on in the next record of this stream. */
+  readonly partial: boolean;
+}
+
+/** The streams of a container or exec, for as long as it lives. They outlive the daemon. */
+export interface Process {
+  readonly pid: number;
+  /** Ends when the process and its monitor are gone and all output was read. One reader; pausing it pushes back. */
+  readonly output: AsyncIterable<readonly Output[]> & { pause(): void; resume(): void };
+  /** Writes to stdin; resolves when taken. */
+  write(data: Uint8Array): Promise<void>;
+  closeStdin(): void;
+  resize(height: number, width: number): Promise<void>;
+  readonly exit: Promise<Exit>;
+}
+export interface ProcessIo {
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  /** Close stdin when the first attached client leaves. */
+  readonly stdinOnce: boolean;
+}
+
+/** The OCI runtime behind its monitor: one method per verb. `bundle` holds config.json (runtime-spec). */
+export interface Runtime {
+  readonly name: string;
+  readonly path: string;
+  create(id: string, bundle: string, io: ProcessIo): Promise<Process>;
+  start(id: string): Promise<void>;
+  /** Runs a runtime-spec process in a running container. */
+  exec(id: string, process: object, io: ProcessIo): Promise<Process>;
+  /** After a restart of the daemon: finds the process again, or its recorded exit. Undefined when nothing is known. */
+  adopt(id: string, bundle: string, io: ProcessIo): Promise<Process | Exit | undefined>;
+  kill(id: string, signal: number, all?: boolean): Promise<void>;
+  pause(id: string, paused: boolean): Promise<void>;
+  update(id: string, resources: object): Promise<void>;
+  state(id: string): Promise<RuntimeState | undefined>;
+  /** Removes what the runtime and the monitor keep. Absent is success. */
+  delete(id: string): Promise<void>;
+}
+
+/** Where the output of a container is kept. */
+export interface LogDriver {
+  readonly name: string;
+  /** Opens the log of a container for writing. */
+  open(file: string, options: Readonly<Record<string, string>>): Promise<LogWriter>;
+  /** Reads it; with `follow` goes on until `signal` aborts or the writer closes. */
+  read(file: string, options: LogQuery, signal: AbortSignal): AsyncIterable<readonly Output[]>;
+}
+export interface LogWriter {
+  write(records: readonly Output[]): Promise<void>;
+  close(): Promise<void>;
+}
+export interface LogQuery {
+  readonly follow: boolean;
+  /** Lines from the end; undefined is all. */
+  readonly tail?: number;
+  /** Milliseconds since the epoch. */
+  readonly since?: number;
+  readonly until?: number;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+}
+
+export type StdioChunk = { stream: "stdin" | "stdout" | "stderr"; data: Buffer };
+export type { Readable };

@@ -1,0 +1,202 @@
+/**
+ * The one FFI file: Linux system calls that Node has no API for. Nothing here keeps state.
+ * Every function throws an Error with Node's fields (`code`, `errno`, `syscall`, `path`) when the call fails.
+ * Usable from worker threads.
+ */
+import { constants } from "node:os";
+import koffi from "koffi";
+
+const lib = koffi.load("libc.so.6");
+const names = new Map<number, string>(Object.entries(constants.errno).map(([name, n]) => [n, name]));
+
+function fail(syscall: string, path?: string): never {
+  const errno = koffi.errno();
+  const code = names.get(errno) ?? `E${errno}`;
+  const error = new Error(`${code}: ${syscall}${path === undefined ? "" : ` '${path}'`}`) as NodeJS.ErrnoException;
+  error.code = code;
+  error.errno = -errno;
+  error.syscall = syscall;
+  if (path !== undefined) error.path = path;
+  throw error;
+}
+const check = (result: number, syscall: string, path?: string): number => (result < 0 ? fail(syscall, path) : result);
+
+export const AT_FDCWD = -100;
+export const AT_SYMLINK_NOFOLLOW = 0x100;
+export const AT_REMOVEDIR = 0x200;
+export const AT_EMPTY_PATH = 0x1000;
+export const O_PATH = 0o10000000;
+export const O_CLOEXEC = 0o2000000;
+export const O_NOFOLLOW = 0o400000;
+export const O_DIRECTORY = 0o200000;
+
+export const MS = { RDONLY: 1, NOSUID: 2, NODEV: 4, NOEXEC: 8, REMOUNT: 32, NOATIME: 1024, BIND: 4096, MOVE: 8192, REC: 16384, UNBINDABLE: 1 << 17, PRIVATE: 1 << 18, SLAVE: 1 << 19, SHARED: 1 << 20, RELATIME: 1 << 21 } as const;
+export const MNT_DETACH = 2;
+
+const c = {
+  mount: lib.func("int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)"),
+  umount2: lib.func("int umount2(const char *target, int flags)"),
+  openat: lib.func("int openat(int dir, const char *path, int flags, unsigned int mode)"),
+  close: lib.func("int close(int fd)"),
+  mkdirat: lib.func("int mkdirat(int dir, const char *path, unsigned int mode)"),
+  mknodat: lib.func("int mknodat(int dir, const char *path, unsigned int mode, unsigned long dev)"),
+  symlinkat: lib.func("int symlinkat(const char *target, int dir, const char *path)"),
+  linkat: lib.func("int linkat(int fromDir, const char *from, int toDir, const char *to, int flags)"),
+  unlinkat: lib.func("int unlinkat(int dir, const char *path, int flags)"),
+  fchownat: lib.func("int fchownat(int dir, const char *path, unsigned int uid, unsigned int gid, int flags)"),
+  fchmodat: lib.func("int fchmodat(int dir, const char *path, unsigned int mode, int flags)"),
+  utimensat: lib.func("int utimensat(int dir, const char *path, const int64_t *times, int flags)"),
+  write: lib.func("long write(int fd, const uint8_t *data, size_t n)"),
+  lsetxattr: lib.func("int lsetxattr(const char *path, const char *name, const uint8_t *value, size_t size, int flags)"),
+  lgetxattr: lib.func("long lgetxattr(const char *path, const char *name, _Out_ uint8_t *value, size_t size)"),
+  llistxattr: lib.func("long llistxattr(const char *path, _Out_ uint8_t *list, size_t size)"),
+  lremovexattr: lib.func("int lremovexattr(const char *path, const char *name)"),
+  syncfs: lib.func("int syncfs(int fd)"),
+  flock: lib.func("int flock(int fd, int operation)"),
+  mkfifo: lib.func("int mkfifo(const char *path, unsigned int mode)"),
+  fcntl: lib.func("int fcntl(int fd, int command, long argument)"),
+  unshare: lib.func("int unshare(int flags)"),
+  setns: lib.func("int setns(int fd, int type)"),
+  socket: lib.func("int socket(int domain, int type, int protocol)"),
+  connect: lib.func("int connect(int fd, const uint8_t *address, unsigned int size)"),
+  send: lib.func("long send(int fd, const uint8_t *data, size_t n, int flags)"),
+  shutdown: lib.func("int shutdown(int fd, int how)"),
+  openat2: lib.func("syscall", "long", ["long", "int", "str", "const uint64_t *", "size_t"]),
+  fsopen: lib.func("syscall", "long", ["long", "str", "uint"]),
+  fsconfig: lib.func("syscall", "long", ["long", "int", "uint", "str", "str", "int"]),
+  fsmount: lib.func("syscall", "long", ["long", "int", "uint", "uint"]),
+  moveMount: lib.func("syscall", "long", ["long", "int", "str", "int", "str", "uint"]),
+};
+
+export function mount(source: string, target: string, type: string | null, flags: number, data: string | null = null): void {
+  check(c.mount(source, target, type, flags, data), "mount", target);
+}
+export function umount(target: string, flags = 0): void {
+  check(c.umount2(target, flags), "umount2", target);
+}
+
+/** Opens below a directory. Plain openat(2); for untrusted paths use openInRoot. */
+export function openat(dir: number, path: string, flags: number, mode = 0): number {
+  return check(c.openat(dir, path, flags | O_CLOEXEC, mode), "openat", path);
+}
+const RESOLVE_IN_ROOT = 0x10n;
+const RESOLVE_NO_MAGICLINKS = 0x02n;
+/** openat2(2) with RESOLVE_IN_ROOT: symlinks and `..` cannot leave `root`. Linux 5.6. */
+export function openInRoot(root: number, path: string, flags: number, mode = 0): number {
+  const how = new BigUint64Array([BigInt(flags | O_CLOEXEC), BigInt(mode), RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS]);
+  return check(Number(c.openat2(437, root, path, how, 24)), "openat2", path);
+}
+export function close(fd: number): void { check(c.close(fd), "close"); }
+export function mkdirat(dir: number, path: string, mode: number): void { check(c.mkdirat(dir, path, mode), "mkdirat", path); }
+/** `mode` with type bits; `dev` as makedev gives it. */
+export function mknodat(dir: number, path: string, mode: number, dev: number): void { check(c.mknodat(dir, path, mode, dev), "mknodat", path); }
+export function symlinkat(target: string, dir: number, path: string): void { check(c.symlinkat(target, dir, path), "symlinkat", path); }
+export function linkat(fromDir: number, from: string, toDir: number, to: string, flags = 0): void { check(c.linkat(fromDir, from, toDir, to, flags), "linkat", to); }
+export function unlinkat(dir: number, path: string, flags = 0): void { check(c.unlinkat(dir, path, flags), "unlinkat", path); }
+export function fchownat(dir: number, path: string, uid: number, gid: number, flags = AT_SYMLINK_NOFOLLOW): void { check(c.fchownat(dir, path, uid, gid, flags), "fchownat", path); }
+export function fchmodat(dir: number, path: string, mode: number): void { check(c.fchmodat(dir, path, mode, 0), "fchmodat", path); }
+/** Sets access and modification time; seconds may be negative, nanoseconds 0..999999999. Does not follow symlinks. */
+export function utimensat(dir: number, path: string, atimeSec: bigint, atimeNs: bigint, mtimeSec: bigint, mtimeNs: bigint): void {
+  check(c.utimensat(dir, path, new BigInt64Array([atimeSec, atimeNs, mtimeSec, mtimeNs]), AT_SYMLINK_NOFOLLOW), "utimensat", path);
+}
+/** One write(2); may be short. */
+export function write(fd: number, data: Uint8Array): number { return check(Number(c.write(fd, data, data.length)), "write"); }
+
+/** Linux's dev_t as mknod(2) takes it (glibc makedev). */
+export function makedev(major: number, minor: number): number {
+  return Number((BigInt(major & 0xfff) << 8n) | BigInt(minor & 0xff) | (BigInt(minor & ~0xff) << 12n) | (BigInt(major & ~0xfff) << 32n));
+}
+
+export function lsetxattr(path: string, name: string, value: Uint8Array): void { check(c.lsetxattr(path, name, value, value.length, 0), "lsetxattr", path); }
+export function lremovexattr(path: string, name: string): void { check(c.lremovexattr(path, name), "lremovexattr", path); }
+/** Undefined when the attribute is absent or the file system has none. */
+export function lgetxattr(path: string, name: string): Buffer | undefined {
+  for (let room = 256; ; room *= 4) {
+    const buffer = Buffer.alloc(room);
+    const n = Number(c.lgetxattr(path, name, buffer, room));
+    if (n >= 0) return buffer.subarray(0, n);
+    const errno = koffi.errno();
+    if (errno === constants.errno.ENODATA || errno === constants.errno.EOPNOTSUPP) return undefined;
+    if (errno !== constants.errno.ERANGE || room > 1 << 20) fail("lgetxattr", path);
+  }
+}
+export function llistxattr(path: string): string[] {
+  for (let room = 1024; ; room *= 4) {
+    const buffer = Buffer.alloc(room);
+    const n = Number(c.llistxattr(path, buffer, room));
+    if (n >= 0) return n === 0 ? [] : buffer.toString("utf8", 0, n - 1).split("\0");
+    const errno = koffi.errno();
+    if (errno === constants.errno.EOPNOTSUPP) return [];
+    if (errno !== constants.errno.ERANGE || room > 1 << 20) fail("llistxattr", path);
+  }
+}
+
+/** Flushes the file system that holds `fd`. Runs on the thread pool. */
+export function syncfs(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    c.syncfs.async(fd, (error: Error | null, result: number) => {
+      if (error) reject(error);
+      else if (result < 0) reject(new Error("syncfs failed"));
+      else resolve();
+    });
+  });
+}
+/** Takes an exclusive lock without waiting; false when another process has it. Goes with the descriptor. */
+export function tryLock(fd: number): boolean {
+  if (c.flock(fd, 2 | 4) === 0) return true;
+  if (koffi.errno() === constants.errno.EWOULDBLOCK) return false;
+  return fail("flock");
+}
+export function mkfifo(path: string, mode: number): void { check(c.mkfifo(path, mode), "mkfifo", path); }
+const F_SETPIPE_SZ = 1031;
+/** Asks for a larger pipe; true when granted. */
+export function setPipeSize(fd: number, bytes: number): boolean { return c.fcntl(fd, F_SETPIPE_SZ, bytes) >= 0; }
+
+export const CLONE_NEWNET = 0x40000000;
+export const CLONE_NEWNS = 0x00020000;
+/** Affects the calling thread only: call it in a worker. */
+export function unshare(flags: number): void { check(c.unshare(flags), "unshare"); }
+export function setns(fd: number, type: number): void { check(c.setns(fd, type), "setns"); }
+
+/** Connects a SOCK_SEQPACKET Unix socket (conmon's attach socket), non-blocking; returns the descriptor. */
+export function connectSeqpacket(path: string): number {
+  const AF_UNIX = 1, SOCK_SEQPACKET = 5, SOCK_NONBLOCK = 0o4000, SOCK_CLOEXEC = 0o2000000;
+  const fd = check(c.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
+  const address = Buffer.alloc(110);
+  address.writeUInt16LE(AF_UNIX, 0);
+  if (address.write(path, 2) > 107) { close(fd); throw new Error(`socket path is too long: ${path}`); }
+  if (c.connect(fd, address, 2 + Buffer.byteLength(path) + 1) < 0) {
+    try { fail("connect", path); } finally { c.close(fd); }
+  }
+  return fd;
+}
+/** Sends one packet; false when the peer's buffer is full. */
+export function sendPacket(fd: number, data: Uint8Array): boolean {
+  const MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000;
+  if (c.send(fd, data, data.length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return true;
+  if (koffi.errno() === constants.errno.EAGAIN) return false;
+  return fail("send");
+}
+export const SHUT_RD = 0, SHUT_WR = 1;
+export function shutdown(fd: number, how: number): void { check(c.shutdown(fd, how), "shutdown"); }
+
+// fsopen(2) and its kin (Linux 5.2; `lowerdir+` of overlayfs 6.5).
+const FSCONFIG_SET_FLAG = 0, FSCONFIG_SET_STRING = 1, FSCONFIG_CMD_CREATE = 6;
+/** Mounts with one fsconfig call an option: no page-size limit on the options. `attributes` are MOUNT_ATTR_*. */
+export function mountWithConfig(type: string, source: string, target: string, options: readonly (string | readonly [string, string])[], attributes = 0): void {
+  const fs = check(Number(c.fsopen(430, type, 1)), "fsopen", type);
+  try {
+    check(Number(c.fsconfig(431, fs, FSCONFIG_SET_STRING, "source", source, 0)), "fsconfig", target);
+    for (const option of options) {
+      const [key, value] = typeof option === "string" ? [option, null] : option;
+      const kind = value === null ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
+      check(Number(c.fsconfig(431, fs, kind, key, value, 0)), `fsconfig ${key}`, target);
+    }
+    check(Number(c.fsconfig(431, fs, FSCONFIG_CMD_CREATE, null, null, 0)), "fsconfig create", target);
+    const mnt = check(Number(c.fsmount(432, fs, 1, attributes)), "fsmount", target);
+    try {
+      const MOVE_MOUNT_F_EMPTY_PATH = 4;
+      check(Number(c.moveMount(429, mnt, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH)), "move_mount", target);
+    } finally { c.close(mnt); }
+  } finally { c.close(fs); }
+}

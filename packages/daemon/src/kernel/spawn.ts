@@ -1,0 +1,27 @@
+import { spawn, type SpawnOptions, type ChildProcess } from "node:child_process";
+
+export interface RunResult { readonly code: number; readonly stdout: string; readonly stderr: string }
+export interface RunOptions { readonly input?: string; readonly env?: NodeJS.ProcessEnv; readonly timeoutMs?: number; readonly allow?: readonly number[] }
+
+/** Runs a program to its end. Rejects on a status not in `allow` (default 0), with the program's own words. */
+export function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], ...(options.env ? { env: options.env } : {}), ...(options.timeoutMs ? { timeout: options.timeoutMs } : {}) });
+    const out: Buffer[] = [], err: Buffer[] = [];
+    child.stdout.on("data", (d: Buffer) => out.push(d));
+    child.stderr.on("data", (d: Buffer) => err.push(d));
+    child.stdin.on("error", () => undefined);
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      const result = { code: code ?? 128, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+      if (code !== null && (options.allow ?? [0]).includes(code)) resolve(result);
+      else reject(Object.assign(new Error(`${program}: ${result.stderr.trim() || (signal ? `killed by ${signal}` : `exit status ${code}`)}`), result));
+    });
+    child.stdin.end(options.input);
+  });
+}
+
+/** Starts a program that outlives the call; only kernel/ may spawn. */
+export function start(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+  return spawn(program, args, options);
+}

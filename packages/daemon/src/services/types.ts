@@ -1,0 +1,271 @@
+/**
+ * The use cases, as the API (and whoever embeds the daemon) calls them. Domain values in, domain values out:
+ * no HTTP, no Docker wire shapes except the documents users hand in whole (container config, host config).
+ */
+import type { Readable } from "node:stream";
+import type { Duplex } from "node:stream";
+import type { ChainId, Digest, HealthConfig, History, ImageId, Platform } from "@strata/oci";
+import type {
+  Change, Container, ContainerConfig, ContainerId, Endpoint, EndpointSpec, ExecId, HostConfig, Image, ImageSummary, IpamPool, Layer, MountPoint,
+  Network, PortBinding, StrataEvent, Volume, VolumeSpec,
+} from "../core/index.js";
+
+/** Filters of a list or prune: key to values. */
+export type Filters = ReadonlyMap<string, readonly string[]>;
+
+export interface RegistryAuth {
+  readonly username?: string;
+  readonly password?: string;
+  readonly identityToken?: string;
+  readonly registryToken?: string;
+  readonly serverAddress?: string;
+}
+
+/** A line of a progress stream. `aux` carries what clients read programmatically. */
+export interface Progress {
+  readonly id?: string;
+  readonly status?: string;
+  readonly current?: number;
+  readonly total?: number;
+  /** Free text (load, build). */
+  readonly stream?: string;
+  readonly aux?: Readonly<Record<string, unknown>>;
+}
+export type ProgressSink = (line: Progress) => void;
+
+export interface ImageService {
+  pull(ref: string, options: { platform?: Platform; auth?: RegistryAuth; all?: boolean; progress: ProgressSink; signal: AbortSignal }): Promise<void>;
+  push(ref: string, options: { auth?: RegistryAuth; all?: boolean; platform?: Platform; progress: ProgressSink; signal: AbortSignal }): Promise<void>;
+  import(tar: Readable, options: { ref?: string; changes: readonly string[]; message: string; platform?: Platform }): Promise<ImageId>;
+  load(archive: Readable, options: { platform?: Platform; progress: ProgressSink; signal: AbortSignal }): Promise<ImageId[]>;
+  /** A docker-archive with the OCI layout inside. */
+  save(names: readonly string[], options: { platform?: Platform }): Promise<Readable>;
+  tag(source: string, target: string): void;
+  remove(name: string, options: { force: boolean; prune: boolean }): Promise<Removed[]>;
+  list(options: { all: boolean; filters: Filters; sharedSize: boolean }): ImageSummary[];
+  inspect(name: string): ImageDetail;
+  history(name: string): HistoryEntry[];
+  prune(filters: Filters): Promise<{ removed: Removed[]; bytes: number }>;
+  layers(): (Layer & { readonly images: readonly ImageId[] })[];
+}
+export type Removed = { readonly untagged: string } | { readonly deleted: string };
+export interface ImageDetail {
+  readonly image: Image;
+  readonly graphDriver: { readonly name: string; readonly data: Readonly<Record<string, string>> };
+}
+export interface HistoryEntry extends History {
+  /** Undefined where no local image stands at that step. */
+  readonly id?: ImageId;
+  readonly tags: readonly string[];
+  readonly size: number;
+}
+
+export interface CreateContainer {
+  readonly name?: string;
+  readonly platform?: Platform;
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly networks: Readonly<Record<string, EndpointSpec>>;
+}
+export type WaitCondition = "not-running" | "next-exit" | "removed";
+export interface AttachOptions {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Live output from now on. */
+  readonly stream: boolean;
+  /** What was logged before. */
+  readonly logs: boolean;
+  readonly detachKeys?: string;
+}
+/**
+ * A client's end of an attach or exec: bytes it sends, and where output goes. Framing is the API's affair:
+ * `write` gets raw data by stream and returns false when the client is slow (then `drained` resolves).
+ */
+export interface AttachClient {
+  readonly input: Readable | null;
+  write(stream: "stdout" | "stderr", data: Buffer): boolean;
+  drained(): Promise<void>;
+  /** No more output. */
+  end(): void;
+  readonly closed: Promise<void>;
+}
+export interface ContainerView {
+  readonly container: Container;
+  readonly endpoints: readonly (Endpoint & { readonly networkName: string })[];
+  readonly ports: readonly PortBinding[];
+  /** Full name of the image now, if any tag is left, else what it was created from. */
+  readonly sizeRw?: number;
+  readonly sizeRootFs?: number;
+}
+export interface ContainerService {
+  create(spec: CreateContainer): Promise<{ id: ContainerId; warnings: string[] }>;
+  start(name: string): Promise<void>;
+  stop(name: string, options: { signal?: string; timeoutSeconds?: number }): Promise<void>;
+  restart(name: string, options: { signal?: string; timeoutSeconds?: number }): Promise<void>;
+  kill(name: string, signal?: string): Promise<void>;
+  pause(name: string, paused: boolean): Promise<void>;
+  rename(name: string, to: string): Promise<void>;
+  resize(name: string, height: number, width: number): Promise<void>;
+  /** Subscribes at once (so that a start after the call cannot be missed); the promise inside resolves at the event. */
+  wait(name: string, condition: WaitCondition, signal: AbortSignal): { exit: Promise<{ code: number; error?: string }> };
+  remove(name: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void>;
+  list(options: { all: boolean; limit: number; size: boolean; filters: Filters }): Promise<ContainerView[]>;
+  inspect(name: string, options: { size: boolean }): Promise<ContainerView>;
+  /** Resolves when the session is over (process ended, client left or detached). Call before start to miss nothing. */
+  attach(name: string, options: AttachOptions, client: AttachClient): Promise<void>;
+  /** Whether the container has a tty: decides framing. Throws before any byte is sent. */
+  tty(name: string): boolean;
+  logs(name: string, options: LogsOptions, signal: AbortSignal): Promise<AsyncIterable<readonly LogLine[]>>;
+  changes(name: string): AsyncIterable<Change>;
+  /** The container's whole tree as a tar. */
+  export(name: string): Promise<Readable>;
+  top(name: string, psArgs: string): Promise<{ titles: string[]; processes: string[][] }>;
+  commit(name: string, options: CommitOptions): Promise<ImageId>;
+  prune(filters: Filters): Promise<{ removed: ContainerId[]; bytes: number }>;
+}
+export interface LogsOptions {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly follow: boolean;
+  readonly tail?: number;
+  readonly since?: number;
+  readonly until?: number;
+}
+export interface LogLine {
+  readonly stream: "stdout" | "stderr";
+  readonly data: Buffer;
+  readonly time: string;
+  readonly partial: boolean;
+}
+export interface CommitOptions {
+  readonly ref?: string;
+  readonly author: string;
+  readonly message: string;
+  readonly changes: readonly string[];
+  readonly config?: ContainerConfig;
+  readonly pause: boolean;
+}
+
+export interface ExecSpec {
+  readonly cmd: readonly string[];
+  readonly tty: boolean;
+  readonly attachStdin: boolean;
+  readonly attachStdout: boolean;
+  readonly attachStderr: boolean;
+  readonly env: readonly string[];
+  readonly user: string;
+  readonly workingDir: string;
+  readonly privileged: boolean;
+  readonly detachKeys?: string;
+  readonly consoleSize?: readonly [height: number, width: number];
+}
+export interface Exec {
+  readonly id: ExecId;
+  readonly container: ContainerId;
+  readonly spec: ExecSpec;
+  readonly running: boolean;
+  readonly pid: number;
+  readonly exitCode: number | null;
+}
+export interface ExecService {
+  create(container: string, spec: ExecSpec): Promise<ExecId>;
+  /** With a client: resolves at the end of the session. Without: once started (detached). */
+  start(id: string, options: { tty: boolean; consoleSize?: readonly [number, number] }, client: AttachClient | null): Promise<void>;
+  inspect(id: string): Exec;
+  resize(id: string, height: number, width: number): Promise<void>;
+}
+
+export interface VolumeView extends Volume {
+  readonly refs: number;
+  readonly size?: number;
+}
+export interface VolumeService {
+  create(spec: VolumeSpec): Promise<Volume>;
+  inspect(name: string): VolumeView;
+  list(filters: Filters): VolumeView[];
+  remove(name: string, force: boolean): Promise<void>;
+  prune(filters: Filters): Promise<{ removed: string[]; bytes: number }>;
+}
+
+export interface NetworkSpec {
+  readonly name: string;
+  readonly driver?: string;
+  readonly internal?: boolean;
+  readonly attachable?: boolean;
+  readonly ipv6?: boolean;
+  readonly ipam?: readonly IpamPool[];
+  readonly options?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+export interface NetworkView {
+  readonly network: Network;
+  readonly endpoints: readonly (Endpoint & { readonly containerName: string })[];
+}
+export interface NetworkService {
+  create(spec: NetworkSpec): Promise<Network>;
+  inspect(name: string): NetworkView;
+  list(filters: Filters): NetworkView[];
+  remove(name: string): Promise<void>;
+  connect(name: string, container: string, spec: EndpointSpec): Promise<void>;
+  disconnect(name: string, container: string, force: boolean): Promise<void>;
+  prune(filters: Filters): Promise<string[]>;
+}
+
+/**
+ * What the container service needs of networking; implemented beside NetworkService.
+ * `attach` makes the namespace and every endpoint and publishes ports, all or nothing; `release` undoes it.
+ */
+export interface ContainerNetworking {
+  /** Checks modes, names and port specs at create time; InvalidArgument or NotFound. */
+  validate(container: Container): void;
+  /** Undefined path: the host's namespace. */
+  attach(container: Container): Promise<{ netns?: string; endpoints: readonly Endpoint[]; ports: readonly PortBinding[] }>;
+  release(container: Container): Promise<void>;
+  /** Contents of the files that are mounted over /etc. */
+  files(container: Container): Promise<{ hosts: string; hostname: string; resolvConf: string }>;
+  /** After a restart: makes bridges, rules and ports of running containers true again; drops what no running container has. */
+  recover(running: readonly Container[]): Promise<void>;
+}
+
+export interface DiskUsage {
+  readonly layersSize: number;
+  readonly images: readonly ImageSummary[];
+  readonly containers: readonly ContainerView[];
+  readonly volumes: readonly VolumeView[];
+}
+export interface SystemInfo {
+  readonly id: string;
+  readonly containers: { running: number; paused: number; stopped: number };
+  readonly images: number;
+  readonly driver: string;
+  readonly driverStatus: readonly (readonly [string, string])[];
+  readonly runtimes: Readonly<Record<string, { path: string }>>;
+  readonly defaultRuntime: string;
+  readonly cgroupDriver: string;
+  readonly cgroupVersion: "1" | "2";
+  readonly kernel: string;
+  readonly operatingSystem: string;
+  readonly osVersion: string;
+  readonly cpus: number;
+  readonly memory: number;
+  readonly name: string;
+  readonly dataRoot: string;
+  readonly labels: readonly string[];
+  readonly securityOptions: readonly string[];
+  readonly warnings: readonly string[];
+  readonly liveRestore: boolean;
+  readonly loggingDriver: string;
+  readonly registryMirrors: readonly string[];
+  readonly insecureRegistries: readonly string[];
+  readonly versions: Readonly<Record<string, string>>;
+}
+export interface SystemService {
+  info(): Promise<SystemInfo>;
+  df(types: readonly string[]): Promise<DiskUsage>;
+  events(options: { since?: number; until?: number; filters: Filters; signal: AbortSignal }): AsyncIterable<StrataEvent>;
+  /** Checks credentials against a registry; the answer is Docker's status text and a token, if any. */
+  auth(auth: RegistryAuth): Promise<{ status: string; identityToken: string }>;
+}
+
+export type { ChainId, Digest, Duplex, HealthConfig, MountPoint };
