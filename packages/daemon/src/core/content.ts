@@ -34,8 +34,11 @@ export interface Ingest {
   truncate(): Promise<void>;
   /** Verifies the digest and makes the blob durable. DataLoss (and the bytes are dropped) when it does not match. */
   commit(): Promise<Descriptor>;
-  /** Verifies the digest, then drops the file: for blobs that were applied and are not to be kept. */
-  verify(): Promise<void>;
+  /**
+   * Verifies size and digest of what was written; the bytes stay where they are until `abort` or `commit`, so that a
+   * download that is not applied yet survives a cancel. DataLoss (and the bytes are dropped) when they do not match.
+   */
+  check(): Promise<void>;
   /** Closes without commit; `keep` leaves the bytes for a later resume. */
   abort(keep: boolean): Promise<void>;
 }
