@@ -1,0 +1,119 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Source, cycles, root, sourcesOf } from "./sources.js";
+
+const isTest = (source: Source): boolean => /\.test\.ts$|\/(testing|conformance)\//.test(source.path);
+const all = readdirSync(join(root, "packages")).filter((name) => existsSync(join(root, "packages", name, "src"))).flatMap((name) => sourcesOf(`packages/${name}/src`));
+const code = all.filter((source) => !isTest(source));
+const daemon = code.filter((source) => source.path.startsWith("packages/daemon/src/"));
+
+/** What each folder of the daemon may import, besides itself. Files at its root: see `atRoot`. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  api: ["services", "core"],
+  services: ["builder", "distribution", "gc", "core"],
+  builder: ["archive", "core"],
+  distribution: ["archive", "core"],
+  gc: ["archive", "db", "core"],
+  stores: ["db", "archive", "kernel", "core"],
+  drivers: ["archive", "kernel", "core"],
+  archive: ["kernel", "core"],
+  db: ["core"],
+  kernel: ["core"],
+  core: [],
+};
+/** main.ts and what it is cut into construct; config.ts is parsed below nobody; index.ts shows the words to others. */
+const atRoot: Readonly<Record<string, readonly string[]>> = {
+  "config.ts": ["core"],
+  "index.ts": ["services", "core"],
+};
+const packages: Readonly<Record<string, readonly string[]>> = {
+  oci: [], daemon: ["oci"], client: [], cli: ["client"], registry: ["oci"], console: ["client"],
+};
+
+const folderOf = (path: string): string => path.slice("packages/daemon/src/".length).split("/")[0]!;
+const inDaemon = (path: string): boolean => path.startsWith("packages/daemon/src/");
+const compositionRoot = (folder: string): boolean => folder === "main.ts";
+
+test("imports inside the daemon run down the ranks", () => {
+  const wrong: string[] = [];
+  for (const source of daemon) {
+    const from = folderOf(source.path);
+    if (compositionRoot(from)) continue;
+    const allowed = mayImport[from] ?? atRoot[from];
+    if (!allowed) { wrong.push(`${source.path}: no rank for ${from}`); continue; }
+    for (const target of source.imports.filter(inDaemon)) {
+      const to = folderOf(target);
+      if (to !== from && !allowed.includes(to)) wrong.push(`${source.path} imports ${target}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test("the parts of drivers/ do not know each other", () => {
+  const part = (path: string): string | undefined => /\/src\/drivers\/([^/]+)\//.exec(path)?.[1];
+  const wrong = daemon.flatMap((source) => source.imports.filter((target) => part(source.path) && part(target) && part(source.path) !== part(target)).map((target) => `${source.path} imports ${target}`));
+  expect(wrong).toEqual([]);
+});
+
+test("there are no import cycles", () => {
+  expect(cycles(code)).toEqual([]);
+});
+
+test("packages import each other as drawn, by name", () => {
+  const wrong: string[] = [];
+  for (const source of code) {
+    const own = source.path.split("/")[1]!;
+    for (const target of source.imports) {
+      const other = /^@strata\/([^/]+)/.exec(target)?.[1];
+      if (other && !packages[own]?.includes(other)) wrong.push(`${source.path} imports ${target}`);
+      if (target.startsWith("..") || (target.startsWith("packages/") && target.split("/")[1] !== own)) wrong.push(`${source.path} reaches into ${target}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test("only kernel/ spawns processes or calls into libc", () => {
+  const special = /^(node:)?child_process$|^koffi$/;
+  const wrong = daemon.filter((source) => folderOf(source.path) !== "kernel" && source.imports.some((target) => special.test(target)));
+  expect(wrong.map((source) => source.path)).toEqual([]);
+});
+
+test("HTTP stays in api/ and distribution/, SQLite in db/ and what it serves", () => {
+  const wrong: string[] = [];
+  for (const source of daemon) {
+    const from = folderOf(source.path);
+    if (source.imports.includes("express") && from !== "api" && from !== "main.ts") wrong.push(`${source.path} imports express`);
+    if (source.imports.includes("better-sqlite3") && !["db", "stores", "gc"].includes(from)) wrong.push(`${source.path} imports better-sqlite3`);
+  }
+  expect(wrong).toEqual([]);
+});
+
+test("only api/errors.ts turns an error into a status", () => {
+  // Success codes belong to their routes; what may not appear elsewhere is the vocabulary of failure.
+  const failure = /\b(?:status|sendStatus|writeHead|statusCode\s*=)\s*\(?\s*(?:4\d\d|5\d\d)\b/;
+  const wrong = daemon.filter((source) => source.path !== "packages/daemon/src/api/errors.ts" && failure.test(source.text));
+  expect(wrong.map((source) => source.path)).toEqual([]);
+});
+
+test("no source is longer than 400 lines", () => {
+  const long = all.filter((source) => source.lines > 400);
+  expect(long.map((source) => `${source.path}: ${source.lines}`)).toEqual([]);
+});
+
+test("no source silences the compiler or leaves work for later", () => {
+  const escape = new RegExp(["@ts-" + "ignore", "@ts-" + "nocheck", "\\bas " + "any\\b", "\\bTO" + "DO\\b", "\\bFIX" + "ME\\b"].join("|"));
+  const wrong = all.filter((source) => escape.test(source.text));
+  expect(wrong.map((source) => source.path)).toEqual([]);
+});
+
+describe("the checks themselves", () => {
+  test("see relative imports as repository paths", () => {
+    const source = all.find(({ path }) => path === "packages/daemon/src/services/types.ts");
+    expect(source?.imports).toContain("packages/daemon/src/core/index.ts");
+  });
+  test("see a cycle", () => {
+    const file = (path: string, ...imports: string[]): Source => ({ path, text: "", lines: 0, imports });
+    expect(cycles([file("a", "b"), file("b", "c"), file("c", "b")])).toEqual(["b → c → b"]);
+    expect(cycles([file("a", "b", "c"), file("b", "c"), file("c")])).toEqual([]);
+  });
+});
