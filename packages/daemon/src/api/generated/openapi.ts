@@ -1,0 +1,3550 @@
+// Generated from openapi.yaml by scripts/generate.mjs; `npm run generate` makes it anew.
+export interface paths {
+    "/_ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says that the daemon answers, and in its headers what it speaks. */
+        get: operations["ping"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        /** The same headers without a body. */
+        head: operations["pingHead"];
+        patch?: never;
+        trace?: never;
+    };
+    "/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Versions of the daemon and of the programs it drives. */
+        get: operations["version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/info": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Counts, settings and the state of the host. */
+        get: operations["info"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries credentials against a registry. Nothing is stored. */
+        post: operations["auth"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happens, one JSON object a line, from `since` (if given) until `until` or until the client leaves. */
+        get: operations["events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/system/df": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What images, containers and volumes occupy on disk. */
+        get: operations["systemDf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images/json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Images on this machine. */
+        get: operations["imageList"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pulls an image (`fromImage`), or makes one of a root file system (`fromSrc`). */
+        post: operations["imageCreate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images/load": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes images from an archive that `docker save` or an OCI tool wrote. */
+        post: operations["imageLoad"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images/get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An archive of several images. */
+        get: operations["imageGetAll"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images/prune": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes images without a tag, or with `dangling=false` every image that no container uses. */
+        post: operations["imagePrune"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a tag away, and the image with its last one. */
+        delete: operations["imageDelete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images/{name}/json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        /** Everything known about one image. */
+        get: operations["imageInspect"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images/{name}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        /** The steps that made an image, newest first. */
+        get: operations["imageHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images/{name}/get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        /** An archive of one image: Docker's manifest.json with an OCI layout beside it. */
+        get: operations["imageGet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images/{name}/push": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends an image to the registry its name says. */
+        post: operations["imagePush"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images/{name}/tag": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives an image one more name. */
+        post: operations["imageTag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/commit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes an image of what a container changed. A body, if any, is the new image's configuration. */
+        post: operations["imageCommit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Containers, newest first. */
+        get: operations["containerList"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a container; it does not start. */
+        post: operations["containerCreate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/prune": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes every container that does not run. */
+        post: operations["containerPrune"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a container with its writable layer and its log. */
+        delete: operations["containerDelete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        /** Everything known about one container. */
+        get: operations["containerInspect"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Starts the process. */
+        post: operations["containerStart"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends the stop signal and kills what has not ended after `t` seconds. */
+        post: operations["containerStop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stops it if it runs and starts it. */
+        post: operations["containerRestart"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/kill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a signal to the process. */
+        post: operations["containerKill"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Freezes every process of the container. */
+        post: operations["containerPause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/unpause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a frozen container go on. */
+        post: operations["containerUnpause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/rename": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives the container another name. */
+        post: operations["containerRename"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/resize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets the size of its terminal. */
+        post: operations["containerResize"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/wait": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answers when the container has ended. The headers come at once, when nothing can be missed any more. */
+        post: operations["containerWait"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/attach": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Connects the client to the streams of the process. With `Upgrade: tcp` the connection becomes the stream. */
+        post: operations["containerAttach"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/attach/ws": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        /** The same over a WebSocket; output without frames. */
+        get: operations["containerAttachWebsocket"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        /** What the container wrote: raw with a terminal, else in frames as `attach` gives them. */
+        get: operations["containerLogs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/top": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        /** Its processes as `ps` shows them. */
+        get: operations["containerTop"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        /** Paths it changed against its image. */
+        get: operations["containerChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        /** Its whole tree as one tar archive. */
+        get: operations["containerExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/exec": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prepares a further process in a running container. */
+        post: operations["execCreate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/exec/{id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The exec's ID. */
+                id: components["parameters"]["exec"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs it. Unless detached, the client gets its streams as with `attach`. */
+        post: operations["execStart"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/exec/{id}/resize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The exec's ID. */
+                id: components["parameters"]["exec"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets the size of its terminal. */
+        post: operations["execResize"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/exec/{id}/json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The exec's ID. */
+                id: components["parameters"]["exec"];
+            };
+            cookie?: never;
+        };
+        /** How it stands: running, or its exit code. */
+        get: operations["execInspect"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/volumes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Volumes on this machine. */
+        get: operations["volumeList"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/volumes/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a volume. One of that name and driver that is there already is the answer. */
+        post: operations["volumeCreate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/volumes/prune": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes anonymous volumes that no container uses; with the filter `all=true` named ones too. */
+        post: operations["volumePrune"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/volumes/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The volume. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        /** One volume. */
+        get: operations["volumeInspect"];
+        put?: never;
+        post?: never;
+        /** Removes a volume and what is in it. */
+        delete: operations["volumeDelete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/networks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Networks on this machine. Containers are listed by `inspect` only. */
+        get: operations["networkList"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/networks/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a network. */
+        post: operations["networkCreate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/networks/prune": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes networks that no container is on. */
+        post: operations["networkPrune"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/networks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or ID of the network. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** One network with the containers on it. */
+        get: operations["networkInspect"];
+        put?: never;
+        post?: never;
+        /** Removes a network that no container is on. */
+        delete: operations["networkDelete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/networks/{id}/connect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or ID of the network. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts a container on a network. */
+        post: operations["networkConnect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/networks/{id}/disconnect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or ID of the network. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a container off a network. */
+        post: operations["networkDisconnect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/layers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every committed layer. */
+        get: operations["layerList"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/layers/{chainId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `sha256:…` or an unambiguous beginning of it. */
+                chainId: string;
+            };
+            cookie?: never;
+        };
+        /** One layer. */
+        get: operations["layerInspect"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        ErrorResponse: {
+            /** @description What went wrong. */
+            message: string;
+        };
+        IdResponse: {
+            /** @description The ID of what was made. */
+            Id: string;
+        };
+        StringMap: {
+            [key: string]: string;
+        };
+        StringList: string[];
+        /** @description The keys are what counts. */
+        EmptySet: {
+            [key: string]: Record<string, never>;
+        };
+        SystemVersion: {
+            Platform: {
+                Name: string;
+            };
+            /** @description The daemon (named Engine) and the programs it drives. */
+            Components: {
+                Name: string;
+                Version: string;
+                Details?: components["schemas"]["StringMap"];
+            }[];
+            Version: string;
+            /** @description Newest API version. */
+            ApiVersion: string;
+            /** @description Oldest API version. */
+            MinAPIVersion: string;
+            GitCommit?: string;
+            /** @description What the daemon runs on. */
+            GoVersion?: string;
+            Os: string;
+            Arch: string;
+            KernelVersion: string;
+            Experimental?: boolean;
+            BuildTime?: string;
+        };
+        /** @description Limits of the host as booleans, counts, settings. Fields that do not apply here have Docker's empty value. */
+        SystemInfo: {
+            /** @description Stays with the data root. */
+            ID: string;
+            Containers: number;
+            ContainersRunning: number;
+            ContainersPaused: number;
+            ContainersStopped: number;
+            Images: number;
+            /** @description The storage driver. */
+            Driver: string;
+            DriverStatus: components["schemas"]["StringList"][];
+            Plugins?: {
+                Volume?: components["schemas"]["StringList"];
+                Network?: components["schemas"]["StringList"];
+                Authorization?: string[] | null;
+                Log?: components["schemas"]["StringList"];
+            };
+            MemoryLimit?: boolean;
+            SwapLimit?: boolean;
+            /** @description Until 1.41. */
+            KernelMemory?: boolean;
+            KernelMemoryTCP?: boolean;
+            CpuCfsPeriod?: boolean;
+            CpuCfsQuota?: boolean;
+            CPUShares?: boolean;
+            CPUSet?: boolean;
+            PidsLimit?: boolean;
+            OomKillDisable?: boolean;
+            IPv4Forwarding?: boolean;
+            /** @description Until 1.49. */
+            BridgeNfIptables?: boolean;
+            /** @description Until 1.49. */
+            BridgeNfIp6tables?: boolean;
+            Debug?: boolean;
+            /** @description Open files of the daemon. */
+            NFd?: number;
+            NGoroutines?: number;
+            SystemTime?: string;
+            LoggingDriver?: string;
+            CgroupDriver?: string;
+            /** @enum {string} */
+            CgroupVersion?: "1" | "2";
+            NEventsListener?: number;
+            KernelVersion?: string;
+            OperatingSystem?: string;
+            OSVersion?: string;
+            OSType?: string;
+            Architecture?: string;
+            IndexServerAddress?: string;
+            RegistryConfig?: {
+                /** @description Until 1.46. */
+                AllowNondistributableArtifactsCIDRs?: string[] | null;
+                /** @description Until 1.46. */
+                AllowNondistributableArtifactsHostnames?: string[] | null;
+                InsecureRegistryCIDRs?: components["schemas"]["StringList"];
+                IndexConfigs?: {
+                    [key: string]: {
+                        Name?: string;
+                        Mirrors?: components["schemas"]["StringList"];
+                        Secure?: boolean;
+                        Official?: boolean;
+                    };
+                };
+                Mirrors?: components["schemas"]["StringList"];
+            } | null;
+            NCPU: number;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            MemTotal: number;
+            GenericResources?: Record<string, never>[] | null;
+            /** @description The data root. */
+            DockerRootDir: string;
+            HttpProxy?: string;
+            HttpsProxy?: string;
+            NoProxy?: string;
+            /** @description Host name. */
+            Name: string;
+            Labels?: components["schemas"]["StringList"];
+            ExperimentalBuild?: boolean;
+            ServerVersion: string;
+            Runtimes?: {
+                [key: string]: {
+                    path?: string;
+                    runtimeArgs?: components["schemas"]["StringList"];
+                };
+            };
+            DefaultRuntime?: string;
+            /** @description Always inactive. */
+            Swarm?: Record<string, never>;
+            LiveRestoreEnabled?: boolean;
+            Isolation?: string;
+            InitBinary?: string;
+            ContainerdCommit?: components["schemas"]["Commit"];
+            RuncCommit?: components["schemas"]["Commit"];
+            InitCommit?: components["schemas"]["Commit"];
+            SecurityOptions?: components["schemas"]["StringList"];
+            ProductLicense?: string;
+            DefaultAddressPools?: {
+                Base?: string;
+                Size?: number;
+            }[];
+            CDISpecDirs?: components["schemas"]["StringList"];
+            Warnings?: string[] | null;
+        };
+        Commit: {
+            ID?: string;
+            /** @description Until 1.48. */
+            Expected?: string;
+        };
+        /** @description Credentials of one registry. */
+        AuthConfig: {
+            username?: string;
+            password?: string;
+            /** @description Ignored. */
+            email?: string;
+            /** @description `user:password` in base64, instead of the two. */
+            auth?: string;
+            serveraddress?: string;
+            /** @description Given by an earlier login instead of a password. */
+            identitytoken?: string;
+            /** @description A bearer token, sent as it is. */
+            registrytoken?: string;
+        };
+        AuthResponse: {
+            Status: string;
+            IdentityToken?: string;
+        };
+        EventMessage: {
+            /** @description Action, for containers and images. */
+            status?: string;
+            /** @description Actor.ID, for containers and images. */
+            id?: string;
+            /** @description The image, for containers. */
+            from?: string;
+            /** @enum {string} */
+            Type: "builder" | "container" | "daemon" | "image" | "network" | "volume";
+            Action: string;
+            Actor: {
+                ID: string;
+                Attributes: components["schemas"]["StringMap"];
+            };
+            /** @enum {string} */
+            scope: "local";
+            /**
+             * Format: int64
+             * @description Unix seconds.
+             */
+            time: number;
+            /**
+             * Format: int64
+             * @description Unix nanoseconds.
+             */
+            timeNano: number;
+        };
+        DiskUsage: {
+            /**
+             * Format: int64
+             * @description Bytes of all layers, each once.
+             */
+            LayersSize?: number;
+            Images?: components["schemas"]["ImageSummary"][] | null;
+            Containers?: components["schemas"]["ContainerSummary"][] | null;
+            Volumes?: components["schemas"]["Volume"][] | null;
+            BuildCache?: Record<string, never>[] | null;
+            /**
+             * Format: int64
+             * @description Until 1.41.
+             */
+            BuilderSize?: number;
+        };
+        /** @description One line of a progress stream. */
+        ProgressLine: {
+            /** @description Free text. */
+            stream?: string;
+            status?: string;
+            /** @description What the line is about; a later line with the same id replaces it. */
+            id?: string;
+            /** @description Drawn for a terminal. */
+            progress?: string;
+            progressDetail?: {
+                /** Format: int64 */
+                current?: number;
+                /** Format: int64 */
+                total?: number;
+            };
+            error?: string;
+            errorDetail?: {
+                code?: number;
+                message?: string;
+            };
+            /** @description For programs: what was pushed, an ID. */
+            aux?: Record<string, never>;
+        };
+        /** @description Durations in nanoseconds; 0 inherits. */
+        HealthConfig: {
+            Test?: string[];
+            /** Format: int64 */
+            Interval?: number;
+            /** Format: int64 */
+            Timeout?: number;
+            Retries?: number;
+            /** Format: int64 */
+            StartPeriod?: number;
+            /** Format: int64 */
+            StartInterval?: number;
+        };
+        /** @description What runs: an image's defaults, and what the user changed of them. */
+        ContainerConfig: {
+            Hostname?: string;
+            Domainname?: string;
+            User?: string;
+            AttachStdin?: boolean;
+            AttachStdout?: boolean;
+            AttachStderr?: boolean;
+            ExposedPorts?: components["schemas"]["EmptySet"];
+            Tty?: boolean;
+            /** @description Keep standard input open. */
+            OpenStdin?: boolean;
+            /** @description Close standard input when the first attached client leaves. */
+            StdinOnce?: boolean;
+            Env?: components["schemas"]["StringList"];
+            Cmd?: components["schemas"]["Command"];
+            Healthcheck?: components["schemas"]["HealthConfig"];
+            ArgsEscaped?: boolean;
+            Image?: string;
+            Volumes?: components["schemas"]["EmptySet"];
+            WorkingDir?: string;
+            Entrypoint?: components["schemas"]["Command"];
+            NetworkDisabled?: boolean;
+            /** @description Until 1.43; EndpointSettings has it since. */
+            MacAddress?: string;
+            OnBuild?: components["schemas"]["StringList"];
+            Labels?: components["schemas"]["StringMap"];
+            StopSignal?: string;
+            /** @description Seconds. */
+            StopTimeout?: number;
+            Shell?: components["schemas"]["StringList"];
+        };
+        /** @description A list of arguments; one string stands for a list of one. */
+        Command: string[] | string;
+        PortBinding: {
+            HostIp?: string;
+            HostPort?: string;
+        };
+        /** @description `80/tcp` to where it is published. */
+        PortMap: {
+            [key: string]: components["schemas"]["PortBinding"][] | null;
+        };
+        /** @description One mount as asked for. */
+        Mount: {
+            Target?: string;
+            Source?: string;
+            /** @enum {string} */
+            Type?: "bind" | "cluster" | "image" | "npipe" | "tmpfs" | "volume";
+            ReadOnly?: boolean;
+            Consistency?: string;
+            BindOptions?: {
+                /** @enum {string} */
+                Propagation?: "private" | "rprivate" | "shared" | "rshared" | "slave" | "rslave" | "";
+                NonRecursive?: boolean;
+                CreateMountpoint?: boolean;
+                ReadOnlyNonRecursive?: boolean;
+                ReadOnlyForceRecursive?: boolean;
+            };
+            VolumeOptions?: {
+                NoCopy?: boolean;
+                Labels?: components["schemas"]["StringMap"];
+                DriverConfig?: {
+                    Name?: string;
+                    Options?: components["schemas"]["StringMap"];
+                };
+                Subpath?: string;
+            };
+            ImageOptions?: {
+                Subpath?: string;
+            };
+            TmpfsOptions?: {
+                /** Format: int64 */
+                SizeBytes?: number;
+                Mode?: number;
+                Options?: components["schemas"]["StringList"][];
+            };
+        };
+        Ulimit: {
+            Name?: string;
+            /** Format: int64 */
+            Soft?: number;
+            /** Format: int64 */
+            Hard?: number;
+        };
+        RestartPolicy: {
+            /** @enum {string} */
+            Name?: "" | "no" | "always" | "unless-stopped" | "on-failure";
+            MaximumRetryCount?: number;
+        };
+        ThrottleDevices: {
+            Path?: string;
+            /** Format: int64 */
+            Rate?: number;
+        }[];
+        /** @description What a container gets of the host: limits, mounts, network, rights. */
+        HostConfig: {
+            CpuShares?: number;
+            /** Format: int64 */
+            Memory?: number;
+            CgroupParent?: string;
+            BlkioWeight?: number;
+            BlkioWeightDevice?: {
+                Path?: string;
+                Weight?: number;
+            }[];
+            BlkioDeviceReadBps?: components["schemas"]["ThrottleDevices"];
+            BlkioDeviceWriteBps?: components["schemas"]["ThrottleDevices"];
+            BlkioDeviceReadIOps?: components["schemas"]["ThrottleDevices"];
+            BlkioDeviceWriteIOps?: components["schemas"]["ThrottleDevices"];
+            /** Format: int64 */
+            CpuPeriod?: number;
+            /** Format: int64 */
+            CpuQuota?: number;
+            /** Format: int64 */
+            CpuRealtimePeriod?: number;
+            /** Format: int64 */
+            CpuRealtimeRuntime?: number;
+            CpusetCpus?: string;
+            CpusetMems?: string;
+            Devices?: {
+                PathOnHost?: string;
+                PathInContainer?: string;
+                CgroupPermissions?: string;
+            }[];
+            DeviceCgroupRules?: components["schemas"]["StringList"];
+            DeviceRequests?: {
+                Driver?: string;
+                Count?: number;
+                DeviceIDs?: components["schemas"]["StringList"];
+                Capabilities?: components["schemas"]["StringList"][];
+                Options?: components["schemas"]["StringMap"];
+            }[];
+            /**
+             * Format: int64
+             * @description Ignored.
+             */
+            KernelMemory?: number;
+            /**
+             * Format: int64
+             * @description Ignored.
+             */
+            KernelMemoryTCP?: number;
+            /** Format: int64 */
+            MemoryReservation?: number;
+            /**
+             * Format: int64
+             * @description Memory with swap; -1 is no limit.
+             */
+            MemorySwap?: number;
+            MemorySwappiness?: number | null;
+            /** Format: int64 */
+            NanoCpus?: number;
+            OomKillDisable?: boolean | null;
+            Init?: boolean | null;
+            /** Format: int64 */
+            PidsLimit?: number | null;
+            Ulimits?: components["schemas"]["Ulimit"][];
+            CpuCount?: number;
+            CpuPercent?: number;
+            IOMaximumIOps?: number;
+            IOMaximumBandwidth?: number;
+            /** @description `source:target[:options]`. */
+            Binds?: string[];
+            ContainerIDFile?: string;
+            LogConfig?: {
+                Type?: string;
+                Config?: components["schemas"]["StringMap"];
+            };
+            /** @description `default`, `bridge`, `host`, `none`, `container:<name>`, or a network. */
+            NetworkMode?: string;
+            PortBindings?: components["schemas"]["PortMap"];
+            RestartPolicy?: components["schemas"]["RestartPolicy"];
+            AutoRemove?: boolean;
+            VolumeDriver?: string;
+            VolumesFrom?: components["schemas"]["StringList"];
+            Mounts?: components["schemas"]["Mount"][];
+            /** @description Rows and columns. */
+            ConsoleSize?: number[] | null;
+            Annotations?: components["schemas"]["StringMap"];
+            CapAdd?: components["schemas"]["StringList"];
+            CapDrop?: components["schemas"]["StringList"];
+            /** @enum {string} */
+            CgroupnsMode?: "" | "private" | "host";
+            Dns?: components["schemas"]["StringList"];
+            DnsOptions?: components["schemas"]["StringList"];
+            DnsSearch?: components["schemas"]["StringList"];
+            ExtraHosts?: components["schemas"]["StringList"];
+            GroupAdd?: components["schemas"]["StringList"];
+            IpcMode?: string;
+            Cgroup?: string;
+            Links?: components["schemas"]["StringList"];
+            OomScoreAdj?: number;
+            PidMode?: string;
+            Privileged?: boolean;
+            PublishAllPorts?: boolean;
+            ReadonlyRootfs?: boolean;
+            SecurityOpt?: components["schemas"]["StringList"];
+            StorageOpt?: components["schemas"]["StringMap"];
+            Tmpfs?: components["schemas"]["StringMap"];
+            UTSMode?: string;
+            UsernsMode?: string;
+            /** Format: int64 */
+            ShmSize?: number;
+            Sysctls?: components["schemas"]["StringMap"];
+            Runtime?: string | null;
+            Isolation?: string;
+            MaskedPaths?: string[] | null;
+            ReadonlyPaths?: string[] | null;
+        };
+        /** @description A container's place on one network. The address fields are answers; they are ignored in requests. */
+        EndpointSettings: {
+            IPAMConfig?: {
+                IPv4Address?: string;
+                IPv6Address?: string;
+                LinkLocalIPs?: components["schemas"]["StringList"];
+            } | null;
+            Links?: string[] | null;
+            Aliases?: string[] | null;
+            MacAddress?: string;
+            DriverOpts?: {
+                [key: string]: string;
+            } | null;
+            /** @description The endpoint with the highest gives the default route. */
+            GwPriority?: number;
+            NetworkID?: string;
+            EndpointID?: string;
+            Gateway?: string;
+            IPAddress?: string;
+            IPPrefixLen?: number;
+            IPv6Gateway?: string;
+            GlobalIPv6Address?: string;
+            GlobalIPv6PrefixLen?: number;
+            DNSNames?: string[] | null;
+        };
+        NetworkingConfig: {
+            EndpointsConfig?: {
+                [key: string]: components["schemas"]["NullableEndpointSettings"];
+            };
+        };
+        NullableEndpointSettings: components["schemas"]["EndpointSettings"] | null;
+        ContainerCreateRequest: components["schemas"]["ContainerConfig"] & {
+            HostConfig?: components["schemas"]["HostConfig"];
+            NetworkingConfig?: components["schemas"]["NetworkingConfig"];
+        };
+        ContainerCreateResponse: {
+            Id: string;
+            Warnings: string[];
+        };
+        ContainerState: {
+            /** @enum {string} */
+            Status: "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
+            Running: boolean;
+            Paused: boolean;
+            Restarting: boolean;
+            OOMKilled: boolean;
+            Dead: boolean;
+            Pid: number;
+            ExitCode: number;
+            Error: string;
+            StartedAt: string;
+            FinishedAt: string;
+        };
+        /** @description A mount as it is. */
+        MountPoint: {
+            /** @enum {string} */
+            Type: "bind" | "tmpfs" | "volume";
+            /** @description The volume's. */
+            Name?: string;
+            Source: string;
+            Destination: string;
+            Driver?: string;
+            Mode: string;
+            RW: boolean;
+            Propagation: string;
+        };
+        NetworkSettings: {
+            Bridge?: string;
+            SandboxID?: string;
+            /** @description The network namespace. */
+            SandboxKey?: string;
+            HairpinMode?: boolean;
+            LinkLocalIPv6Address?: string;
+            LinkLocalIPv6PrefixLen?: number;
+            SecondaryIPAddresses?: Record<string, never>[] | null;
+            SecondaryIPv6Addresses?: Record<string, never>[] | null;
+            /** @description Of the default network; as the next ones. */
+            EndpointID?: string;
+            Gateway?: string;
+            GlobalIPv6Address?: string;
+            GlobalIPv6PrefixLen?: number;
+            IPAddress?: string;
+            IPPrefixLen?: number;
+            IPv6Gateway?: string;
+            MacAddress?: string;
+            Ports: components["schemas"]["PortMap"];
+            Networks: {
+                [key: string]: components["schemas"]["EndpointSettings"];
+            };
+        };
+        /** @description Where the storage driver keeps it. */
+        GraphDriver: {
+            Name: string;
+            Data?: {
+                [key: string]: string;
+            } | null;
+        };
+        ContainerInspect: {
+            Id: string;
+            Created: string;
+            Path: string;
+            Args: string[];
+            State: components["schemas"]["ContainerState"];
+            /** @description ID of the image. */
+            Image: string;
+            ResolvConfPath?: string;
+            HostnamePath?: string;
+            HostsPath?: string;
+            LogPath?: string;
+            /** @description With a slash before it. */
+            Name: string;
+            RestartCount: number;
+            Driver: string;
+            Platform: string;
+            MountLabel?: string;
+            ProcessLabel?: string;
+            AppArmorProfile?: string;
+            ExecIDs?: string[] | null;
+            HostConfig: components["schemas"]["HostConfig"];
+            GraphDriver: components["schemas"]["GraphDriver"];
+            /** Format: int64 */
+            SizeRw?: number;
+            /** Format: int64 */
+            SizeRootFs?: number;
+            Mounts: components["schemas"]["MountPoint"][];
+            Config: components["schemas"]["ContainerConfig"];
+            NetworkSettings: components["schemas"]["NetworkSettings"];
+        };
+        Port: {
+            IP?: string;
+            PrivatePort: number;
+            PublicPort?: number;
+            /** @enum {string} */
+            Type: "tcp" | "udp" | "sctp";
+        };
+        ContainerSummary: {
+            Id: string;
+            Names: string[];
+            Image: string;
+            ImageID: string;
+            Command: string;
+            /**
+             * Format: int64
+             * @description Unix seconds.
+             */
+            Created: number;
+            Ports: components["schemas"]["Port"][];
+            /** Format: int64 */
+            SizeRw?: number;
+            /** Format: int64 */
+            SizeRootFs?: number;
+            Labels: components["schemas"]["StringMap"];
+            State: string;
+            /** @description For people: `Up 3 seconds`. */
+            Status: string;
+            HostConfig: {
+                NetworkMode?: string;
+                Annotations?: components["schemas"]["StringMap"];
+            };
+            NetworkSettings: {
+                Networks?: {
+                    [key: string]: components["schemas"]["EndpointSettings"];
+                };
+            };
+            Mounts: components["schemas"]["MountPoint"][];
+        };
+        ContainerWaitResponse: {
+            /** Format: int64 */
+            StatusCode: number;
+            Error?: {
+                Message?: string;
+            } | null;
+        };
+        ContainerTopResponse: {
+            Titles: string[];
+            Processes: string[][];
+        };
+        FilesystemChange: {
+            Path: string;
+            /**
+             * @description 0 modified, 1 added, 2 deleted.
+             * @enum {integer}
+             */
+            Kind: 0 | 1 | 2;
+        };
+        ContainersPruneReport: {
+            ContainersDeleted: string[] | null;
+            /** Format: int64 */
+            SpaceReclaimed: number;
+        };
+        ExecConfig: {
+            AttachStdin?: boolean;
+            AttachStdout?: boolean;
+            AttachStderr?: boolean;
+            DetachKeys?: string;
+            Tty?: boolean;
+            Detach?: boolean;
+            Env?: components["schemas"]["StringList"];
+            Cmd?: components["schemas"]["Command"];
+            Privileged?: boolean;
+            User?: string;
+            WorkingDir?: string;
+            ConsoleSize?: number[] | null;
+        };
+        ExecStartConfig: {
+            Detach?: boolean;
+            Tty?: boolean;
+            ConsoleSize?: number[] | null;
+        };
+        ExecInspect: {
+            ID: string;
+            Running: boolean;
+            ExitCode: number | null;
+            ProcessConfig: {
+                tty?: boolean;
+                entrypoint?: string;
+                arguments?: string[];
+                privileged?: boolean;
+                user?: string;
+            };
+            OpenStdin: boolean;
+            OpenStderr: boolean;
+            OpenStdout: boolean;
+            CanRemove: boolean;
+            ContainerID: string;
+            DetachKeys: string;
+            Pid: number;
+        };
+        ImageSummary: {
+            Id: string;
+            ParentId: string;
+            RepoTags: string[];
+            RepoDigests: string[];
+            /**
+             * Format: int64
+             * @description Unix seconds.
+             */
+            Created: number;
+            /** Format: int64 */
+            Size: number;
+            /**
+             * Format: int64
+             * @description -1 when it was not asked for.
+             */
+            SharedSize: number;
+            /**
+             * Format: int64
+             * @description Size; until 1.43.
+             */
+            VirtualSize?: number;
+            Labels: {
+                [key: string]: string;
+            } | null;
+            /** @description -1 when it was not asked for. */
+            Containers: number;
+        };
+        ImageInspect: {
+            Id: string;
+            RepoTags: string[];
+            RepoDigests: string[];
+            Parent?: string;
+            Comment?: string;
+            Created?: string;
+            /** @description Until 1.44. */
+            Container?: string;
+            /** @description Until 1.44. */
+            ContainerConfig?: components["schemas"]["ContainerConfig"];
+            DockerVersion?: string;
+            Author?: string;
+            Config?: components["schemas"]["ContainerConfig"];
+            Architecture: string;
+            Variant?: string;
+            Os: string;
+            OsVersion?: string;
+            /** Format: int64 */
+            Size: number;
+            /**
+             * Format: int64
+             * @description Size; until 1.43.
+             */
+            VirtualSize?: number;
+            GraphDriver: components["schemas"]["GraphDriver"];
+            RootFS: {
+                Type: string;
+                Layers?: string[];
+            };
+            Metadata: {
+                LastTagTime?: string;
+            };
+        };
+        HistoryEntry: {
+            /** @description `<missing>` where no local image stands at that step. */
+            Id: string;
+            /**
+             * Format: int64
+             * @description Unix seconds.
+             */
+            Created: number;
+            CreatedBy: string;
+            Tags: string[] | null;
+            /** Format: int64 */
+            Size: number;
+            Comment: string;
+        };
+        /** @description One of the two. */
+        ImageDeleteItem: {
+            Untagged?: string;
+            Deleted?: string;
+        };
+        ImagesPruneReport: {
+            ImagesDeleted: components["schemas"]["ImageDeleteItem"][] | null;
+            /** Format: int64 */
+            SpaceReclaimed: number;
+        };
+        Volume: {
+            Name: string;
+            Driver: string;
+            Mountpoint: string;
+            CreatedAt?: string;
+            Status?: Record<string, never>;
+            Labels: {
+                [key: string]: string;
+            } | null;
+            /** @enum {string} */
+            Scope: "local" | "global";
+            Options: {
+                [key: string]: string;
+            } | null;
+            UsageData?: {
+                /** Format: int64 */
+                Size: number;
+                RefCount: number;
+            };
+        };
+        VolumeCreateRequest: {
+            Name?: string;
+            Driver?: string;
+            DriverOpts?: components["schemas"]["StringMap"];
+            Labels?: components["schemas"]["StringMap"];
+        };
+        VolumeList: {
+            Volumes: components["schemas"]["Volume"][];
+            Warnings: string[] | null;
+        };
+        VolumesPruneReport: {
+            VolumesDeleted: string[] | null;
+            /** Format: int64 */
+            SpaceReclaimed: number;
+        };
+        IPAM: {
+            Driver?: string;
+            Options?: {
+                [key: string]: string;
+            } | null;
+            Config?: components["schemas"]["IPAMConfig"][] | null;
+        };
+        IPAMConfig: {
+            Subnet?: string;
+            IPRange?: string;
+            Gateway?: string;
+            AuxiliaryAddresses?: components["schemas"]["StringMap"];
+        };
+        Network: {
+            Name: string;
+            Id: string;
+            Created: string;
+            Scope: string;
+            Driver: string;
+            /** @description Since 1.48. */
+            EnableIPv4?: boolean;
+            EnableIPv6: boolean;
+            IPAM: components["schemas"]["IPAM"];
+            Internal: boolean;
+            Attachable: boolean;
+            Ingress: boolean;
+            ConfigFrom?: {
+                Network?: string;
+            };
+            ConfigOnly?: boolean;
+            Containers: {
+                [key: string]: {
+                    Name?: string;
+                    EndpointID?: string;
+                    MacAddress?: string;
+                    IPv4Address?: string;
+                    IPv6Address?: string;
+                };
+            };
+            Options: {
+                [key: string]: string;
+            };
+            Labels: {
+                [key: string]: string;
+            };
+        };
+        NetworkCreateRequest: {
+            Name: string;
+            /** @description Ignored; names are unique. */
+            CheckDuplicate?: boolean;
+            Driver?: string;
+            Scope?: string;
+            Internal?: boolean;
+            Attachable?: boolean;
+            Ingress?: boolean;
+            ConfigOnly?: boolean;
+            ConfigFrom?: {
+                Network?: string;
+            };
+            IPAM?: components["schemas"]["IPAM"];
+            EnableIPv4?: boolean;
+            EnableIPv6?: boolean;
+            Options?: components["schemas"]["StringMap"];
+            Labels?: components["schemas"]["StringMap"];
+        };
+        NetworkCreateResponse: {
+            Id: string;
+            Warning: string;
+        };
+        NetworkConnectRequest: {
+            Container: string;
+            EndpointConfig?: components["schemas"]["NullableEndpointSettings"];
+        };
+        NetworkDisconnectRequest: {
+            Container: string;
+            Force?: boolean;
+        };
+        NetworksPruneReport: {
+            NetworksDeleted: string[] | null;
+        };
+        /** @description A committed layer on its chain. */
+        Layer: {
+            ChainId: string;
+            /** @description Digest of its uncompressed tar. */
+            DiffId: string;
+            /** @description Chain ID of the layer below. */
+            Parent: string | null;
+            Driver: string;
+            /** @description The driver's name for it. */
+            Snapshot: string;
+            /**
+             * Format: int64
+             * @description Sum of its file sizes.
+             */
+            Size: number;
+            /** Format: int64 */
+            DiskBytes: number;
+            DiskInodes: number;
+            Created: string;
+            LastUsed: string;
+            /** @description IDs of the images that hold it. */
+            Images: string[];
+        };
+    };
+    responses: {
+        /** @description It failed; the message says why. */
+        Error: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description Progress, one JSON object a line. A failure after the first line is a line with `errorDetail`. */
+        Progress: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ProgressLine"];
+            };
+        };
+        /** @description A tar archive. */
+        Tar: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/x-tar": string;
+            };
+        };
+        /** @description The streams: raw with a terminal, else in frames of 8 bytes header (stream, 0, 0, 0, big-endian length) and data. */
+        RawStream: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/vnd.docker.raw-stream": string;
+                "application/vnd.docker.multiplexed-stream": string;
+            };
+        };
+    };
+    parameters: {
+        /** @description JSON object of filter names to lists of values: `{"label":["a=b"]}`. The older form `{"label":{"a=b":true}}` is taken too. */
+        filters: string;
+        /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+        imageName: string;
+        /** @description Name, ID, or an unambiguous beginning of the ID. */
+        container: string;
+        /** @description The exec's ID. */
+        exec: string;
+        /** @description Keys that leave the session, such as `ctrl-p,ctrl-q`. */
+        detachKeys: string;
+        /** @description Instead of the container's stop signal. */
+        signal: string;
+        /** @description Seconds to wait before killing; -1 is for ever. */
+        stopTimeout: number;
+        /** @description Rows. */
+        height: number;
+        /** @description Columns. */
+        width: number;
+        /** @description An OCI platform in JSON: `{"os":"linux","architecture":"amd64"}`. */
+        platformJson: string;
+        /** @description AuthConfig as base64url of JSON. */
+        registryAuth: string;
+    };
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    ping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The daemon is there. */
+            200: {
+                headers: {
+                    /** @description Newest version served. */
+                    "Api-Version"?: string;
+                    /** @description Default image builder: 1 is the classic one. */
+                    "Builder-Version"?: string;
+                    /** @description Always false. */
+                    "Docker-Experimental"?: boolean;
+                    /** @description Always inactive. */
+                    Swarm?: string;
+                    /** @description Never to be cached. */
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+        };
+    };
+    pingHead: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The daemon is there. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The versions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemVersion"];
+                };
+            };
+        };
+    };
+    info: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The facts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemInfo"];
+                };
+            };
+        };
+    };
+    auth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["AuthConfig"];
+            };
+        };
+        responses: {
+            /** @description The registry took them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthResponse"];
+                };
+            };
+            401: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    events: {
+        parameters: {
+            query?: {
+                /** @description Start with events of this time: Unix seconds (fraction allowed), RFC 3339, or a duration back from now. */
+                since?: string;
+                /** @description End the stream at this time, same forms. */
+                until?: string;
+                /** @description JSON object of filter names to lists of values: `{"label":["a=b"]}`. The older form `{"label":{"a=b":true}}` is taken too. */
+                filters?: components["parameters"]["filters"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream; its headers are sent before the first event. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventMessage"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    systemDf: {
+        parameters: {
+            query?: {
+                /** @description Only these kinds: container, image, volume, build-cache. */
+                type?: ("container" | "image" | "volume" | "build-cache")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The use. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiskUsage"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    imageList: {
+        parameters: {
+            query?: {
+                /** @description Also images that only serve as parents of others. */
+                all?: boolean;
+                /** @description JSON object of filter names to lists of values: `{"label":["a=b"]}`. The older form `{"label":{"a=b":true}}` is taken too. */
+                filters?: components["parameters"]["filters"];
+                /** @description Work out SharedSize. */
+                "shared-size"?: boolean;
+                /** @description Accepted; digests are always given. */
+                digests?: boolean;
+                /** @description Accepted; an image here has one manifest. */
+                manifests?: boolean;
+                /** @description A name pattern; until 1.40. */
+                filter?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The images. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageSummary"][];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    imageCreate: {
+        parameters: {
+            query?: {
+                /** @description What to pull. It may carry tag or digest. */
+                fromImage?: string;
+                /** @description `-` for the request body, or the URL of a tar archive. */
+                fromSrc?: string;
+                /** @description Name of the imported image. */
+                repo?: string;
+                /** @description Tag or digest. A pull without one takes every tag of the repository. */
+                tag?: string;
+                /** @description Comment in the history of the imported image. */
+                message?: string;
+                /** @description Dockerfile instructions applied to the imported image's configuration. */
+                changes?: string[];
+                /** @description `os[/arch[/variant]]`. */
+                platform?: string;
+            };
+            header?: {
+                /** @description AuthConfig as base64url of JSON. */
+                "X-Registry-Auth"?: components["parameters"]["registryAuth"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The archive when `fromSrc` is `-`. */
+        requestBody?: {
+            content: {
+                "application/x-tar": string;
+            };
+        };
+        responses: {
+            200: components["responses"]["Progress"];
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    imageLoad: {
+        parameters: {
+            query?: {
+                /** @description Without progress lines. */
+                quiet?: boolean;
+                /** @description An OCI platform in JSON: `{"os":"linux","architecture":"amd64"}`. */
+                platform?: components["parameters"]["platformJson"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-tar": string;
+            };
+        };
+        responses: {
+            200: components["responses"]["Progress"];
+            default: components["responses"]["Error"];
+        };
+    };
+    imageGetAll: {
+        parameters: {
+            query?: {
+                /** @description Names or IDs. */
+                names?: string[];
+                /** @description An OCI platform in JSON: `{"os":"linux","architecture":"amd64"}`. */
+                platform?: components["parameters"]["platformJson"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Tar"];
+            default: components["responses"]["Error"];
+        };
+    };
+    imagePrune: {
+        parameters: {
+            query?: {
+                /** @description JSON object of filter names to lists of values: `{"label":["a=b"]}`. The older form `{"label":{"a=b":true}}` is taken too. */
+                filters?: components["parameters"]["filters"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What went. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImagesPruneReport"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    imageDelete: {
+        parameters: {
+            query?: {
+                /** @description Even when stopped containers use it, or when it has several tags. */
+                force?: boolean;
+                /** @description Leave parents without a tag. */
+                noprune?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What went. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageDeleteItem"][];
+                };
+            };
+            404: components["responses"]["Error"];
+            409: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    imageInspect: {
+        parameters: {
+            query?: {
+                /** @description Accepted; an image here has one manifest. */
+                manifests?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageInspect"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    imageHistory: {
+        parameters: {
+            query?: {
+                /** @description An OCI platform in JSON: `{"os":"linux","architecture":"amd64"}`. */
+                platform?: components["parameters"]["platformJson"];
+            };
+            header?: never;
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The steps. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryEntry"][];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    imageGet: {
+        parameters: {
+            query?: {
+                /** @description An OCI platform in JSON: `{"os":"linux","architecture":"amd64"}`. */
+                platform?: components["parameters"]["platformJson"];
+            };
+            header?: never;
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Tar"];
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    imagePush: {
+        parameters: {
+            query?: {
+                /** @description The tag to push; without one, every tag of the repository. */
+                tag?: string;
+                /** @description An OCI platform in JSON: `{"os":"linux","architecture":"amd64"}`. */
+                platform?: components["parameters"]["platformJson"];
+            };
+            header?: {
+                /** @description AuthConfig as base64url of JSON. */
+                "X-Registry-Auth"?: components["parameters"]["registryAuth"];
+            };
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Progress"];
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    imageTag: {
+        parameters: {
+            query?: {
+                /** @description The name without a tag. */
+                repo?: string;
+                /** @description `latest` when not given. */
+                tag?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The name stands. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    imageCommit: {
+        parameters: {
+            query?: {
+                /** @description Name or ID. */
+                container?: string;
+                /** @description Name of the image. */
+                repo?: string;
+                /** @description Its tag. */
+                tag?: string;
+                /** @description Recorded in the history. */
+                comment?: string;
+                /** @description Recorded in the configuration. */
+                author?: string;
+                /** @description Hold the container still meanwhile. */
+                pause?: boolean;
+                /** @description Dockerfile instructions applied to the configuration. */
+                changes?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ContainerConfig"];
+            };
+        };
+        responses: {
+            /** @description The image. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdResponse"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerList: {
+        parameters: {
+            query?: {
+                /** @description Also those that do not run. */
+                all?: boolean;
+                /** @description At most so many, running or not; -1 or 0 is no limit. */
+                limit?: number;
+                /** @description Work out SizeRw and SizeRootFs. */
+                size?: boolean;
+                /** @description Made after this container; until 1.40. */
+                since?: string;
+                /** @description Made before this container; until 1.40. */
+                before?: string;
+                /** @description JSON object of filter names to lists of values: `{"label":["a=b"]}`. The older form `{"label":{"a=b":true}}` is taken too. */
+                filters?: components["parameters"]["filters"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The containers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContainerSummary"][];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    containerCreate: {
+        parameters: {
+            query?: {
+                /** @description Letters, digits, `_`, `.`, `-`; one is made up when not given. */
+                name?: string;
+                /** @description `os[/arch[/variant]]` that the image must have. */
+                platform?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContainerCreateRequest"];
+            };
+        };
+        responses: {
+            /** @description It is made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContainerCreateResponse"];
+                };
+            };
+            400: components["responses"]["Error"];
+            404: components["responses"]["Error"];
+            409: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerPrune: {
+        parameters: {
+            query?: {
+                /** @description JSON object of filter names to lists of values: `{"label":["a=b"]}`. The older form `{"label":{"a=b":true}}` is taken too. */
+                filters?: components["parameters"]["filters"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What went. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContainersPruneReport"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    containerDelete: {
+        parameters: {
+            query?: {
+                /** @description Kill it first when it runs. */
+                force?: boolean;
+                /** @description Also its anonymous volumes. */
+                v?: boolean;
+                /** @description Remove the link of this name instead. */
+                link?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["Error"];
+            409: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerInspect: {
+        parameters: {
+            query?: {
+                /** @description Work out SizeRw and SizeRootFs. */
+                size?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The container. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContainerInspect"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerStart: {
+        parameters: {
+            query?: {
+                /** @description Keys that leave the session, such as `ctrl-p,ctrl-q`. */
+                detachKeys?: components["parameters"]["detachKeys"];
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It runs. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It ran already. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerStop: {
+        parameters: {
+            query?: {
+                /** @description Instead of the container's stop signal. */
+                signal?: components["parameters"]["signal"];
+                /** @description Seconds to wait before killing; -1 is for ever. */
+                t?: components["parameters"]["stopTimeout"];
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not run. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerRestart: {
+        parameters: {
+            query?: {
+                /** @description Instead of the container's stop signal. */
+                signal?: components["parameters"]["signal"];
+                /** @description Seconds to wait before killing; -1 is for ever. */
+                t?: components["parameters"]["stopTimeout"];
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It runs. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerKill: {
+        parameters: {
+            query?: {
+                /** @description Name or number; SIGKILL when not given. */
+                signal?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The signal is sent. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["Error"];
+            409: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerPause: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is frozen. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerUnpause: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It goes on. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerRename: {
+        parameters: {
+            query?: {
+                /** @description The new name. */
+                name?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has the name. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["Error"];
+            409: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerResize: {
+        parameters: {
+            query?: {
+                /** @description Rows. */
+                h?: components["parameters"]["height"];
+                /** @description Columns. */
+                w?: components["parameters"]["width"];
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The size is set. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerWait: {
+        parameters: {
+            query?: {
+                /** @description What to wait for. */
+                condition?: "not-running" | "next-exit" | "removed";
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How it ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContainerWaitResponse"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerAttach: {
+        parameters: {
+            query?: {
+                /** @description Keys that leave the session, such as `ctrl-p,ctrl-q`. */
+                detachKeys?: components["parameters"]["detachKeys"];
+                /** @description First what was written before. */
+                logs?: boolean;
+                /** @description Then what is written from now on. */
+                stream?: boolean;
+                /** @description Take input. */
+                stdin?: boolean;
+                /** @description Give standard output. */
+                stdout?: boolean;
+                /** @description Give standard error. */
+                stderr?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The connection is the stream: raw with a terminal, else frames of 8 bytes header (stream, 0, 0, 0, length) and data. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            200: components["responses"]["RawStream"];
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerAttachWebsocket: {
+        parameters: {
+            query?: {
+                /** @description Keys that leave the session, such as `ctrl-p,ctrl-q`. */
+                detachKeys?: components["parameters"]["detachKeys"];
+                /** @description First what was written before. */
+                logs?: boolean;
+                /** @description Then what is written from now on. */
+                stream?: boolean;
+                /** @description Take input. */
+                stdin?: boolean;
+                /** @description Give standard output. */
+                stdout?: boolean;
+                /** @description Give standard error. */
+                stderr?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The WebSocket is open. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerLogs: {
+        parameters: {
+            query?: {
+                /** @description Go on with what is written from now on. */
+                follow?: boolean;
+                /** @description Give standard output. */
+                stdout?: boolean;
+                /** @description Give standard error. */
+                stderr?: boolean;
+                /** @description Only from this time: Unix seconds (fraction allowed), RFC 3339, or a duration back from now. */
+                since?: string;
+                /** @description Only to this time, same forms. */
+                until?: string;
+                /** @description Put the time before each line. */
+                timestamps?: boolean;
+                /** @description Accepted; there are none. */
+                details?: boolean;
+                /** @description So many lines from the end, or `all`. */
+                tail?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["RawStream"];
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerTop: {
+        parameters: {
+            query?: {
+                /** @description Arguments of ps. */
+                ps_args?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The processes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContainerTopResponse"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerChanges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The paths. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilesystemChange"][];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Tar"];
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    execCreate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExecConfig"];
+            };
+        };
+        responses: {
+            /** @description It is prepared. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdResponse"];
+                };
+            };
+            404: components["responses"]["Error"];
+            409: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    execStart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The exec's ID. */
+                id: components["parameters"]["exec"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ExecStartConfig"];
+            };
+        };
+        responses: {
+            /** @description The connection is the stream. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            200: components["responses"]["RawStream"];
+            404: components["responses"]["Error"];
+            409: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    execResize: {
+        parameters: {
+            query?: {
+                /** @description Rows. */
+                h?: components["parameters"]["height"];
+                /** @description Columns. */
+                w?: components["parameters"]["width"];
+            };
+            header?: never;
+            path: {
+                /** @description The exec's ID. */
+                id: components["parameters"]["exec"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The size is set. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    execInspect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The exec's ID. */
+                id: components["parameters"]["exec"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecInspect"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    volumeList: {
+        parameters: {
+            query?: {
+                /** @description JSON object of filter names to lists of values: `{"label":["a=b"]}`. The older form `{"label":{"a=b":true}}` is taken too. */
+                filters?: components["parameters"]["filters"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The volumes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VolumeList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    volumeCreate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["VolumeCreateRequest"];
+            };
+        };
+        responses: {
+            /** @description The volume. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Volume"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    volumePrune: {
+        parameters: {
+            query?: {
+                /** @description JSON object of filter names to lists of values: `{"label":["a=b"]}`. The older form `{"label":{"a=b":true}}` is taken too. */
+                filters?: components["parameters"]["filters"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What went. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VolumesPruneReport"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    volumeInspect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The volume. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The volume. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Volume"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    volumeDelete: {
+        parameters: {
+            query?: {
+                /** @description Success also when there is none. */
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The volume. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["Error"];
+            409: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    networkList: {
+        parameters: {
+            query?: {
+                /** @description JSON object of filter names to lists of values: `{"label":["a=b"]}`. The older form `{"label":{"a=b":true}}` is taken too. */
+                filters?: components["parameters"]["filters"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The networks. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Network"][];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    networkCreate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NetworkCreateRequest"];
+            };
+        };
+        responses: {
+            /** @description It is made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NetworkCreateResponse"];
+                };
+            };
+            409: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    networkPrune: {
+        parameters: {
+            query?: {
+                /** @description JSON object of filter names to lists of values: `{"label":["a=b"]}`. The older form `{"label":{"a=b":true}}` is taken too. */
+                filters?: components["parameters"]["filters"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What went. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NetworksPruneReport"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    networkInspect: {
+        parameters: {
+            query?: {
+                /** @description Accepted; nothing more is known. */
+                verbose?: boolean;
+                /** @description Only `local` exists. */
+                scope?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Name or ID of the network. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The network. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Network"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    networkDelete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or ID of the network. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: components["responses"]["Error"];
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    networkConnect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or ID of the network. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NetworkConnectRequest"];
+            };
+        };
+        responses: {
+            /** @description It is on it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    networkDisconnect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or ID of the network. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NetworkDisconnectRequest"];
+            };
+        };
+        responses: {
+            /** @description It is off. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    layerList: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The layers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Layer"][];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    layerInspect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `sha256:…` or an unambiguous beginning of it. */
+                chainId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The layer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Layer"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+}
