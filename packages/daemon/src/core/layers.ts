@@ -13,6 +13,8 @@ export interface Layer {
   readonly snapshot: SnapshotId;
   /** Sum of the file sizes in the tar: what `docker history` and image sizes count. */
   readonly size: number;
+  /** Length of its uncompressed tar in bytes: `docker save` writes it before the tar. */
+  readonly tarSize: number;
   /** Bytes and inodes on disk. */
   readonly usage: Usage;
   readonly createdAt: number;
