@@ -1,1 +1,11 @@
-export {};
+export { connect, StrataClient, type ConnectOptions, type TlsOptions } from "./connect.js";
+export { API_VERSION } from "./api.js";
+export { StrataApiError, StrataConnectionError } from "./errors.js";
+export { DEFAULT_HOST, defaultHost } from "./host.js";
+export type { Filters } from "./query.js";
+export { splitReference } from "./reference.js";
+export { Output, Session, type TerminalSize } from "./session.js";
+export type { AttachOptions, CreateOptions, ExecSession, ListOptions, LogsOptions, StopOptions, WaitCondition } from "./resources/containers.js";
+export type { CommitOptions, ImportOptions, OnProgress, PullOptions, PushOptions } from "./resources/images.js";
+export type { EventsOptions, Ping } from "./resources/system.js";
+export type * from "./types.js";

@@ -1,0 +1,27 @@
+/** An error the daemon answered: as an HTTP status with `{"message": …}`, or as an error line inside a stream. */
+export class StrataApiError extends Error {
+  constructor(
+    /** The HTTP status; for an error line in a stream its `code`, or 500. */
+    readonly status: number,
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+    this.name = "StrataApiError";
+  }
+}
+
+/** The daemon could not be reached at all. */
+export class StrataConnectionError extends Error {
+  constructor(
+    /** Where a daemon was looked for, as it was given to `connect`. */
+    readonly host: string,
+    /** Node's errno name, e.g. `ECONNREFUSED`. */
+    readonly code: string | undefined,
+    options?: { cause?: unknown },
+  ) {
+    const why = code === "EACCES" || code === "EPERM" ? `permission denied while connecting to ${host}` : `cannot connect to the Strata daemon at ${host}`;
+    super(options?.cause instanceof Error ? `${why}: ${options.cause.message}` : why, options);
+    this.name = "StrataConnectionError";
+  }
+}

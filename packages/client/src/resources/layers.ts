@@ -1,0 +1,17 @@
+import type { Api } from "../api.js";
+import type { CallSignal, Layer } from "../types.js";
+
+/** Strata's own resource: the layers themselves. */
+export class Layers {
+  readonly #api: Api;
+  constructor(api: Api) { this.#api = api; }
+
+  list(options: CallSignal = {}): Promise<Layer[]> {
+    return this.#api.call("get", "/layers", options);
+  }
+
+  /** By chain ID or an unambiguous beginning of it. */
+  inspect(chainId: string, { signal }: CallSignal = {}): Promise<Layer> {
+    return this.#api.call("get", "/layers/{chainId}", { path: { chainId }, signal });
+  }
+}

@@ -1,0 +1,44 @@
+/** The shapes of the contract (openapi.yaml), by name. */
+import type { components } from "./generated/openapi.js";
+
+type Schemas = components["schemas"];
+export type AuthConfig = Schemas["AuthConfig"];
+export type AuthResponse = Schemas["AuthResponse"];
+export type ContainerConfig = Schemas["ContainerConfig"];
+export type ContainerCreateRequest = Schemas["ContainerCreateRequest"];
+export type ContainerCreateResponse = Schemas["ContainerCreateResponse"];
+export type ContainerInspect = Schemas["ContainerInspect"];
+export type ContainerSummary = Schemas["ContainerSummary"];
+export type ContainerTopResponse = Schemas["ContainerTopResponse"];
+export type ContainerWaitResponse = Schemas["ContainerWaitResponse"];
+export type ContainersPruneReport = Schemas["ContainersPruneReport"];
+export type DiskUsage = Schemas["DiskUsage"];
+export type EventMessage = Schemas["EventMessage"];
+export type ExecConfig = Schemas["ExecConfig"];
+export type ExecInspect = Schemas["ExecInspect"];
+export type FilesystemChange = Schemas["FilesystemChange"];
+export type HistoryEntry = Schemas["HistoryEntry"];
+export type HostConfig = Schemas["HostConfig"];
+export type ImageDeleteItem = Schemas["ImageDeleteItem"];
+export type ImageInspect = Schemas["ImageInspect"];
+export type ImageSummary = Schemas["ImageSummary"];
+export type ImagesPruneReport = Schemas["ImagesPruneReport"];
+export type Layer = Schemas["Layer"];
+export type Network = Schemas["Network"];
+export type NetworkConnectRequest = Schemas["NetworkConnectRequest"];
+export type NetworkCreateRequest = Schemas["NetworkCreateRequest"];
+export type NetworkCreateResponse = Schemas["NetworkCreateResponse"];
+export type NetworksPruneReport = Schemas["NetworksPruneReport"];
+export type ProgressLine = Schemas["ProgressLine"];
+export type SystemInfo = Schemas["SystemInfo"];
+export type SystemVersion = Schemas["SystemVersion"];
+export type Volume = Schemas["Volume"];
+export type VolumeCreateRequest = Schemas["VolumeCreateRequest"];
+export type VolumeList = Schemas["VolumeList"];
+export type VolumesPruneReport = Schemas["VolumesPruneReport"];
+
+/** What every call takes. */
+export interface CallSignal {
+  /** Ends the request; the promise or the stream rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
