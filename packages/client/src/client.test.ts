@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { runInNewContext } from "node:vm";
 import { PassThrough, Readable } from "node:stream";
 import { connect, StrataApiError, StrataConnectionError, type StrataClient } from "./index.js";
 import { answer, FakeDaemon, frame, type FakeJson, type HijackRoute, type Route } from "./test-support/fake-daemon.js";
@@ -139,7 +140,9 @@ describe("streams", () => {
         response.write('{"Type":"image"}\n');
       },
     });
-    for await (const _event of client.system.events()) break;
+    const events = client.system.events();
+    await events.next();
+    await events.return();
     await gone;
   });
 
@@ -212,10 +215,10 @@ describe("sessions", () => {
       },
       { "POST /exec/e1/start": (request, socket) => { socket.end(frame(1, String(request.body))); } },
     );
-    const { session, exitCode } = await client.containers.exec("c", { Cmd: ["true"] });
-    await session.resize({ rows: 2, columns: 3 });
-    expect((await session.text()).stdout).toBe('{"Detach":false,"Tty":false}');
-    expect(await exitCode()).toBe(3);
+    const exec = await client.containers.exec("c", { Cmd: ["true"] });
+    await exec.session.resize({ rows: 2, columns: 3 });
+    expect((await exec.session.text()).stdout).toBe('{"Detach":false,"Tty":false}');
+    expect(await exec.exitCode()).toBe(3);
     expect(scripted.calls).toEqual(["POST /containers/c/exec", "POST /exec/e1/start", "POST /exec/e1/resize", "GET /exec/e1/json"]);
   });
 
@@ -280,9 +283,10 @@ test("the five lines of the README work", async () => {
   const code = /```js\n(.*?)```/s.exec(readme)?.[1] ?? "";
   expect(code.trim().split("\n")).toHaveLength(5);
   const printed: string[] = [];
-  const body = code.replace("connect()", `connect({ host: ${JSON.stringify(scripted.host)} })`).replace('require("@strata/client")', "sdk");
-  await (new Function("sdk", "console", `return (async () => { ${body} })()`) as (sdk: unknown, console: unknown) => Promise<void>)(
-    { connect }, { log: (...values: unknown[]) => printed.push(values.join(" ")) },
-  );
+  const context = {
+    require: () => ({ connect: () => connect({ host: scripted.host }) }),
+    console: { log: (...values: unknown[]) => printed.push(values.join(" ")) },
+  };
+  await runInNewContext(`(async () => { ${code} })()`, context);
   expect(printed).toEqual(["Pulling from library/busybox", "0 hello\n"]);
 });

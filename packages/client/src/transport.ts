@@ -1,4 +1,5 @@
 import * as http from "node:http";
+import { createRequire } from "node:module";
 import type { Socket } from "node:net";
 import { addAbortSignal, pipeline, type Readable } from "node:stream";
 import type { TlsOptions } from "./connect.js";
@@ -39,7 +40,7 @@ export class Transport {
     const options = { keepAlive: true, scheduling: "lifo" as const };
     if (endpoint.kind === "tcp" && endpoint.secure) {
       // Loaded only when it is used: TLS costs start-up time.
-      const https = require("node:https") as typeof import("node:https");
+      const https = createRequire(__filename)("node:https") as typeof import("node:https");
       this.#http = https as unknown as typeof http;
       this.#agent = new https.Agent({ ...options, ...tls });
     } else {
@@ -79,8 +80,8 @@ export class Transport {
     return new Promise((resolve, reject) => {
       const { signal } = options;
       const { request, send } = this.#prepare(method, path, { ...options, signal: undefined }, { Connection: "Upgrade", Upgrade: "tcp" });
-      const abort = (): void => { request.destroy(signal?.reason as Error); };
-      if (signal?.aborted) return reject(signal.reason);
+      const abort = (): void => { if (signal) request.destroy(reasonOf(signal)); };
+      if (signal?.aborted) return reject(reasonOf(signal));
       signal?.addEventListener("abort", abort, { once: true });
       request.on("upgrade", (response, socket: Socket, head) => {
         signal?.removeEventListener("abort", abort);
@@ -96,7 +97,7 @@ export class Transport {
       });
       request.on("error", (cause) => {
         signal?.removeEventListener("abort", abort);
-        reject(signal?.aborted ? (signal.reason as Error) : this.#explain(cause));
+        reject(signal?.aborted ? reasonOf(signal) : this.#explain(cause));
       });
       send();
     });
@@ -110,7 +111,7 @@ export class Transport {
   #send(method: string, path: string, options: RequestOptions, isRetry: boolean): Promise<http.IncomingMessage> {
     return new Promise((resolve, reject) => {
       const { signal } = options;
-      if (signal?.aborted) return reject(signal.reason);
+      if (signal?.aborted) return reject(reasonOf(signal));
       const { request, send } = this.#prepare(method, path, options, {});
       let answered = false;
       request.on("response", (response) => {
@@ -119,7 +120,7 @@ export class Transport {
       });
       request.on("error", (cause: NodeJS.ErrnoException) => {
         if (answered) return;
-        if (signal?.aborted) return reject(signal.reason);
+        if (signal?.aborted) return reject(reasonOf(signal));
         // The daemon may close an idle connection in the moment it is used again.
         if (request.reusedSocket && cause.code === "ECONNRESET" && !options.body && !isRetry) return resolve(this.#send(method, path, options, true));
         reject(this.#explain(cause));
@@ -157,6 +158,10 @@ export class Transport {
   #explain(cause: NodeJS.ErrnoException): Error {
     return cause.code !== undefined && CONNECT_ERRORS.has(cause.code) ? new StrataConnectionError(this.host, cause.code, { cause }) : cause;
   }
+}
+
+function reasonOf(signal: AbortSignal): Error {
+  return signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason));
 }
 
 /** The whole body as text. */

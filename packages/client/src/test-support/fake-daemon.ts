@@ -49,7 +49,7 @@ export class FakeDaemon {
         } else if (route === undefined) {
           answer(response, 404, { message: `no route for ${parsed.method} ${parsed.path}` });
         } else if (typeof route === "function") {
-          await (route as Route)(parsed, response);
+          await route(parsed, response);
         } else {
           answer(response, 200, route);
         }
@@ -64,7 +64,7 @@ export class FakeDaemon {
       const route = find(hijacks, parsed);
       if (!route) return void socket.end('HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{"message":"no such thing"}');
       socket.write("HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
-      if (body.length === length) return void route(parsed, socket);
+      if (body.length === length) return route(parsed, socket);
       // The body comes in a packet of its own.
       let rest = body;
       const more = (chunk: Buffer): void => {
