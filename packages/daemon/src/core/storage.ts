@@ -22,7 +22,7 @@ export interface StorageDriver {
   /** Where the snapshot's tree is to be seen, and what to mount there (nothing when the tree lies there already). */
   mounts(id: SnapshotId, parents: readonly SnapshotId[], mode: MountMode): Promise<MountPlan>;
   /** Makes a committed snapshot of an uncompressed layer tar. Every path stays inside the snapshot. */
-  apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<Usage>;
+  apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<Applied>;
   /** The very bytes that were applied. Errors before its end when they cannot be had. */
   tar(id: SnapshotId, parents: readonly SnapshotId[]): Promise<Readable>;
   /** What a snapshot changed against its parents, parents before children, sorted by path. */
@@ -59,6 +59,21 @@ export interface Usage {
   readonly inodes: number;
 }
 export const noUsage: Usage = { bytes: 0, inodes: 0 };
+
+/** What an apply took on disk, and `size`: the sum of the tar's regular files (apparent, hard links once), as `docker history` counts. */
+export interface Applied extends Usage {
+  readonly size: number;
+}
+
+/** The kernel's mounts, as the stores need them: kernel/mount.ts and kernel/mount-table.ts, or a fake in tests. */
+export interface Mounter {
+  /** Mounts a plan in its order; on error nothing of it stays. */
+  mount(plan: MountPlan): Promise<void>;
+  /** Unmounts everything stacked on `target`. Absent is success. */
+  unmount(target: string): Promise<void>;
+  /** Mount points at `dir` and below it, deepest first; of mounts stacked on one point each is listed. */
+  under(dir: string): readonly string[];
+}
 
 /** One changed path, absolute inside the tree. Values of `kind` are Docker's: 0 modified, 1 added, 2 deleted. */
 export interface Change {
