@@ -1,1 +1,10 @@
-export {};
+export * from "./api.js";
+export * from "./bed.js";
+export * from "./daemon.js";
+export * from "./graph.js";
+export * from "./images.js";
+export * from "./needs.js";
+export * from "./netns.js";
+export * from "./pty.js";
+export * from "./registry.js";
+export * from "./run.js";

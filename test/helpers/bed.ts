@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Daemon, type DaemonOptions } from "./daemon.js";
+import { Netns } from "./netns.js";
+import { Registry } from "./registry.js";
+
+/** What one test file works in: a network namespace, a folder on disk, and the daemons and registries made from it. */
+export class TestBed {
+  private readonly daemons: Daemon[] = [];
+  private readonly registries: Registry[] = [];
+  private constructor(readonly netns: Netns, readonly folder: string) {}
+
+  static async create(): Promise<TestBed> {
+    // Short: paths of Unix sockets end at 108 bytes.
+    return new TestBed(await Netns.create(), mkdtempSync(join(tmpdir(), "st-")));
+  }
+
+  path(name: string): string { return join(this.folder, name); }
+
+  /** A daemon that was not started yet. */
+  prepare(options?: DaemonOptions): Daemon {
+    const daemon = new Daemon(this.netns, this.path(`d${this.daemons.length}`), options);
+    this.daemons.push(daemon);
+    return daemon;
+  }
+  async daemon(options?: DaemonOptions): Promise<Daemon> {
+    const daemon = this.prepare(options);
+    await daemon.start();
+    return daemon;
+  }
+  async registry(): Promise<Registry> {
+    const registry = await Registry.start(this.netns, this.path(`r${this.registries.length}`), 5000 + this.registries.length);
+    this.registries.push(registry);
+    return registry;
+  }
+
+  async close(): Promise<void> {
+    for (const daemon of this.daemons) await daemon.destroy();
+    for (const registry of this.registries) await registry.stop();
+    await this.netns.remove();
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
