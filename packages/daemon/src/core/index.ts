@@ -6,6 +6,7 @@ export * from "./events.js";
 export * from "./gc.js";
 export * from "./ids.js";
 export * from "./images.js";
+export * from "./ip.js";
 export * from "./layers.js";
 export * from "./leases.js";
 export * from "./logger.js";

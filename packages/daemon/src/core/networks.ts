@@ -67,12 +67,18 @@ export interface NetworkDriver {
   disconnect(network: Network, endpoint: Endpoint, netns: string): Promise<void>;
   publish(network: Network, endpoint: Endpoint, ports: readonly PortBinding[]): Promise<void>;
   unpublish(network: Network, endpoint: Endpoint, ports: readonly PortBinding[]): Promise<void>;
+  /** Ranges (CIDR) that this machine's addresses and routes cover: a new network must keep clear of them. */
+  occupied(): Promise<readonly string[]>;
+  /** Conflict when somebody on this machine holds the host's side of one of these, Unavailable when it has no such address. */
+  probe(ports: readonly PortBinding[]): Promise<void>;
 }
 
 /** Network namespaces, bind-mounted under the exec root so that they outlive the daemon. */
 export interface NamespaceManager {
   /** Makes (or finds) the namespace with loopback up; returns its path. */
   create(id: string): Promise<string>;
+  /** Names the namespace of a running process, for when the mount that named it is gone. */
+  adopt(id: string, pid: number): Promise<string>;
   path(id: string): string;
   remove(id: string): Promise<void>;
   list(): Promise<string[]>;

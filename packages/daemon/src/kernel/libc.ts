@@ -61,6 +61,9 @@ const c = {
   connect: lib.func("int connect(int fd, const uint8_t *address, unsigned int size)"),
   send: lib.func("long send(int fd, const uint8_t *data, size_t n, int flags)"),
   shutdown: lib.func("int shutdown(int fd, int how)"),
+  setsockopt: lib.func("int setsockopt(int fd, int level, int option, const uint8_t *value, unsigned int size)"),
+  bind: lib.func("int bind(int fd, const uint8_t *address, unsigned int size)"),
+  recv: lib.func("long recv(int fd, _Out_ uint8_t *data, size_t n, int flags)"),
   openat2: lib.func("syscall", "long", ["long", "int", "str", "const uint64_t *", "size_t"]),
   fsopen: lib.func("syscall", "long", ["long", "str", "uint"]),
   fsconfig: lib.func("syscall", "long", ["long", "int", "uint", "str", "str", "int"]),
@@ -176,6 +179,43 @@ export function sendPacket(fd: number, data: Uint8Array): boolean {
   if (c.send(fd, data, data.length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return true;
   if (koffi.errno() === constants.errno.EAGAIN) return false;
   return fail("send");
+}
+/** One recv(2), waiting for data; interrupted calls are taken up again. */
+export function receive(fd: number, buffer: Uint8Array): number {
+  for (;;) {
+    const n = Number(c.recv(fd, buffer, buffer.length, 0));
+    if (n >= 0) return n;
+    if (koffi.errno() !== constants.errno.EINTR) fail("recv");
+  }
+}
+const SOL_SOCKET = 1, SO_REUSEADDR = 2, SO_RCVTIMEO = 20;
+/** Opens an AF_NETLINK socket of the calling thread's network namespace; waiting for an answer ends after `timeoutMs` (EAGAIN). */
+export function openNetlink(protocol: number, timeoutMs: number): number {
+  const AF_NETLINK = 16, SOCK_RAW = 3, SOCK_CLOEXEC = 0o2000000, SOL_NETLINK = 270, NETLINK_CAP_ACK = 10, NETLINK_EXT_ACK = 11;
+  const fd = check(c.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), "socket");
+  try {
+    const timeout = new BigInt64Array([BigInt(Math.floor(timeoutMs / 1000)), BigInt((timeoutMs % 1000) * 1000)]);
+    check(c.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, new Uint8Array(timeout.buffer), 16), "setsockopt");
+    const on = Uint8Array.of(1, 0, 0, 0);
+    // Kernels without them only explain less.
+    c.setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, on, 4);
+    c.setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, on, 4);
+  } catch (error) { c.close(fd); throw error; }
+  return fd;
+}
+/**
+ * Binds a local address for a moment, in the calling thread's network namespace: throws EADDRINUSE, EADDRNOTAVAIL… when
+ * that cannot be. `address` is a sockaddr (sockaddr_in or sockaddr_in6); `type` 1 stream, 2 datagram; `protocol` 0 for the type's own.
+ */
+export function tryBind(address: Uint8Array, type: number, protocol: number): void {
+  const SOCK_CLOEXEC = 0o2000000;
+  const family = new DataView(address.buffer, address.byteOffset).getUint16(0, true);
+  const fd = check(c.socket(family, type | SOCK_CLOEXEC, protocol), "socket");
+  try {
+    // Without it a connection in TIME_WAIT would count as use. For datagrams it would hide every other user.
+    if (type === 1) check(c.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, Uint8Array.of(1, 0, 0, 0), 4), "setsockopt");
+    check(c.bind(fd, address, address.length), "bind");
+  } finally { c.close(fd); }
 }
 export const SHUT_RD = 0, SHUT_WR = 1;
 export function shutdown(fd: number, how: number): void { check(c.shutdown(fd, how), "shutdown"); }

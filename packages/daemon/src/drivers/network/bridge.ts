@@ -1,0 +1,134 @@
+import { randomBytes } from "node:crypto";
+import {
+  Conflict, errnoOf, formatRange, InvalidArgument, parseCidr, parseIp, rangeOf, Unavailable,
+  type Endpoint, type Network, type NetworkDriver, type PortBinding,
+} from "../../core/index.js";
+import type { NetworkThread } from "../../kernel/network-thread.js";
+import type { BridgeRules, Firewall, Published } from "./firewall.js";
+
+/** Options of a bridge network, by Docker's names. */
+export const BRIDGE_OPTION = {
+  name: "com.docker.network.bridge.name",
+  icc: "com.docker.network.bridge.enable_icc",
+  masquerade: "com.docker.network.bridge.enable_ip_masquerade",
+  mtu: "com.docker.network.driver.mtu",
+} as const;
+const DEFAULT_MTU = 1500;
+
+export interface BridgeDriverOptions {
+  readonly thread: NetworkThread;
+  readonly firewall: Firewall;
+  /** Turn the machine into a router when a bridge needs it. */
+  readonly ipForward: boolean;
+  /** A bridge that the administrator made (`--bridge`): its addresses and its existence are not ours. */
+  readonly foreignBridge?: string;
+}
+
+/** Linux bridges with a veth pair for each endpoint, by rtnetlink. */
+export class BridgeDriver implements NetworkDriver {
+  readonly name = "bridge";
+  private readonly thread: NetworkThread;
+  private readonly firewall: Firewall;
+  private readonly ipForward: boolean;
+  private readonly foreignBridge: string | undefined;
+
+  constructor(options: BridgeDriverOptions) {
+    this.thread = options.thread;
+    this.firewall = options.firewall;
+    this.ipForward = options.ipForward;
+    this.foreignBridge = options.foreignBridge;
+  }
+
+  async ensure(network: Network): Promise<void> {
+    const name = bridgeName(network);
+    if (name !== this.foreignBridge) {
+      await this.thread.call("ensureBridge", { name, mac: bridgeMac(), mtu: mtuOf(network), addresses: gatewayAddresses(network) });
+    }
+    await this.thread.call("allowLoopback", name);
+    if (this.ipForward && !network.internal) {
+      await this.thread.call("forward");
+      if (network.ipv6) await this.thread.call("forward6");
+    }
+    await this.firewall.ensure(rulesOf(network));
+  }
+
+  async remove(network: Network): Promise<void> {
+    const name = bridgeName(network);
+    await this.firewall.remove(name);
+    if (name !== this.foreignBridge) await this.thread.call("removeLink", name);
+  }
+
+  async connect(network: Network, endpoint: Endpoint, netns: string): Promise<void> {
+    const addresses = [
+      ...(endpoint.ipv4 === null ? [] : [{ address: endpoint.ipv4, prefix: endpoint.prefix }]),
+      ...(endpoint.ipv6 === null ? [] : [{ address: endpoint.ipv6, prefix: endpoint.prefix6 }]),
+    ];
+    await this.thread.call("plug", {
+      bridge: bridgeName(network), host: endpoint.hostInterface, netns, name: endpoint.interfaceName, mac: endpoint.mac, mtu: mtuOf(network),
+      isolated: network.options[BRIDGE_OPTION.icc] === "false", addresses, gateways: [endpoint.gateway, endpoint.gateway6].filter((g) => g !== null),
+    });
+  }
+  async disconnect(_network: Network, endpoint: Endpoint): Promise<void> {
+    await this.thread.call("removeLink", endpoint.hostInterface);
+  }
+
+  async publish(_network: Network, endpoint: Endpoint, ports: readonly PortBinding[]): Promise<void> {
+    await this.firewall.publish(publishedOf(endpoint, ports));
+  }
+  async unpublish(_network: Network, endpoint: Endpoint, ports: readonly PortBinding[]): Promise<void> {
+    await this.firewall.unpublish(publishedOf(endpoint, ports));
+  }
+
+  async occupied(): Promise<readonly string[]> {
+    return (await this.thread.call("occupied")).flatMap(({ address, prefix }) => {
+      const ip = parseIp(address);
+      return ip ? [formatRange(rangeOf(ip, prefix))] : [];
+    });
+  }
+
+  async probe(ports: readonly PortBinding[]): Promise<void> {
+    for (const p of ports) {
+      try {
+        await this.thread.call("probe", { protocol: p.protocol, address: p.hostIp, port: p.hostPort });
+      } catch (e) {
+        const where = `${p.hostIp.includes(":") ? `[${p.hostIp}]` : p.hostIp}:${p.hostPort}`;
+        if (errnoOf(e) === "EADDRINUSE") throw new Conflict(`Bind for ${where} failed: port is already allocated`, { cause: e });
+        if (errnoOf(e) === "EADDRNOTAVAIL") throw new Unavailable(`cannot listen on ${where}: this machine has no such address`, { cause: e });
+        throw e;
+      }
+    }
+  }
+}
+
+/** As the network asked for, else `br-` and the start of its ID. */
+export function bridgeName(network: Network): string {
+  return network.options[BRIDGE_OPTION.name] ?? `br-${network.id.slice(0, 12)}`;
+}
+function mtuOf(network: Network): number {
+  const text = network.options[BRIDGE_OPTION.mtu];
+  if (text === undefined) return DEFAULT_MTU;
+  const mtu = Number(text);
+  if (!Number.isInteger(mtu) || mtu < 68 || mtu > 65_535) throw new InvalidArgument(`${BRIDGE_OPTION.mtu}: invalid MTU ${text}`);
+  return mtu;
+}
+/** Locally administered, unicast. A bridge that exists keeps the one it has. */
+const bridgeMac = (): string => `02:42:${[...randomBytes(4)].map((b) => b.toString(16).padStart(2, "0")).join(":")}`;
+
+function gatewayAddresses(network: Network): { address: string; prefix: number }[] {
+  return network.ipam.flatMap((pool) => {
+    const cidr = parseCidr(pool.subnet);
+    return cidr && pool.gateway !== undefined ? [{ address: pool.gateway, prefix: cidr.range.prefix }] : [];
+  });
+}
+function rulesOf(network: Network): BridgeRules {
+  return {
+    bridge: bridgeName(network), subnets: network.ipam.map((p) => p.subnet), internal: network.internal,
+    masquerade: network.options[BRIDGE_OPTION.masquerade] !== "false",
+  };
+}
+function publishedOf(endpoint: Endpoint, ports: readonly PortBinding[]): Published[] {
+  return ports.flatMap((p) => {
+    const address = p.hostIp.includes(":") ? endpoint.ipv6 : endpoint.ipv4;
+    return address === null ? [] : [{ protocol: p.protocol, hostIp: p.hostIp, hostPort: p.hostPort, address, port: p.containerPort }];
+  });
+}

@@ -1,0 +1,36 @@
+/** What a bridge needs of packet filtering and address translation, whichever tool does it. */
+export interface BridgeRules {
+  readonly bridge: string;
+  /** CIDR, both families. */
+  readonly subnets: readonly string[];
+  /** Rewrite the sources of what leaves by other interfaces. */
+  readonly masquerade: boolean;
+  /** No traffic between the bridge and other interfaces. */
+  readonly internal: boolean;
+}
+/** A host port that leads to a container. `hostIp` 0.0.0.0 and :: mean every local address. */
+export interface Published {
+  readonly protocol: "tcp" | "udp" | "sctp";
+  readonly hostIp: string;
+  readonly hostPort: number;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Idempotent: afterwards the rules hold, whoever made them. */
+export interface Firewall {
+  readonly name: string;
+  ensure(rules: BridgeRules): Promise<void>;
+  remove(bridge: string): Promise<void>;
+  publish(ports: readonly Published[]): Promise<void>;
+  unpublish(ports: readonly Published[]): Promise<void>;
+}
+
+/** `--iptables=false`: the administrator writes the rules. */
+export const noFirewall: Firewall = {
+  name: "none",
+  ensure: () => Promise.resolve(),
+  remove: () => Promise.resolve(),
+  publish: () => Promise.resolve(),
+  unpublish: () => Promise.resolve(),
+};

@@ -1,0 +1,103 @@
+import type { BridgeRules, Firewall, Published } from "./firewall.js";
+
+type Family = "ip" | "ip6";
+const FAMILIES: readonly Family[] = ["ip", "ip6"];
+/** Built-in chains that lead into ours, by table. */
+const HOOKS = [
+  ["raw", "PREROUTING", "STRATA-LOOPBACK", ""],
+  ["nat", "PREROUTING", "STRATA-PUBLISH", "-m addrtype --dst-type LOCAL "],
+  ["nat", "OUTPUT", "STRATA-PUBLISH", "-m addrtype --dst-type LOCAL "],
+  ["nat", "POSTROUTING", "STRATA-SOURCES", ""],
+  ["filter", "FORWARD", "STRATA-FORWARD", ""],
+] as const;
+
+export interface IptablesOptions {
+  /** Runs `iptables` (`ip6tables`) with these arguments; the exit status. */
+  readonly rule: (family: Family, args: readonly string[]) => Promise<number>;
+  /** Runs `iptables-restore --noflush` (`ip6tables-restore`) with this script. */
+  readonly restore: (family: Family, script: string) => Promise<void>;
+}
+
+/**
+ * For machines without nftables: chains of our own, written whole in one iptables-restore for each change. The means
+ * are those of NftFirewall.
+ */
+export class IptablesFirewall implements Firewall {
+  readonly name = "iptables";
+  private readonly bridges = new Map<string, BridgeRules>();
+  private readonly ports = new Map<string, Published>();
+  private readonly hooked = new Set<Family>();
+  private queue: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: IptablesOptions) {}
+
+  ensure(rules: BridgeRules): Promise<void> {
+    this.bridges.set(rules.bridge, rules);
+    return this.write(FAMILIES.filter((f) => subnetsOf(rules, f).length > 0));
+  }
+  remove(bridge: string): Promise<void> {
+    const rules = this.bridges.get(bridge);
+    this.bridges.delete(bridge);
+    return rules ? this.write(FAMILIES.filter((f) => subnetsOf(rules, f).length > 0)) : Promise.resolve();
+  }
+  publish(ports: readonly Published[]): Promise<void> {
+    for (const p of ports) this.ports.set(JSON.stringify(p), p);
+    return this.write(familiesOf(ports));
+  }
+  unpublish(ports: readonly Published[]): Promise<void> {
+    for (const p of ports) this.ports.delete(JSON.stringify(p));
+    return this.write(familiesOf(ports));
+  }
+
+  private write(families: readonly Family[]): Promise<void> {
+    const work = this.queue.then(async () => {
+      for (const family of families) {
+        await this.options.restore(family, renderIptables(family, [...this.bridges.values()], [...this.ports.values()]));
+        if (!this.hooked.has(family)) await this.hook(family);
+        this.hooked.add(family);
+      }
+    });
+    this.queue = work.catch(() => undefined);
+    return work;
+  }
+  private async hook(family: Family): Promise<void> {
+    for (const [table, chain, ours, match] of HOOKS) {
+      const rule = [chain, ...match.split(" ").filter((w) => w !== ""), "-j", ours];
+      if (await this.options.rule(family, ["-w", "-t", table, "-C", ...rule]) !== 0) await this.options.rule(family, ["-w", "-t", table, "-I", ...rule]);
+    }
+  }
+}
+
+const familyOf = (address: string): Family => (address.includes(":") ? "ip6" : "ip");
+const familiesOf = (ports: readonly Published[]): Family[] => FAMILIES.filter((f) => ports.some((p) => familyOf(p.address) === f));
+const subnetsOf = (rules: BridgeRules, family: Family): string[] => rules.subnets.filter((s) => familyOf(s) === family);
+
+/** The script that makes our chains hold exactly these rules. */
+export function renderIptables(family: Family, bridges: readonly BridgeRules[], ports: readonly Published[]): string {
+  const loopback = family === "ip" ? "127.0.0.0/8" : "::1/128";
+  const ours = bridges.filter((b) => subnetsOf(b, family).length > 0);
+  const tables = {
+    raw: [":STRATA-LOOPBACK - [0:0]", ...ours.map((b) => `-A STRATA-LOOPBACK -i ${b.bridge} -d ${loopback} -j DROP`)],
+    nat: [
+      ":STRATA-PUBLISH - [0:0]", ":STRATA-SOURCES - [0:0]",
+      // The most exact address first.
+      ...ports.filter((p) => familyOf(p.address) === family).sort((a, b) => Number(anywhere(a)) - Number(anywhere(b))).map((p) =>
+        `-A STRATA-PUBLISH ${anywhere(p) ? "" : `-d ${p.hostIp} `}-p ${p.protocol} --dport ${p.hostPort} -j DNAT --to-destination ${family === "ip6" ? `[${p.address}]` : p.address}:${p.port}`),
+      ...ours.flatMap((b) => [
+        `-A STRATA-SOURCES -s ${loopback} -o ${b.bridge} -j MASQUERADE`,
+        ...subnetsOf(b, family).flatMap((s) => [
+          ...(b.masquerade && !b.internal ? [`-A STRATA-SOURCES -s ${s} ! -o ${b.bridge} -j MASQUERADE`] : []),
+          `-A STRATA-SOURCES -s ${s} -o ${b.bridge} -m conntrack --ctstate DNAT -j MASQUERADE`,
+        ]),
+      ]),
+    ],
+    filter: [
+      ":STRATA-FORWARD - [0:0]",
+      ...ours.filter((b) => b.internal).flatMap((b) => [
+        `-A STRATA-FORWARD -i ${b.bridge} ! -o ${b.bridge} -j DROP`, `-A STRATA-FORWARD -o ${b.bridge} ! -i ${b.bridge} -j DROP`,
+      ]),
+    ],
+  };
+  return Object.entries(tables).map(([table, lines]) => `*${table}\n${lines.join("\n")}\nCOMMIT\n`).join("");
+}
+const anywhere = (p: Published): boolean => p.hostIp === "0.0.0.0" || p.hostIp === "::";

@@ -1,0 +1,68 @@
+import { messageOf, Unavailable, type Logger } from "../../core/index.js";
+import { run } from "../../kernel/spawn.js";
+import { noFirewall, type BridgeRules, type Firewall, type Published } from "./firewall.js";
+import { Foreign } from "./foreign.js";
+import { IptablesFirewall } from "./iptables.js";
+import { NftFirewall } from "./nft.js";
+
+/**
+ * The firewall of this machine: nftables where `nft` works, else iptables. Which of them is known once the first rules
+ * have been accepted. Bridges are let through a FORWARD chain that somebody else closed.
+ */
+export class MachineFirewall implements Firewall {
+  private chosen: Promise<Firewall> | undefined;
+  private readonly foreign: Foreign;
+
+  constructor(private readonly logger: Logger) {
+    this.foreign = new Foreign(run, logger);
+  }
+
+  get name(): string { return "nftables or iptables"; }
+
+  async ensure(rules: BridgeRules): Promise<void> {
+    const first = this.chosen === undefined;
+    const firewall = await (this.chosen ??= this.choose(rules));
+    if (!first) await firewall.ensure(rules);
+    if (firewall !== noFirewall && !rules.internal) await this.foreign.accept(rules);
+  }
+  async remove(bridge: string): Promise<void> {
+    await (await this.chosen)?.remove(bridge);
+    await this.foreign.forget(bridge);
+  }
+  async publish(ports: readonly Published[]): Promise<void> {
+    const firewall = await this.chosen;
+    if (!firewall || firewall === noFirewall) throw new Unavailable("ports cannot be published: this machine has neither a working nft nor iptables");
+    await firewall.publish(ports);
+  }
+  async unpublish(ports: readonly Published[]): Promise<void> {
+    await (await this.chosen)?.unpublish(ports);
+  }
+
+  private async choose(rules: BridgeRules): Promise<Firewall> {
+    const candidates = [
+      new NftFirewall({ apply: async (script) => { await run("nft", ["-f", "-"], { input: script }); }, logger: this.logger }),
+      new IptablesFirewall({
+        rule: (family, args) => status(`${family}tables`, args),
+        restore: async (family, script) => { await run(`${family}tables-restore`, ["--noflush", "-w"], { input: script }); },
+      }),
+    ];
+    for (const firewall of candidates) {
+      try {
+        await firewall.ensure(rules);
+        return firewall;
+      } catch (e) {
+        this.logger.warn({ firewall: firewall.name, reason: messageOf(e) }, "firewall does not work here");
+      }
+    }
+    return noFirewall;
+  }
+}
+
+/** Exit status; 127 when there is no such program. */
+async function status(program: string, args: readonly string[]): Promise<number> {
+  try {
+    return (await run(program, args, { allow: [0, 1, 2, 3, 4] })).code;
+  } catch {
+    return 127;
+  }
+}

@@ -1,0 +1,195 @@
+import type { Logger } from "../../core/index.js";
+import type { BridgeRules, Firewall, Published } from "./firewall.js";
+
+const TABLE = "strata";
+type Ip = "ip" | "ip6";
+const FAMILIES: readonly Ip[] = ["ip", "ip6"];
+
+export interface NftOptions {
+  /** Runs `nft -f -` with this script; rejects with nft's words. */
+  readonly apply: (script: string) => Promise<void>;
+  readonly logger: Logger;
+}
+
+/**
+ * nftables, in a table of our own in each family. Published ports are elements of maps, bridges elements of sets, so
+ * each change is a few elements. Changes that wait while nft runs go together in its next transaction. The tables are
+ * made anew with the first transaction of the daemon's life, and whenever somebody has flushed them.
+ */
+export class NftFirewall implements Firewall {
+  readonly name = "nftables";
+  private readonly bridges = new Map<string, BridgeRules>();
+  private readonly ports = new Map<string, Published>();
+  private pending: { script: string; resolve(): void; reject(e: unknown): void }[] = [];
+  private running = false;
+  /** Families whose table holds what the maps here say; none before the first transaction. */
+  private built = new Set<Ip>();
+
+  constructor(private readonly options: NftOptions) {}
+
+  async ensure(rules: BridgeRules): Promise<void> {
+    const before = this.bridges.get(rules.bridge);
+    if (before && JSON.stringify(before) === JSON.stringify(rules) && this.built.size > 0) return;
+    this.bridges.set(rules.bridge, rules);
+    await this.change((before ? removeBridge(before) : "") + addBridge(rules));
+  }
+  async remove(bridge: string): Promise<void> {
+    const rules = this.bridges.get(bridge);
+    if (!rules) return;
+    this.bridges.delete(bridge);
+    await this.change(removeBridge(rules));
+  }
+  async publish(ports: readonly Published[]): Promise<void> {
+    const fresh = ports.filter((p) => !this.ports.has(keyOf(p)));
+    if (fresh.length === 0) return;
+    for (const p of fresh) this.ports.set(keyOf(p), p);
+    try {
+      await this.change(fresh.map((p) => `add ${elementOf(p)}\n`).join(""));
+    } catch (e) {
+      for (const p of fresh) this.ports.delete(keyOf(p));
+      throw e;
+    }
+  }
+  async unpublish(ports: readonly Published[]): Promise<void> {
+    const known = ports.filter((p) => this.ports.has(keyOf(p)));
+    if (known.length === 0) return;
+    for (const p of known) this.ports.delete(keyOf(p));
+    await this.change(known.map((p) => `delete ${elementOf(p)}\n`).join(""));
+  }
+
+  private change(script: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.pending.push({ script, resolve, reject });
+      if (!this.running) {
+        this.running = true;
+        // What is asked for in the same turn goes in the same transaction.
+        queueMicrotask(() => void this.drain());
+      }
+    });
+  }
+  private async drain(): Promise<void> {
+    while (this.pending.length > 0) {
+      const batch = this.pending;
+      this.pending = [];
+      try {
+        await this.commit(batch.map((b) => b.script).join(""));
+        for (const b of batch) b.resolve();
+      } catch (e) {
+        for (const b of batch) b.reject(e);
+      }
+    }
+    this.running = false;
+  }
+  private async commit(script: string): Promise<void> {
+    const families = this.families();
+    if (families.every((f) => this.built.has(f))) {
+      try {
+        await this.options.apply(script);
+        return;
+      } catch (e) {
+        this.options.logger.warn({ err: e }, "nftables refused a change; making the tables anew");
+      }
+    }
+    this.built = new Set();
+    await this.options.apply(this.whole(families));
+    this.built = new Set(families);
+  }
+  private families(): Ip[] {
+    const bridges = [...this.bridges.values()].flatMap(familiesOf), ports = [...this.ports.values()].map((p) => familyOf(p.address));
+    return FAMILIES.filter((f) => f === "ip" || bridges.includes(f) || ports.includes(f));
+  }
+  /** The tables from nothing, in one transaction: nobody sees them half made. */
+  private whole(families: readonly Ip[]): string {
+    return families.map(tableOf).join("") + [...this.bridges.values()].map(addBridge).join("") + [...this.ports.values()].map((p) => `add ${elementOf(p)}\n`).join("");
+  }
+}
+
+/**
+ * prerouting (raw): nobody on a bridge reaches this machine's loopback, although route_localnet lets answers through.
+ * publish: the host's address and port, or the port on every local address, give the container's.
+ * postrouting: loopback sources, and containers that reached their neighbour by a published port, take the bridge's
+ * address, so that answers come back this way; what leaves by another interface takes that one's.
+ */
+function tableOf(family: Ip): string {
+  const address = family === "ip" ? "ipv4_addr" : "ipv6_addr", loopback = family === "ip" ? "127.0.0.0/8" : "::1";
+  return `add table ${family} ${TABLE}
+delete table ${family} ${TABLE}
+table ${family} ${TABLE} {
+  map addressed { type inet_proto . ${address} . inet_service : ${address} . inet_service ; }
+  map anywhere { type inet_proto . inet_service : ${address} . inet_service ; }
+  map sources { type ${address} : verdict ; flags interval ; }
+  set bridges { type ifname ; }
+  map inward { type ifname : verdict ; }
+  map outward { type ifname : verdict ; }
+  chain loopback { type filter hook prerouting priority -300 ; iifname @bridges ${family} daddr ${loopback} drop ; }
+  chain publish {
+    dnat ${family} to meta l4proto . ${family} daddr . th dport map @addressed
+    dnat ${family} to meta l4proto . th dport map @anywhere
+  }
+  chain prerouting { type nat hook prerouting priority -100 ; fib daddr type local jump publish ; }
+  chain output { type nat hook output priority -100 ; fib daddr type local jump publish ; }
+  chain postrouting {
+    type nat hook postrouting priority 100 ;
+    ${family} saddr ${loopback} oifname @bridges masquerade
+    ${family} saddr vmap @sources
+  }
+  chain forward {
+    type filter hook forward priority 0 ; policy accept ;
+    iifname vmap @outward
+    oifname vmap @inward
+  }
+}
+`;
+}
+
+/** Of an address or a range. */
+const familyOf = (text: string): Ip => (text.includes(":") ? "ip6" : "ip");
+const familiesOf = (rules: BridgeRules): Ip[] => FAMILIES.filter((f) => rules.subnets.some((s) => familyOf(s) === f));
+const chains = (bridge: string): { from: string; in: string; out: string } => {
+  // Chain names are words; interface names need not be.
+  const word = Buffer.from(bridge).toString("hex");
+  return { from: `from_${word}`, in: `in_${word}`, out: `out_${word}` };
+};
+
+function addBridge(rules: BridgeRules): string {
+  const { bridge } = rules, name = chains(bridge);
+  return familiesOf(rules).map((f) => {
+    const t = `${f} ${TABLE}`;
+    const subnets = rules.subnets.filter((s) => familyOf(s) === f);
+    return [
+      `add element ${t} bridges { "${bridge}" }`,
+      `add chain ${t} ${name.from}`, `flush chain ${t} ${name.from}`,
+      ...(rules.masquerade && !rules.internal ? [`add rule ${t} ${name.from} oifname != "${bridge}" masquerade`] : []),
+      `add rule ${t} ${name.from} oifname "${bridge}" ct status dnat masquerade`,
+      ...subnets.map((s) => `add element ${t} sources { ${s} : goto ${name.from} }`),
+      ...(rules.internal ? [
+        `add chain ${t} ${name.in}`, `flush chain ${t} ${name.in}`, `add rule ${t} ${name.in} iifname != "${bridge}" drop`,
+        `add chain ${t} ${name.out}`, `flush chain ${t} ${name.out}`, `add rule ${t} ${name.out} oifname != "${bridge}" drop`,
+        `add element ${t} inward { "${bridge}" : jump ${name.in} }`, `add element ${t} outward { "${bridge}" : jump ${name.out} }`,
+      ] : []),
+    ].map((line) => `${line}\n`).join("");
+  }).join("");
+}
+function removeBridge(rules: BridgeRules): string {
+  const { bridge } = rules, name = chains(bridge);
+  return familiesOf(rules).map((f) => {
+    const t = `${f} ${TABLE}`;
+    return [
+      `delete element ${t} bridges { "${bridge}" }`,
+      ...rules.subnets.filter((s) => familyOf(s) === f).map((s) => `delete element ${t} sources { ${s} }`),
+      `flush chain ${t} ${name.from}`, `delete chain ${t} ${name.from}`,
+      ...(rules.internal ? [
+        `delete element ${t} inward { "${bridge}" }`, `delete element ${t} outward { "${bridge}" }`,
+        `flush chain ${t} ${name.in}`, `delete chain ${t} ${name.in}`, `flush chain ${t} ${name.out}`, `delete chain ${t} ${name.out}`,
+      ] : []),
+    ].map((line) => `${line}\n`).join("");
+  }).join("");
+}
+
+const keyOf = (p: Published): string => `${p.protocol} ${p.hostIp} ${p.hostPort} ${p.address} ${p.port}`;
+function elementOf(p: Published): string {
+  const family = familyOf(p.address);
+  const anywhere = p.hostIp === "0.0.0.0" || p.hostIp === "::";
+  const key = anywhere ? `${p.protocol} . ${p.hostPort}` : `${p.protocol} . ${p.hostIp} . ${p.hostPort}`;
+  return `element ${family} ${TABLE} ${anywhere ? "anywhere" : "addressed"} { ${key} : ${p.address} . ${p.port} }`;
+}

@@ -1,0 +1,167 @@
+/**
+ * What containers need of the network stack, as verbs: namespaces, bridges, plugs. Everything is idempotent and
+ * synchronous, and changes the calling thread's network namespace for a while: only the network thread runs it.
+ */
+import { closeSync, mkdirSync, openSync, statfsSync, unlinkSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { CLONE_NEWNET, mount, MNT_DETACH, MS, setns, tryBind, umount, unshare } from "./libc.js";
+import { Links } from "./links.js";
+import { addressBytes } from "./netlink.js";
+
+const NSFS_MAGIC = 0x6e736673;
+const THREAD_NS = "/proc/thread-self/ns/net";
+
+export interface Cidr { readonly address: string; readonly prefix: number }
+export interface BridgeSpec {
+  readonly name: string;
+  readonly mac: string;
+  readonly mtu: number;
+  /** Its addresses; others that it has are removed. */
+  readonly addresses: readonly Cidr[];
+}
+export interface PlugSpec {
+  readonly bridge: string;
+  /** Name of the host's end. */
+  readonly host: string;
+  readonly netns: string;
+  /** Name inside the namespace. */
+  readonly name: string;
+  readonly mac: string;
+  readonly mtu: number;
+  /** Keep it from talking to the bridge's other isolated ports. */
+  readonly isolated: boolean;
+  readonly addresses: readonly Cidr[];
+  /** Default routes, at most one a family. */
+  readonly gateways: readonly string[];
+}
+export interface PortProbe { readonly protocol: "tcp" | "udp" | "sctp"; readonly address: string; readonly port: number }
+
+const isNamespace = (path: string): boolean => {
+  try { return statfsSync(path).type === NSFS_MAGIC; } catch { return false; }
+};
+const code = (e: unknown): string | undefined => (e instanceof Error ? (e as NodeJS.ErrnoException).code : undefined);
+/** Writes a sysctl; a kernel without it (no IPv6) has nothing to set. */
+function sysctl(name: string, value: string): void {
+  try { writeFileSync(`/proc/sys/${name}`, value); } catch (e) { if (code(e) !== "ENOENT") throw e; }
+}
+
+export class NetworkPlug {
+  private readonly home = openSync(THREAD_NS, "r");
+  private readonly links = new Links();
+
+  /** Names a new namespace, loopback up. */
+  createNamespace(path: string): void {
+    if (isNamespace(path)) return;
+    this.bind(path, () => {
+      unshare(CLONE_NEWNET);
+      try {
+        mount(THREAD_NS, path, null, MS.BIND);
+        const inside = new Links();
+        try { inside.up(inside.index("lo")); } finally { inside.close(); }
+        sysctl("net/ipv6/conf/default/disable_ipv6", "1");
+      } finally { this.goHome(); }
+    });
+  }
+  /** Names the namespace of a process. */
+  adoptNamespace(path: string, pid: number): void {
+    if (!isNamespace(path)) this.bind(path, () => mount(`/proc/${pid}/ns/net`, path, null, MS.BIND));
+  }
+  /** Drops the name. The kernel frees the namespace with its interfaces when no process is in it. */
+  removeNamespace(path: string): void {
+    try {
+      if (isNamespace(path)) umount(path, MNT_DETACH);
+      unlinkSync(path);
+    } catch (e) { if (code(e) !== "ENOENT") throw e; }
+  }
+  private bind(path: string, work: () => void): void {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    closeSync(openSync(path, "a", 0o444));
+    try { work(); } catch (e) {
+      this.removeNamespace(path);
+      throw e;
+    }
+  }
+
+  /** A bridge, up, with exactly these addresses, ready to route and to answer published ports on loopback. */
+  ensureBridge(spec: BridgeSpec): void {
+    this.links.addBridge(spec.name, spec.mac, spec.mtu);
+    const bridge = this.links.find(spec.name);
+    if (bridge?.kind !== "bridge") throw Object.assign(new Error(`EEXIST: interface ${spec.name} exists and is not a bridge`), { code: "EEXIST" });
+    sysctl(`net/ipv6/conf/${spec.name}/disable_ipv6`, spec.addresses.some((a) => a.address.includes(":")) ? "0" : "1");
+    const wanted = new Set(spec.addresses.map((a) => `${addressBytes(a.address).toString("hex")}/${a.prefix}`));
+    for (const a of this.links.addresses()) {
+      if (a.index === bridge.index && a.global && !wanted.has(`${addressBytes(a.address).toString("hex")}/${a.prefix}`)) this.links.removeAddress(a.index, a.address, a.prefix);
+    }
+    for (const a of spec.addresses) this.links.addAddress(bridge.index, a.address, a.prefix);
+    this.links.up(bridge.index);
+    this.allowLoopback(spec.name);
+  }
+  /** Lets packets from 127.0.0.1 leave by the bridge, and their answers come back. */
+  allowLoopback(bridge: string): void { sysctl(`net/ipv4/conf/${bridge}/route_localnet`, "1"); }
+  /** Makes this machine a router. */
+  forward(): void { sysctl("net/ipv4/ip_forward", "1"); }
+  forward6(): void { sysctl("net/ipv6/conf/all/forwarding", "1"); }
+  removeLink(name: string): void { this.links.remove(name); }
+
+  /** Joins a namespace to a bridge, addresses and routes included. */
+  plug(spec: PlugSpec): void {
+    const bridge = this.links.index(spec.bridge);
+    const namespace = openSync(spec.netns, "r");
+    let made = false;
+    try {
+      if (!this.links.find(spec.host)) {
+        this.links.addVeth({ host: spec.host, bridge, namespace, peer: spec.name, mac: spec.mac, mtu: spec.mtu });
+        made = true;
+      }
+      this.links.raisePort(this.links.index(spec.host), bridge, spec.isolated);
+      this.inside(namespace, () => configure(spec));
+    } catch (e) {
+      if (made) this.links.remove(spec.host);
+      throw e;
+    } finally { closeSync(namespace); }
+  }
+
+  /** Runs `work` with the thread in another namespace. */
+  private inside(namespace: number, work: () => void): void {
+    setns(namespace, CLONE_NEWNET);
+    try { work(); } finally { this.goHome(); }
+  }
+  /** A thread that cannot come back must not go on: its next verb would change the wrong namespace. */
+  private goHome(): void {
+    try { setns(this.home, CLONE_NEWNET); } catch { process.exit(1); }
+  }
+
+  /** Names of all interfaces. */
+  interfaces(): string[] { return this.links.list().map((l) => l.name); }
+  /** Ranges that routes and addresses of this machine cover, default routes aside. */
+  occupied(): Cidr[] {
+    const routes = this.links.routes().filter((r) => r.prefix > 0).map((r) => ({ address: r.destination, prefix: r.prefix }));
+    return [...routes, ...this.links.addresses().map((a) => ({ address: a.address, prefix: a.prefix }))];
+  }
+  /** Fails with EADDRINUSE or EADDRNOTAVAIL when the port cannot be had. */
+  probe({ protocol, address, port }: PortProbe): void {
+    const IPPROTO_SCTP = 132;
+    tryBind(socketAddress(address, port), protocol === "udp" ? 2 : 1, protocol === "sctp" ? IPPROTO_SCTP : 0);
+  }
+}
+
+/** sockaddr_in or sockaddr_in6. */
+function socketAddress(address: string, port: number): Buffer {
+  const bytes = addressBytes(address), v4 = bytes.length === 4;
+  const sockaddr = Buffer.alloc(v4 ? 16 : 28);
+  sockaddr.writeUInt16LE(v4 ? 2 : 10, 0);
+  sockaddr.writeUInt16BE(port, 2);
+  bytes.copy(sockaddr, v4 ? 4 : 8);
+  return sockaddr;
+}
+
+function configure(spec: PlugSpec): void {
+  const links = new Links();
+  try {
+    const index = links.index(spec.name);
+    if (spec.addresses.some((a) => a.address.includes(":"))) sysctl(`net/ipv6/conf/${spec.name}/disable_ipv6`, "0");
+    for (const a of spec.addresses) links.addAddress(index, a.address, a.prefix);
+    links.up(index);
+    for (const gateway of spec.gateways) links.addDefaultRoute(index, gateway);
+  } finally { links.close(); }
+}
