@@ -67,8 +67,8 @@ export interface NetworkDriver {
   disconnect(network: Network, endpoint: Endpoint, netns: string): Promise<void>;
   publish(network: Network, endpoint: Endpoint, ports: readonly PortBinding[]): Promise<void>;
   unpublish(network: Network, endpoint: Endpoint, ports: readonly PortBinding[]): Promise<void>;
-  /** Ranges (CIDR) that this machine's addresses and routes cover: a new network must keep clear of them. */
-  occupied(): Promise<readonly string[]>;
+  /** Ranges (CIDR) that this machine's addresses and routes cover, those of `besides` aside: a new network must keep clear of them. */
+  occupied(besides: readonly Network[]): Promise<readonly string[]>;
   /** Conflict when somebody on this machine holds the host's side of one of these, Unavailable when it has no such address. */
   probe(ports: readonly PortBinding[]): Promise<void>;
 }

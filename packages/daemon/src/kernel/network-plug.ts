@@ -133,10 +133,11 @@ export class NetworkPlug {
 
   /** Names of all interfaces. */
   interfaces(): string[] { return this.links.list().map((l) => l.name); }
-  /** Ranges that routes and addresses of this machine cover, default routes aside. */
-  occupied(): Cidr[] {
-    const routes = this.links.routes().filter((r) => r.prefix > 0).map((r) => ({ address: r.destination, prefix: r.prefix }));
-    return [...routes, ...this.links.addresses().map((a) => ({ address: a.address, prefix: a.prefix }))];
+  /** Ranges that routes and addresses of this machine cover, default routes and the interfaces named aside. */
+  occupied(besides: readonly string[]): Cidr[] {
+    const aside = new Set(this.links.list().filter((l) => besides.includes(l.name)).map((l) => l.index));
+    const routes = this.links.routes().filter((r) => r.prefix > 0 && !aside.has(r.interface)).map((r) => ({ address: r.destination, prefix: r.prefix }));
+    return [...routes, ...this.links.addresses().filter((a) => !aside.has(a.index)).map((a) => ({ address: a.address, prefix: a.prefix }))];
   }
   /** Fails with EADDRINUSE or EADDRNOTAVAIL when the port cannot be had. */
   probe({ protocol, address, port }: PortProbe): void {

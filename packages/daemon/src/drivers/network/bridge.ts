@@ -79,8 +79,8 @@ export class BridgeDriver implements NetworkDriver {
     await this.firewall.unpublish(publishedOf(endpoint, ports));
   }
 
-  async occupied(): Promise<readonly string[]> {
-    return (await this.thread.call("occupied")).flatMap(({ address, prefix }) => {
+  async occupied(besides: readonly Network[]): Promise<readonly string[]> {
+    return (await this.thread.call("occupied", besides.map(bridgeName))).flatMap(({ address, prefix }) => {
       const ip = parseIp(address);
       return ip ? [formatRange(rangeOf(ip, prefix))] : [];
     });

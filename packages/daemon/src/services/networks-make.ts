@@ -1,0 +1,137 @@
+import {
+  Conflict, formatIp, formatRange, InvalidArgument, messageOf, newId, NotFound, overlap, parseCidr, PermissionDenied, StrataError,
+  type IpamPool, type IpRange, type Network, type NetworkId,
+} from "../core/index.js";
+import { completePool, defaultPools, firstFree, uniqueLocal } from "./networks-ipam.js";
+import { isDriven, PREDEFINED, type NetworkParts } from "./networks-parts.js";
+import { undo } from "./networks-endpoints.js";
+import type { NetworkSpec } from "./types.js";
+
+const OPTION = { name: "com.docker.network.bridge.name", mtu: "com.docker.network.driver.mtu" } as const;
+
+/** Checks a network that a user asks for; InvalidArgument, NotFound, PermissionDenied, in Docker's words. */
+export function checkSpec(spec: NetworkSpec): void {
+  if (spec.name.trim() === "" || !/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(spec.name)) throw new InvalidArgument(`invalid network name: "${spec.name}"`);
+  if (PREDEFINED.has(spec.name)) throw new PermissionDenied(`operation is not permitted on predefined ${spec.name} network `);
+  const driver = spec.driver ?? "bridge";
+  if (driver === "host" || driver === "null") throw new PermissionDenied(`only one instance of "${driver}" network is allowed`);
+  if (driver !== "bridge" && driver !== "" && driver !== "default") throw new NotFound(`could not find plugin ${driver} in v1 plugin registry: plugin not found`);
+  const name = spec.options?.[OPTION.name], mtu = spec.options?.[OPTION.mtu];
+  if (name !== undefined && !/^[A-Za-z0-9_.-]{1,15}$/.test(name)) throw new InvalidArgument(`${OPTION.name}: invalid interface name "${name}"`);
+  if (mtu !== undefined && !(/^\d+$/.test(mtu) && Number(mtu) >= 68 && Number(mtu) <= 65_535)) throw new InvalidArgument(`${OPTION.mtu}: invalid MTU "${mtu}"`);
+}
+
+/** Makes networks: ranges chosen, ledger, kernel. */
+export class NetworkMaker {
+  constructor(private readonly parts: NetworkParts) {}
+
+  /** A network for a user. */
+  async make(spec: NetworkSpec): Promise<Network> {
+    checkSpec(spec);
+    const id = newId<NetworkId>();
+    const asked = (spec.ipam ?? []).filter((p) => p.subnet !== "").map(completePool);
+    const occupied = await this.occupied();
+    // From here to the ledger nothing waits: two requests cannot choose the same range.
+    if (this.named(spec.name)) throw new Conflict(`network with name ${spec.name} already exists`);
+    const network: Network = {
+      id, name: spec.name, driver: "bridge", createdAt: this.parts.clock.now(), internal: spec.internal ?? false, attachable: spec.attachable ?? false,
+      ipv6: spec.ipv6 ?? false, ipam: this.ranges(id, asked, spec.ipv6 ?? false, occupied), options: spec.options ?? {}, labels: spec.labels ?? {},
+    };
+    await this.establish(network);
+    return network;
+  }
+
+  /** Makes `bridge`, `host` and `none` unless they are there. */
+  async defaults(): Promise<void> {
+    for (const [name, driver] of [["host", "host"], ["none", "null"]] as const) {
+      if (!this.named(name)) this.parts.store.create(this.plain(name, driver));
+    }
+    if (this.parts.config.bridge === "none") return;
+    const { config } = this.parts;
+    const occupied = await this.occupied();
+    const network = this.named("bridge");
+    const wanted = { ...this.plain("bridge", "bridge"), options: this.bridgeOptions() };
+    const inUse = network !== undefined && this.parts.store.endpoints({ network: network.id }).length > 0;
+    if (network && (inUse || this.suits(network, occupied))) {
+      await this.driven(network);
+      return;
+    }
+    if (network) {
+      await this.parts.driver.remove(network);
+      this.parts.store.remove(network.id);
+    }
+    const pools = config.bip === undefined ? this.ranges(wanted.id, [], false, occupied) : [bipPool(config.bip)];
+    await this.establish({ ...wanted, ipam: pools.map((p) => completePool(config.fixedCidr === undefined ? p : { ...p, range: config.fixedCidr })) });
+  }
+
+  private async establish(network: Network): Promise<void> {
+    this.parts.store.create(network);
+    try {
+      await this.driven(network);
+    } catch (e) {
+      await undo(this.parts, "a failed network", async () => { await this.parts.driver.remove(network); });
+      this.parts.store.remove(network.id);
+      throw e;
+    }
+    this.parts.events.emit({ type: "network", action: "create", id: network.id, attributes: { name: network.name, type: network.driver } });
+  }
+  private async driven(network: Network): Promise<void> {
+    try {
+      await this.parts.driver.ensure(network);
+    } catch (e) {
+      if (e instanceof StrataError) throw e;
+      throw new Error(`network ${network.name} could not be made: ${messageOf(e)}`, { cause: e });
+    }
+  }
+
+  private named(name: string): Network | undefined {
+    for (const network of this.parts.store.list()) if (network.name === name) return network;
+    return undefined;
+  }
+  private plain(name: string, driver: string): Network {
+    return { id: newId(), name, driver, createdAt: this.parts.clock.now(), internal: false, attachable: false, ipv6: false, ipam: [], options: {}, labels: {} };
+  }
+  private bridgeOptions(): Record<string, string> {
+    const { bridge, icc, defaultHostIp, mtu } = this.parts.config;
+    return {
+      "com.docker.network.bridge.default_bridge": "true", "com.docker.network.bridge.enable_icc": String(icc),
+      "com.docker.network.bridge.enable_ip_masquerade": "true", "com.docker.network.bridge.host_binding_ipv4": defaultHostIp,
+      [OPTION.name]: bridge, [OPTION.mtu]: String(mtu),
+    };
+  }
+  /** Whether the default network is as the configuration wants it and still clear of the machine's own ranges. */
+  private suits(network: Network, occupied: readonly IpRange[]): boolean {
+    const { bip, fixedCidr } = this.parts.config;
+    const pool = network.ipam[0];
+    const range = pool && parseCidr(pool.subnet)?.range;
+    if (!range || JSON.stringify(network.options) !== JSON.stringify(this.bridgeOptions()) || pool.range !== fixedCidr) return false;
+    if (bip !== undefined) return pool.gateway === bip.split("/")[0] && pool.subnet === bipPool(bip).subnet;
+    return !occupied.some((o) => overlap(o, range));
+  }
+
+  /** What was asked for, kept clear of our other networks; else a pool that is clear of the machine's ranges too. */
+  private ranges(id: string, asked: readonly IpamPool[], ipv6: boolean, occupied: readonly IpRange[]): IpamPool[] {
+    const ours = [...this.parts.store.list()].filter((n) => isDriven(n)).flatMap((n) => n.ipam.flatMap((p) => parseCidr(p.subnet)?.range ?? []));
+    const ranges = asked.flatMap((p) => parseCidr(p.subnet)?.range ?? []);
+    for (const [i, range] of ranges.entries()) {
+      if ([...ours, ...ranges.slice(0, i)].some((o) => overlap(o, range))) throw new PermissionDenied("invalid pool request: Pool overlaps with other one on this address space");
+    }
+    const pools = [...asked];
+    if (!ranges.some((r) => r.family === 4)) {
+      const free = firstFree(defaultPools(), [...ours, ...occupied]);
+      if (!free) throw new InvalidArgument("all predefined address pools have been fully subnetted");
+      pools.unshift(completePool({ subnet: formatRange(free) }));
+    }
+    if (ipv6 && !ranges.some((r) => r.family === 6)) pools.push(completePool({ subnet: formatRange(uniqueLocal(id)) }));
+    return pools;
+  }
+  private async occupied(): Promise<IpRange[]> {
+    return (await this.parts.driver.occupied([...this.parts.store.list()].filter(isDriven))).flatMap((text) => parseCidr(text)?.range ?? []);
+  }
+}
+
+function bipPool(bip: string): IpamPool {
+  const cidr = parseCidr(bip);
+  if (!cidr) throw new InvalidArgument(`invalid bridge address: ${bip}`);
+  return { subnet: formatRange(cidr.range), gateway: formatIp(cidr.address) };
+}

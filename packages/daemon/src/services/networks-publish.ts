@@ -1,0 +1,88 @@
+import { randomInt } from "node:crypto";
+import { messageOf, StrataError, type Container, type Endpoint, type Network, type PortBinding } from "../core/index.js";
+import type { NetworkParts } from "./networks-parts.js";
+import { clash, portRequests, type PortRequest } from "./networks-ports.js";
+
+/** Linux's default range for ephemeral ports (ip_local_port_range). */
+const EPHEMERAL = { from: 32_768, to: 60_999 };
+
+/** Docker has no better status for this than a failure of the server. */
+class ConnectivityFailure extends Error {}
+
+/** Chooses host ports and publishes them. */
+export class Publisher {
+  /** Chosen but not yet in the ledger. */
+  private readonly pending = new Set<PortBinding>();
+
+  constructor(private readonly parts: NetworkParts) {}
+
+  /** Publishes what the container asks for, all or nothing, and records it. */
+  async publish(container: Container, network: Network, endpoint: Endpoint): Promise<PortBinding[]> {
+    const requests = portRequests(container.config, container.hostConfig);
+    if (requests.length === 0) return [];
+    const chosen: PortBinding[] = [];
+    try {
+      for (const request of requests) chosen.push(...await this.choose(request, endpoint));
+      this.parts.store.setPorts(container.id, chosen);
+      await this.parts.driver.publish(network, endpoint, chosen);
+      return chosen;
+    } catch (e) {
+      this.parts.store.setPorts(container.id, []);
+      throw new ConnectivityFailure(`driver failed programming external connectivity on endpoint ${container.name} (${endpoint.id}): ${messageOf(e)}`, { cause: e });
+    } finally {
+      for (const binding of chosen) this.pending.delete(binding);
+    }
+  }
+
+  /** Takes back what is published; a rule that cannot be taken back is logged. */
+  async unpublish(container: string, network: Network | undefined, endpoint: Endpoint | undefined): Promise<void> {
+    const ports = this.parts.store.ports(container);
+    if (ports.length === 0) return;
+    // The ledger frees them first: a new holder's rules wait behind ours in the driver.
+    this.parts.store.setPorts(container, []);
+    if (network && endpoint) await this.parts.driver.unpublish(network, endpoint, ports);
+  }
+
+  /** Reserves the first of the host ports asked for that nobody has. */
+  private async choose(request: PortRequest, endpoint: Endpoint): Promise<PortBinding[]> {
+    const hostIps = this.hostIps(request, endpoint);
+    let refusal: unknown;
+    for (const hostPort of candidates(request)) {
+      const bindings = hostIps.map((hostIp) => ({ protocol: request.protocol, containerPort: request.containerPort, hostIp, hostPort }));
+      const taken = this.taken(bindings);
+      if (taken) {
+        refusal = new Error(`Bind for ${where(taken)} failed: port is already allocated`);
+        continue;
+      }
+      for (const b of bindings) this.pending.add(b);
+      try {
+        await this.parts.driver.probe(bindings);
+        return bindings;
+      } catch (e) {
+        for (const b of bindings) this.pending.delete(b);
+        if (!(e instanceof StrataError) || e.code !== "Conflict") throw e;
+        refusal = e;
+      }
+    }
+    throw refusal;
+  }
+  private hostIps(request: PortRequest, endpoint: Endpoint): string[] {
+    if (request.hostIp !== "") return [request.hostIp];
+    const all = this.parts.config.defaultHostIp;
+    return all === "0.0.0.0" && endpoint.ipv6 !== null ? [all, "::"] : [all];
+  }
+  private taken(bindings: readonly PortBinding[]): PortBinding | undefined {
+    const held = [...this.parts.store.ports(), ...this.pending];
+    return bindings.find((b) => held.some((h) => clash(b, h)));
+  }
+}
+
+const where = (b: PortBinding): string => `${b.hostIp.includes(":") ? `[${b.hostIp}]` : b.hostIp}:${b.hostPort}`;
+
+/** The host ports to try, in order. An ephemeral search starts anywhere, so that a port is not soon given again. */
+function* candidates(request: PortRequest): Iterable<number> {
+  const { from, to } = request.hostPorts ?? EPHEMERAL;
+  const count = to - from + 1;
+  const start = request.hostPorts ? 0 : randomInt(count);
+  for (let i = 0; i < count; i++) yield from + ((start + i) % count);
+}

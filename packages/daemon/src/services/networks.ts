@@ -1,0 +1,147 @@
+import {
+  Conflict, InvalidArgument, NotFound, PermissionDenied, systemClock,
+  type Clock, type Container, type Endpoint, type EndpointSpec, type Network, type PortBinding,
+} from "../core/index.js";
+import { booleanFilter, labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
+import { AttachedNetworks } from "./networks-containers.js";
+import { Endpoints } from "./networks-endpoints.js";
+import { NetworkMaker } from "./networks-make.js";
+import { isDriven, isRunning, modeOf, PREDEFINED, type NetworkParts } from "./networks-parts.js";
+import { Publisher } from "./networks-publish.js";
+import type { ContainerNetworking, Filters, NetworkService, NetworkSpec, NetworkView } from "./types.js";
+
+export type NetworksOptions = Omit<NetworkParts, "clock"> & { readonly clock?: Clock };
+
+/** Networks for users, and what containers need of them. */
+export class Networks implements NetworkService, ContainerNetworking {
+  private readonly parts: NetworkParts;
+  private readonly endpoints: Endpoints;
+  private readonly maker: NetworkMaker;
+  private readonly attached: AttachedNetworks;
+
+  constructor(options: NetworksOptions) {
+    this.parts = { ...options, clock: options.clock ?? systemClock };
+    this.endpoints = new Endpoints(this.parts);
+    this.maker = new NetworkMaker(this.parts);
+    this.attached = new AttachedNetworks(this.parts, this.endpoints, new Publisher(this.parts));
+  }
+
+  /** Start-up: makes `bridge`, `host` and `none`. Call before `recover`. */
+  ensureDefaults(): Promise<void> { return this.maker.defaults(); }
+
+  create(spec: NetworkSpec): Promise<Network> { return this.maker.make(spec); }
+
+  inspect(name: string): NetworkView { return this.view(this.find(name)); }
+
+  list(filters: Filters): NetworkView[] {
+    rejectUnknown(filters, ["dangling", "driver", "id", "label", "name", "scope", "type"]);
+    const dangling = booleanFilter(filters, "dangling");
+    const any = (key: string, match: (value: string) => boolean): boolean => !filters.has(key) || (filters.get(key) ?? []).some(match);
+    return [...this.parts.store.list()].filter((n) =>
+      any("driver", (v) => v === n.driver) && any("id", (v) => n.id.includes(v)) && any("name", (v) => n.name.includes(v)) &&
+      any("scope", (v) => v === "local") && any("type", (v) => v === (PREDEFINED.has(n.name) ? "builtin" : "custom")) && labelsMatch(filters, n.labels),
+    ).map((n) => this.view(n)).filter((v) => dangling === undefined || dangling === (!PREDEFINED.has(v.network.name) && v.endpoints.length === 0));
+  }
+
+  async remove(name: string): Promise<void> {
+    const network = this.find(name);
+    if (PREDEFINED.has(network.name)) throw new PermissionDenied(`${network.name} is a pre-defined network and cannot be removed`);
+    const active = this.view(network).endpoints;
+    if (active.length > 0) {
+      const who = active.map((e) => `name:"${e.containerName}" id:"${e.id.slice(0, 12)}"`).join(", ");
+      throw new PermissionDenied(`error while removing network: network ${network.name} id ${network.id} has active endpoints (${who})`);
+    }
+    // The row goes last: a crash in between leaves a network that can be removed, not a bridge that nobody knows.
+    await this.endpoints.closed(network, async () => {
+      await this.parts.driver.remove(network);
+      this.parts.store.remove(network.id);
+    });
+    this.emit("destroy", network);
+  }
+
+  async connect(name: string, container: string, spec: EndpointSpec): Promise<void> {
+    const network = this.find(name), target = this.container(container);
+    const mode = modeOf(target);
+    if (mode.kind === "host" || network.driver === "host") throw new PermissionDenied("container cannot be disconnected from host network or connected to host network");
+    if (mode.kind === "none" || network.driver === "null") throw new PermissionDenied("container cannot be connected to multiple networks with one of the networks in private (none) mode");
+    if (mode.kind === "container") throw new PermissionDenied("container sharing network namespace with another container or host cannot be connected to any other network");
+    this.endpoints.validate(network, spec);
+    if (isRunning(target)) {
+      if (this.parts.store.endpoints({ network: network.id, container: target.id }).length > 0) throw new PermissionDenied(`endpoint with name ${target.name} already exists in network ${network.name}`);
+      const endpoint = this.endpoints.reserve(target, network, spec);
+      try {
+        await this.endpoints.plug(target, network, endpoint, this.parts.namespaces.path(target.id));
+      } catch (e) {
+        this.endpoints.cancel(network, endpoint);
+        throw e;
+      }
+    }
+    this.record(target, (networks) => ({ ...networks, [network.name]: spec }));
+  }
+
+  async disconnect(name: string, container: string, force: boolean): Promise<void> {
+    const network = this.find(name);
+    if (network.driver === "host") throw new PermissionDenied("container cannot be disconnected from host network or connected to host network");
+    const target = force ? this.containerIfAny(container) : this.container(container);
+    const id = target?.id ?? container;
+    const [endpoint] = this.parts.store.endpoints({ network: network.id, container: id });
+    const planned = target !== undefined && (network.name in target.networks || network.id in target.networks);
+    if (!endpoint && !planned) throw new Conflict(`container ${id} is not connected to network ${network.name}`);
+    if (endpoint) await this.attached.leave(id, network, endpoint);
+    if (target) this.record(target, ({ [network.name]: _gone, [network.id]: _too, ...rest }) => rest);
+  }
+
+  async prune(filters: Filters): Promise<string[]> {
+    rejectUnknown(filters, ["label", "label!", "until"]);
+    const until = untilOf(filters, this.parts.clock.now());
+    const unused = this.list(new Map()).filter(({ network, endpoints }) =>
+      isDriven(network) && !PREDEFINED.has(network.name) && endpoints.length === 0 && network.createdAt <= until && labelsMatch(filters, network.labels));
+    const wanted = new Set([...this.parts.containers.list()].flatMap((c) => Object.keys(c.networks)));
+    const removed: string[] = [];
+    for (const { network } of unused) {
+      if (wanted.has(network.name) || wanted.has(network.id)) continue;
+      await this.remove(network.id);
+      removed.push(network.name);
+    }
+    return removed;
+  }
+
+  validate(container: Container): void { this.attached.validate(container); }
+  attach(container: Container): Promise<{ netns?: string; endpoints: readonly Endpoint[]; ports: readonly PortBinding[] }> { return this.attached.attach(container); }
+  release(container: Container): Promise<void> { return this.attached.release(container); }
+  files(container: Container): Promise<{ hosts: string; hostname: string; resolvConf: string }> { return this.attached.files(container); }
+  recover(running: readonly Container[]): Promise<void> { return this.attached.recover(running); }
+
+  /** By name, ID, or an ID prefix that fits one network only. */
+  private find(name: string): Network {
+    try {
+      return this.parts.store.get(name);
+    } catch (e) {
+      if (!(e instanceof NotFound)) throw e;
+      const found = [...this.parts.store.list()].filter((n) => name !== "" && n.id.startsWith(name));
+      if (found.length > 1) throw new InvalidArgument(`network ${name} is ambiguous (${found.length} matches found based on ID prefix)`, { cause: e });
+      if (found[0]) return found[0];
+      throw new NotFound(`network ${name} not found`, { cause: e });
+    }
+  }
+  private view(network: Network): NetworkView {
+    return { network, endpoints: this.parts.store.endpoints({ network: network.id }).map((e) => ({ ...e, containerName: this.containerIfAny(e.container)?.name ?? "" })) };
+  }
+  private container(name: string): Container { return this.parts.containers.get(this.parts.containers.resolve(name)); }
+  private containerIfAny(name: string): Container | undefined {
+    try {
+      return this.container(name);
+    } catch (e) {
+      if (e instanceof NotFound) return undefined;
+      throw e;
+    }
+  }
+  /** Notes in the container's record which networks it is to join at its next start. Read again: much may have happened. */
+  private record(container: Container, change: (networks: Container["networks"]) => Container["networks"]): void {
+    const now = this.parts.containers.get(container.id);
+    this.parts.containers.update({ ...now, networks: change(now.networks) });
+  }
+  private emit(action: string, network: Network): void {
+    this.parts.events.emit({ type: "network", action, id: network.id, attributes: { name: network.name, type: network.driver } });
+  }
+}
