@@ -7,8 +7,8 @@ const plug = new NetworkPlug();
 parentPort?.on("message", ({ id, verb, argument }: Request) => {
   let answer: Answer;
   try {
-    const run = plug[verb] as (argument: unknown, second?: unknown) => unknown;
-    answer = { id, value: run.apply(plug, argument as [unknown, unknown]) };
+    const verbs = plug as unknown as Record<typeof verb, (...argument: readonly unknown[]) => unknown>;
+    answer = { id, value: verbs[verb](...argument) };
   } catch (e) {
     const error = e instanceof Error ? e as NodeJS.ErrnoException : new Error(String(e));
     answer = { id, error: { message: error.message, code: (error as NodeJS.ErrnoException).code } };

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import {
   Conflict, errnoOf, InvalidArgument, messageOf, parseIp, type Container, type Endpoint, type EndpointSpec, type Network, type PortBinding,
 } from "../core/index.js";
-import { Endpoints, undo } from "./networks-endpoints.js";
+import { type Endpoints, undo } from "./networks-endpoints.js";
 import { isLocalServer, parseExtraHost, parseResolver, renderHosts, renderResolver, type HostsEntry, type Resolver } from "./networks-files.js";
 import { isDriven, isRunning, modeOf, type NetworkParts } from "./networks-parts.js";
 import { portRequests } from "./networks-ports.js";
