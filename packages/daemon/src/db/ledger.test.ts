@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Sqlite from "better-sqlite3";
+import { Unavailable } from "../core/index.js";
+import { Ledger, violated } from "./ledger.js";
+import { migrations } from "./schema.js";
+
+let dir: string, path: string;
+beforeEach(() => { dir = mkdtempSync(join(tmpdir(), "strata-db-")); path = join(dir, "strata.db"); });
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const pragma = (ledger: Ledger, name: string): unknown => Object.values(ledger.sql<[], object>(`PRAGMA ${name}`).get()!)[0];
+
+test("opens with full durability and foreign keys, also the second time", () => {
+  for (let i = 0; i < 2; i++) {
+    const ledger = Ledger.open(path);
+    expect(pragma(ledger, "journal_mode")).toBe("wal");
+    expect(pragma(ledger, "synchronous")).toBe(2);
+    expect(pragma(ledger, "foreign_keys")).toBe(1);
+    expect(pragma(ledger, "user_version")).toBe(migrations.length);
+    ledger.close();
+  }
+});
+
+test("migrations run once, each or not at all", () => {
+  Ledger.open(path, ["CREATE TABLE a (x INTEGER);"]).close();
+  expect(() => Ledger.open(path, ["never run again", "CREATE TABLE b (x INTEGER); CREATE TABLE a (x INTEGER);"])).toThrow(/already exists/);
+  const ledger = Ledger.open(path, ["never run again", "CREATE TABLE b (x INTEGER);", "CREATE TABLE c (x INTEGER);"]);
+  expect(pragma(ledger, "user_version")).toBe(3);
+  ledger.close();
+});
+
+test("a database from newer code is refused and left as it is", () => {
+  Ledger.open(path, ["CREATE TABLE a (x INTEGER);", "CREATE TABLE b (x INTEGER);"]).close();
+  expect(() => Ledger.open(path, ["CREATE TABLE a (x INTEGER);"])).toThrow(Unavailable);
+  expect(() => Ledger.open(path, ["CREATE TABLE a (x INTEGER);"])).toThrow(/newer version of Strata: its schema is 2, this version knows 1/);
+  const db = new Sqlite(path);
+  expect(db.pragma("user_version", { simple: true })).toBe(2);
+  db.close();
+});
+
+test("transactions undo on a throw, join when nested, refuse promises, and put the durability back", async () => {
+  const ledger = Ledger.open(path, ["CREATE TABLE t (x INTEGER PRIMARY KEY);"]);
+  const add = (x: number) => ledger.sql<[number]>("INSERT INTO t VALUES (?)").run(x);
+  const count = () => ledger.sql<[], { n: number }>("SELECT count(*) AS n FROM t").get()!.n;
+  expect(() => ledger.transaction(() => { add(1); throw new Error("no"); })).toThrow("no");
+  expect(count()).toBe(0);
+  expect(() => ledger.transaction(() => { ledger.transaction(() => add(1), { durable: false }); throw new Error("no"); })).toThrow("no");
+  expect(count()).toBe(0);
+  expect(() => ledger.transaction(() => { add(1); return Promise.resolve(); })).toThrow(TypeError);
+  expect(count()).toBe(0);
+  ledger.transaction(() => {
+    add(1);
+    expect(pragma(ledger, "synchronous")).toBe(1);
+  }, { durable: false });
+  expect(pragma(ledger, "synchronous")).toBe(2);
+  await Promise.all([ledger.flush(), ledger.flush(), ledger.flush()]);
+  await ledger.flush();
+  expect(count()).toBe(1);
+  try {
+    add(1);
+  } catch (e) {
+    expect(violated(e)).toBe("unique");
+  }
+  ledger.close();
+});
+
+test("what was committed without a sync is there after the process lost the connection", () => {
+  const ledger = Ledger.open(path, ["CREATE TABLE t (x INTEGER PRIMARY KEY);"]);
+  ledger.transaction(() => ledger.sql<[number]>("INSERT INTO t VALUES (?)").run(7), { durable: false });
+  const other = new Sqlite(path, { readonly: true });
+  expect(other.prepare("SELECT x FROM t").pluck().all()).toEqual([7]);
+  other.close();
+  ledger.close();
+});
+
+test("the schema's foreign keys and views hold together", () => {
+  const ledger = Ledger.open(path);
+  expect(ledger.sql("PRAGMA foreign_key_check").all()).toEqual([]);
+  expect(ledger.sql("SELECT * FROM root").all()).toEqual([]);
+  expect(ledger.sql("SELECT * FROM edge").all()).toEqual([]);
+  ledger.close();
+});

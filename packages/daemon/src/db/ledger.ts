@@ -1,0 +1,116 @@
+import { fdatasync, closeSync, openSync } from "node:fs";
+import { promisify } from "node:util";
+import Sqlite, { type Database, type Statement } from "better-sqlite3";
+import { migrate } from "./migrate.js";
+import { migrations } from "./schema.js";
+
+const sync = promisify(fdatasync);
+
+export interface TransactionOptions {
+  /**
+   * True (the default): on disk when the call returns. False: a crash of the daemon loses nothing, a power cut may
+   * lose it, until the next durable transaction or `flush`.
+   */
+  readonly durable?: boolean;
+}
+
+/**
+ * The one metadata database. Everything is synchronous and there is one writer, so a transaction never waits for
+ * anything but the disk; nothing may be awaited inside one.
+ */
+export class Ledger {
+  private readonly statements = new Map<string, Statement>();
+  private readonly log: number;
+  private flushing: Promise<void> | undefined;
+  private queued: Promise<void> | undefined;
+  private depth = 0;
+
+  private constructor(private readonly db: Database) {
+    this.log = openSync(`${db.name}-wal`, "r");
+  }
+
+  /** Opens or creates the database and brings its schema up to date. Unavailable when newer code wrote it. */
+  static open(path: string, known: readonly string[] = migrations): Ledger {
+    const db = new Sqlite(path, { timeout: 5000 });
+    try {
+      db.pragma("journal_mode = WAL");
+      // Set on every open: the connection that switches to WAL reads FULL, the next ones NORMAL.
+      db.pragma("synchronous = FULL");
+      db.pragma("foreign_keys = ON");
+      db.pragma("temp_store = MEMORY");
+      db.pragma("cache_size = -16384");
+      migrate(db, known);
+      return new Ledger(db);
+    } catch (e) {
+      db.close();
+      throw e;
+    }
+  }
+
+  /** A statement, prepared once. `P` are its parameters, `R` a row. Text must be constant. */
+  sql<P extends unknown[] | object = [], R = unknown>(text: string): Statement<P extends unknown[] ? P : [P], R> {
+    let statement = this.statements.get(text);
+    if (statement === undefined) {
+      statement = this.db.prepare(text);
+      this.statements.set(text, statement);
+    }
+    return statement as unknown as Statement<P extends unknown[] ? P : [P], R>;
+  }
+
+  /** Runs `work` in a transaction; a throw undoes it. Inside another transaction it joins that one. */
+  transaction<T>(work: () => T, options: TransactionOptions = {}): T {
+    if (this.depth > 0) return work();
+    const durable = options.durable ?? true;
+    // The level cannot change inside a transaction, and the pragma acts when it is compiled: no prepared statement.
+    if (!durable) this.db.exec("PRAGMA synchronous = NORMAL");
+    try {
+      this.sql("BEGIN IMMEDIATE").run();
+      this.depth++;
+      try {
+        const result = work();
+        if (result instanceof Promise) throw new TypeError("a transaction cannot wait");
+        this.sql("COMMIT").run();
+        return result;
+      } catch (e) {
+        // SQLite has rolled back by itself after some errors (disk full).
+        if (this.db.inTransaction) this.sql("ROLLBACK").run();
+        throw e;
+      } finally {
+        this.depth--;
+      }
+    } finally {
+      if (!durable) this.db.exec("PRAGMA synchronous = FULL");
+    }
+  }
+
+  /**
+   * Puts everything committed so far on disk without blocking the event loop: a sync of the write-ahead log.
+   * Callers that come while one runs share the next.
+   */
+  flush(): Promise<void> {
+    if (this.flushing === undefined) return this.startFlush();
+    this.queued ??= this.flushing.then(() => this.startFlush(), () => this.startFlush());
+    return this.queued;
+  }
+  private startFlush(): Promise<void> {
+    this.queued = undefined;
+    const running = sync(this.log).finally(() => {
+      if (this.flushing === running) this.flushing = undefined;
+    });
+    this.flushing = running;
+    return running;
+  }
+
+  close(): void {
+    closeSync(this.log);
+    this.db.close();
+  }
+}
+
+/** Which constraint a failed statement met, if it was one. */
+export function violated(e: unknown): "unique" | "foreign-key" | undefined {
+  if (!(e instanceof Sqlite.SqliteError)) return undefined;
+  if (e.code === "SQLITE_CONSTRAINT_UNIQUE" || e.code === "SQLITE_CONSTRAINT_PRIMARYKEY") return "unique";
+  if (e.code === "SQLITE_CONSTRAINT_FOREIGNKEY") return "foreign-key";
+  return undefined;
+}

@@ -1,0 +1,68 @@
+import type { Mounted, Mounter, MountPlan } from "../core/index.js";
+
+interface Entry {
+  count: number;
+  /** The last step taken for this key; the next one waits for it. */
+  last: Promise<MountPlan>;
+}
+
+/**
+ * Counted mounts: the first holder of a key mounts, the last one unmounts. A mount that is there already (the daemon
+ * was restarted) is taken over as it is.
+ */
+export class Mounts {
+  private readonly entries = new Map<string, Entry>();
+
+  constructor(private readonly mounter: Mounter) {}
+
+  async hold(key: string, plan: () => Promise<MountPlan>): Promise<Mounted> {
+    const entry = this.entries.get(key);
+    const next: Entry = entry ?? { count: 0, last: Promise.resolve({ target: "", mounts: [] }) };
+    const before = next.last.catch(() => undefined);
+    const first = next.count === 0;
+    next.count++;
+    if (first) next.last = before.then(() => this.mount(plan));
+    this.entries.set(key, next);
+    try {
+      const { target } = await next.last;
+      let held = true;
+      return { path: target, release: async () => { if (held) { held = false; await this.drop(key, next); } } };
+    } catch (e) {
+      this.giveBack(key, next);
+      throw e;
+    }
+  }
+
+  /** Forgets every hold of a key and unmounts `target`; holders' releases then do nothing. */
+  async end(key: string, target: string): Promise<void> {
+    const entry = this.entries.get(key);
+    this.entries.delete(key);
+    await entry?.last.catch(() => undefined);
+    if (this.mounter.under(target).length > 0) await this.mounter.unmount(target);
+  }
+
+  private async mount(plan: () => Promise<MountPlan>): Promise<MountPlan> {
+    const wanted = await plan();
+    if (wanted.mounts.length > 0 && !this.mounter.under(wanted.target).includes(wanted.target)) await this.mounter.mount(wanted);
+    return wanted;
+  }
+
+  private async drop(key: string, entry: Entry): Promise<void> {
+    if (this.entries.get(key) !== entry) return;
+    if (--entry.count > 0) return;
+    const unmounting = entry.last.then(async (plan) => {
+      if (plan.mounts.length > 0) await this.mounter.unmount(plan.target);
+      return plan;
+    });
+    entry.last = unmounting;
+    await unmounting.finally(() => this.forgetIdle(key, entry, unmounting));
+  }
+
+  private giveBack(key: string, entry: Entry): void {
+    entry.count--;
+    this.forgetIdle(key, entry, entry.last);
+  }
+  private forgetIdle(key: string, entry: Entry, last: Promise<MountPlan>): void {
+    if (entry.count === 0 && entry.last === last && this.entries.get(key) === entry) this.entries.delete(key);
+  }
+}

@@ -1,0 +1,56 @@
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoOf, type Logger, type Mounter, newId } from "../core/index.js";
+
+/**
+ * Deletes by rename: what is discarded is out of the way at once, its files go in the background. Nothing that is
+ * mounted below a discarded directory is ever emptied: mounts are taken down first, and where one stays, so does
+ * the directory.
+ */
+export class Trash {
+  private readonly running = new Set<Promise<void>>();
+
+  constructor(private readonly directory: string, private readonly mounter: Mounter, private readonly logger: Logger) {}
+
+  /** Absent is success. */
+  async discard(path: string): Promise<void> {
+    await this.unmountBelow(path);
+    const place = join(this.directory, newId());
+    try {
+      await rename(path, place);
+    } catch (e) {
+      if (errnoOf(e) === "ENOENT") return;
+      throw e;
+    }
+    this.background(rm(place, { recursive: true, force: true }));
+  }
+
+  /** Starts to remove what a former process left. */
+  async empty(): Promise<void> {
+    await mkdir(this.directory, { recursive: true, mode: 0o700 });
+    const left = await readdir(this.directory);
+    if (left.length === 0) return;
+    await this.unmountBelow(this.directory);
+    for (const name of left) this.background(rm(join(this.directory, name), { recursive: true, force: true }));
+  }
+
+  /** Resolves when everything discarded so far is gone from disk. */
+  async drain(): Promise<void> {
+    while (this.running.size > 0) await Promise.all(this.running);
+  }
+
+  private async unmountBelow(path: string): Promise<void> {
+    const targets = this.mounter.under(path);
+    if (targets.length === 0) return;
+    for (const target of targets) await this.mounter.unmount(target);
+    const stays = this.mounter.under(path);
+    if (stays.length > 0) throw new Error(`cannot remove ${path}: ${stays[0]} is mounted`);
+  }
+
+  private background(work: Promise<void>): void {
+    const task: Promise<void> = work
+      .catch((e: unknown) => this.logger.warn({ err: e }, "cannot empty the trash; the next start tries again"))
+      .finally(() => this.running.delete(task));
+    this.running.add(task);
+  }
+}
