@@ -1,0 +1,225 @@
+import { createReadStream } from "node:fs";
+import { chainIdsOf, familiarName, familiarRepository, formatPlatform, formatReference, hexOf, isIndexType, normalizePlatform, platformScore, repositoryOf } from "@strata/oci";
+import type { ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, Platform, Reference } from "@strata/oci";
+import { DataLoss, InvalidArgument, NotFound, StrataError, messageOf } from "../core/index.js";
+import type { Clock, ContentStore, ImageStore, Layer, LayerStore, Lease, LeaseStore, Logger } from "../core/index.js";
+import type { Credentials } from "./auth.js";
+import { BlobFetcher } from "./blob-fetcher.js";
+import type { FetchStage } from "./blob-fetcher.js";
+import type { RegistryClient } from "./client.js";
+import { decompress } from "./decompress.js";
+import { Flights } from "./flights.js";
+import type { FlightContext } from "./flights.js";
+import { Limiter } from "./limiter.js";
+import { choosePlatform, mediaTypeOf, parseConfig, parseIndex, parseManifest } from "./manifest.js";
+import { Row } from "./progress.js";
+import type { Sink } from "./progress.js";
+import { RegistryFault } from "./registry-fault.js";
+import type { FetchedManifest, Repository } from "./repository.js";
+
+export interface PullerOptions {
+  readonly registry: RegistryClient;
+  readonly content: ContentStore;
+  readonly layers: LayerStore;
+  readonly images: ImageStore;
+  readonly leases: LeaseStore;
+  readonly hostPlatform: Platform;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Over all pulls; 3 when not given. */
+  readonly maxConcurrentDownloads?: number;
+}
+export interface PullRequest {
+  /** With a tag or a digest; a digest wins. */
+  readonly reference: Reference;
+  readonly platform?: Platform;
+  readonly credentials?: Credentials;
+  readonly progress: Sink;
+  readonly signal: AbortSignal;
+}
+export interface Pulled {
+  readonly id: ImageId;
+  /** Of the manifest or index that the reference names. */
+  readonly digest: Digest;
+  /** The reference names another image than before, or is new. */
+  readonly changed: boolean;
+}
+
+type LayerStage = FetchStage | { readonly stage: "extracting"; readonly current: number; readonly total: number } | { readonly stage: "done" };
+interface LayerJob { readonly chainId: ChainId; readonly diffId: DiffId; readonly parent: ChainId | null; readonly packed: Descriptor }
+/** An image as the registry describes it, before its layers are here. */
+interface Resolved { readonly top: FetchedManifest; readonly manifest: Manifest; readonly configBytes: Buffer; readonly config: ImageConfig }
+
+/** Pulls images: layers in parallel, each made once however many pulls want it, applied from the bottom while others still come in. */
+export class Puller {
+  readonly #fetcher: BlobFetcher;
+  readonly #flights: Flights<Layer, LayerStage>;
+
+  constructor(private readonly options: PullerOptions) {
+    const { content, leases, logger, registry } = options;
+    this.#fetcher = new BlobFetcher({ content, leases, logger, retry: registry.retry, downloads: new Limiter(options.maxConcurrentDownloads ?? 3) });
+    this.#flights = new Flights("layer", leases);
+  }
+
+  /** Every tag of a repository. */
+  async tags(reference: Reference, credentials: Credentials | undefined, signal: AbortSignal): Promise<string[]> {
+    return await named(reference, () => this.options.registry.repository(reference, credentials).tags(signal));
+  }
+
+  async pull(request: PullRequest): Promise<Pulled> {
+    const { reference, progress, signal } = request;
+    const repository = this.options.registry.repository(reference, request.credentials);
+    const name = reference.digest ?? reference.tag;
+    if (name === undefined) throw new InvalidArgument(`reference ${familiarName(reference)} has neither tag nor digest`);
+    return await this.options.leases.with(`pull ${formatReference(reference)}`, async (lease) => {
+      const top = await named(reference, () => repository.manifest(name, signal));
+      progress({ id: name, status: `Pulling from ${reference.path}` });
+      const image = await this.#resolve(repository, top, request);
+      await this.#fetchLayers(repository, image, lease, request);
+      return await this.#record(image, lease, request);
+    });
+  }
+
+  async #resolve(repository: Repository, top: FetchedManifest, { reference, platform, signal }: PullRequest): Promise<Resolved> {
+    const wanted = normalizePlatform(platform ?? this.options.hostPlatform);
+    let current = top;
+    for (let depth = 0; isIndexType(mediaTypeOf(current.body, current.mediaType)); depth++) {
+      if (depth === MAX_INDEX_DEPTH) throw new InvalidArgument("image indexes are nested too deeply");
+      const entry = choosePlatform(parseIndex(current.body), wanted);
+      current = await named(reference, () => repository.manifest(entry.digest, signal));
+    }
+    const manifest = parseManifest(current.body);
+    const configBytes = this.#knownConfig(manifest.config.digest) ?? await repository.blobBytes(manifest.config, signal);
+    const config = parseConfig(configBytes, manifest.layers.length);
+    if (platform !== undefined && platformScore(wanted, config) < 0) {
+      throw new NotFound(`image with reference ${familiarName(reference)} was found but its platform (${formatPlatform(config)}) does not match the specified platform (${formatPlatform(wanted)})`);
+    }
+    return { top, manifest, configBytes, config };
+  }
+
+  #knownConfig(digest: Digest): Buffer | undefined {
+    try {
+      return this.options.images.config(digest as ImageId);
+    } catch (e) {
+      if (e instanceof NotFound) return undefined;
+      throw e;
+    }
+  }
+
+  async #fetchLayers(repository: Repository, { manifest, config }: Resolved, lease: Lease, { progress, signal }: PullRequest): Promise<void> {
+    const { layers, leases, clock } = this.options;
+    const diffIds = config.rootfs.diff_ids;
+    const chain = chainIdsOf(diffIds);
+    // Held before looked for: what is found stays.
+    for (const id of chain) leases.hold(lease, "layer", id);
+    const rows = manifest.layers.map((l) => new Row(progress, hexOf(l.digest).slice(0, 12), clock));
+    const missing = chain.findIndex((id) => !layers.has(id));
+    const first = missing < 0 ? chain.length : missing;
+    rows.forEach((row, i) => row.status(i < first ? "Already exists" : "Pulling fs layer"));
+
+    // The first failure, or the caller's cancel, ends the others; all of them are seen to their end.
+    const abort = new AbortController();
+    const cancel = (): void => abort.abort(signal.reason);
+    signal.addEventListener("abort", cancel, { once: true });
+    if (signal.aborted) cancel();
+    try {
+      await Promise.allSettled(chain.slice(first).map((chainId, k) => {
+        const i = first + k;
+        const job: LayerJob = { chainId, diffId: diffIds[i]!, parent: chain[i - 1] ?? null, packed: manifest.layers[i]! };
+        const below = job.parent === null ? undefined : this.#flights.peek(job.parent);
+        const work = (context: FlightContext<LayerStage>): Promise<Layer> => this.#makeLayer(repository, job, below, context);
+        return this.#flights.join(chainId, abort.signal, (stage) => show(rows[i]!, stage), work, () => leases.hold(lease, "layer", chainId))
+          .catch((e: unknown) => abort.abort(e));
+      }));
+      abort.signal.throwIfAborted();
+    } finally {
+      signal.removeEventListener("abort", cancel);
+    }
+  }
+
+  async #makeLayer(repository: Repository, job: LayerJob, below: Promise<Layer> | undefined, { signal, lease, report }: FlightContext<LayerStage>): Promise<Layer> {
+    const { layers, leases } = this.options;
+    leases.hold(lease, "layer", job.chainId);
+    if (job.parent !== null) leases.hold(lease, "layer", job.parent);
+    if (layers.has(job.chainId)) return layers.get(job.chainId);
+    return await this.#fetcher.with(repository, job.packed, signal, report, async (file) => {
+      await below;
+      signal.throwIfAborted();
+      const layer = await this.#apply(file, job, signal, lease, report);
+      report({ stage: "done" });
+      return layer;
+    });
+  }
+
+  async #apply(file: { readonly path: string; readonly size: number }, job: LayerJob, signal: AbortSignal, lease: Lease, report: (stage: LayerStage) => void): Promise<Layer> {
+    const packed = createReadStream(file.path, { highWaterMark: 1024 * 1024, signal });
+    const tick = (): void => report({ stage: "extracting", current: packed.bytesRead, total: file.size });
+    const timer = setInterval(tick, 100);
+    try {
+      const layer = await this.options.layers.register(decompress(packed), job.parent, lease);
+      if (layer.diffId !== job.diffId) throw new DataLoss(`layer ${job.packed.digest} unpacks to diff ID ${layer.diffId}, the image says ${job.diffId}`);
+      tick();
+      return layer;
+    } catch (e) {
+      signal.throwIfAborted();
+      const message = `failed to register layer: ${messageOf(e)}`;
+      throw e instanceof StrataError ? new StrataError(e.code, message, { cause: e }) : new Error(message, { cause: e });
+    } finally {
+      clearInterval(timer);
+      packed.destroy();
+    }
+  }
+
+  async #record({ top, manifest, configBytes, config }: Resolved, lease: Lease, { reference }: PullRequest): Promise<Pulled> {
+    const { content, images } = this.options;
+    const repository = repositoryOf(reference);
+    const canonical = `${repository}@${top.digest}`;
+    const name = reference.digest === undefined ? formatReference(reference) : canonical;
+    await content.put(top.body, lease, { digest: top.digest, mediaType: mediaTypeOf(top.body, top.mediaType) });
+    // One turn of the event loop from here: nothing comes between an image and its names.
+    manifest.layers.forEach(({ digest, size, mediaType }, i) => images.addSource(config.rootfs.diff_ids[i]!, { digest, size, mediaType, repository }));
+    const before = holderOf(images, name);
+    const id = images.create(configBytes, lease);
+    images.tag(id, name);
+    if (name !== canonical) images.tag(id, canonical);
+    images.touch(id);
+    return { id, digest: top.digest, changed: before !== id };
+  }
+}
+
+const MAX_INDEX_DEPTH = 3;
+
+function holderOf(images: ImageStore, name: string): ImageId | undefined {
+  try {
+    return images.resolve(name);
+  } catch (e) {
+    if (e instanceof NotFound) return undefined;
+    throw e;
+  }
+}
+
+function show(row: Row, stage: LayerStage): void {
+  switch (stage.stage) {
+    case "waiting": return row.status("Waiting");
+    case "downloading": return row.count("Downloading", stage.current, stage.total);
+    case "verifying": return row.status("Verifying Checksum");
+    case "complete": return row.status("Download complete");
+    case "extracting": return row.count("Extracting", stage.current, stage.total);
+    case "done": return row.status("Pull complete");
+  }
+}
+
+/** A registry's "not there" and "not for you" in the words that users search for. */
+async function named<T>(reference: Reference, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (e) {
+    if (!(e instanceof RegistryFault)) throw e;
+    switch (e.registryCode) {
+      case "MANIFEST_UNKNOWN": throw new NotFound(`manifest for ${familiarName(reference)} not found: ${e.message}`, { cause: e });
+      case "NAME_UNKNOWN": throw new NotFound(`repository ${familiarRepository(reference)} not found: ${e.message}`, { cause: e });
+      case "DENIED": throw new NotFound(`pull access denied for ${familiarRepository(reference)}, repository does not exist or may require 'docker login': ${e.message}`, { cause: e });
+      default: throw e;
+    }
+  }
+}

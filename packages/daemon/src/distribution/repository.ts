@@ -1,0 +1,191 @@
+import type { Readable } from "node:stream";
+import { MediaType, digestOf, parseDigest } from "@strata/oci";
+import type { Descriptor, Digest, Reference } from "@strata/oci";
+import { DataLoss, InvalidArgument } from "../core/index.js";
+import type { Connection } from "./connection.js";
+import { NetworkError } from "./network-error.js";
+import { RegistryFault } from "./registry-fault.js";
+import { readBody } from "./transport.js";
+import type { HttpResponse } from "./transport.js";
+
+export interface FetchedManifest {
+  readonly mediaType: string;
+  readonly digest: Digest;
+  readonly body: Buffer;
+}
+export interface BlobBody {
+  /** Where in the blob the body starts: what was asked for, or 0 when the registry does not serve ranges. */
+  readonly offset: number;
+  /** Fails with NetworkError when the connection drops. To be read, or returned from, once. */
+  readonly chunks: AsyncIterable<Buffer>;
+}
+/** A place to upload to; valid for one blob. */
+export interface Upload { readonly location: URL }
+
+/** Manifests are read into memory. */
+const MAX_MANIFEST = 8 * 1024 * 1024;
+const MANIFEST_TYPES = [MediaType.ociIndex, MediaType.dockerManifestList, MediaType.ociManifest, MediaType.dockerManifest].join(", ");
+
+/**
+ * One repository on one registry, by the distribution-spec. Reads go to the mirrors first and fall back to the registry itself; writes
+ * go to the registry.
+ */
+export class Repository {
+  /** `connections`: mirrors first, the registry itself last. */
+  constructor(readonly reference: Pick<Reference, "domain" | "path">, private readonly connections: readonly Connection[]) {}
+
+  /** Manifest of a tag or digest, its digest verified. A tag's digest is that of the bytes. */
+  async manifest(tagOrDigest: string, signal?: AbortSignal): Promise<FetchedManifest> {
+    const wanted = parseDigest(tagOrDigest);
+    return await this.#read(async (connection) => {
+      const response = await connection.send({
+        method: "GET", target: this.#path(`manifests/${tagOrDigest}`), headers: { Accept: MANIFEST_TYPES },
+        scopes: this.#pull, accept: [200], unknownCode: "MANIFEST_UNKNOWN", signal,
+      });
+      const body = await readBody(response, MAX_MANIFEST);
+      const digest = digestOf(body);
+      const claimed = parseDigest(headerOf(response, "docker-content-digest"));
+      if (wanted !== undefined && wanted !== digest) throw new DataLoss(`manifest verification failed for digest ${wanted}: the registry sent ${digest}`);
+      if (claimed !== undefined && claimed !== digest) throw new DataLoss(`manifest of ${tagOrDigest} has digest ${digest}, the registry announced ${claimed}`);
+      const mediaType = headerOf(response, "content-type").split(";")[0]!.trim();
+      return { mediaType, digest, body };
+    }, signal);
+  }
+
+  /** A small blob as a whole, verified. */
+  async blobBytes(descriptor: Descriptor, signal?: AbortSignal): Promise<Buffer> {
+    if (descriptor.size > MAX_MANIFEST) throw new InvalidArgument(`blob ${descriptor.digest} of ${descriptor.size} bytes is too large to be a configuration`);
+    return await this.#read(async (connection) => {
+      const bytes = await readBody(await this.#getBlob(connection, descriptor.digest, 0, signal), MAX_MANIFEST);
+      const digest = digestOf(bytes);
+      if (digest !== descriptor.digest) throw new DataLoss(`blob ${descriptor.digest} verification failed: the registry sent ${digest}`);
+      return bytes;
+    }, signal);
+  }
+
+  /** A blob from `offset` on, unverified. Use `BlobBody.offset`: not every registry serves ranges. */
+  async blob(digest: Digest, offset: number, signal?: AbortSignal): Promise<BlobBody> {
+    return await this.#read(async (connection) => {
+      const response = await this.#getBlob(connection, digest, offset, signal);
+      if (response.status !== 206) return { offset: 0, chunks: chunksOf(response) };
+      const start = Number(/^bytes (\d+)-/.exec(headerOf(response, "content-range"))?.[1] ?? Number.NaN);
+      if (start !== offset) {
+        response.body.destroy();
+        throw new DataLoss(`registry answered range ${headerOf(response, "content-range")} for bytes from ${offset} of ${digest}`);
+      }
+      return { offset, chunks: chunksOf(response) };
+    }, signal);
+  }
+
+  async #getBlob(connection: Connection, digest: Digest, offset: number, signal?: AbortSignal): Promise<HttpResponse> {
+    return await connection.send({
+      method: "GET", target: this.#path(`blobs/${digest}`), headers: offset > 0 ? { Range: `bytes=${offset}-` } : {},
+      scopes: this.#pull, accept: offset > 0 ? [200, 206] : [200], unknownCode: "BLOB_UNKNOWN", signal,
+    });
+  }
+
+  /** Every tag, page by page. */
+  async tags(signal?: AbortSignal): Promise<string[]> {
+    return await this.#read(async (connection) => {
+      const tags: string[] = [];
+      let target: string | URL = this.#path("tags/list");
+      for (;;) {
+        const response: HttpResponse = await connection.send({ method: "GET", target, scopes: this.#pull, accept: [200], unknownCode: "NAME_UNKNOWN", signal });
+        const page: unknown = JSON.parse((await readBody(response, MAX_MANIFEST)).toString("utf8"));
+        if (typeof page === "object" && page !== null && "tags" in page && Array.isArray(page.tags)) tags.push(...page.tags.filter((t) => typeof t === "string"));
+        const next = /<([^>]+)>\s*;\s*rel="?next"?/.exec(headerOf(response, "link"))?.[1];
+        if (next === undefined) return tags;
+        target = new URL(next, response.url);
+      }
+    }, signal);
+  }
+
+  /** Whether the registry itself has a blob; its size if so. */
+  async hasBlob(digest: Digest, signal?: AbortSignal): Promise<number | undefined> {
+    const response = await this.#registry.send({ method: "HEAD", target: this.#path(`blobs/${digest}`), scopes: this.#push, accept: [200, 404], signal });
+    response.body.resume();
+    return response.status === 200 ? Number(headerOf(response, "content-length")) : undefined;
+  }
+
+  /** Begins an upload. With `mount`, a blob of another repository of this registry may be linked in instead: then undefined. */
+  async startUpload(signal?: AbortSignal, mount?: { digest: Digest; from: string }): Promise<Upload | undefined> {
+    const query = mount === undefined ? "" : `?${new URLSearchParams({ mount: mount.digest, from: mount.from }).toString()}`;
+    const scopes = mount === undefined ? this.#push : [...this.#push, `repository:${mount.from}:pull`];
+    const response = await this.#registry.send({ method: "POST", target: this.#path(`blobs/uploads/${query}`), scopes, accept: mount === undefined ? [202] : [201, 202], signal });
+    response.body.resume();
+    return response.status === 201 ? undefined : { location: locationOf(response) };
+  }
+
+  /** Streams the whole blob into an upload (one PATCH); `finishUpload` follows. */
+  async sendUpload(upload: Upload, body: Readable, signal?: AbortSignal): Promise<Upload> {
+    const response = await this.#registry.send({
+      method: "PATCH", target: upload.location, headers: { "Content-Type": "application/octet-stream" }, body: () => body,
+      scopes: this.#push, accept: [202, 204], once: true, signal,
+    });
+    response.body.resume();
+    return { location: locationOf(response) };
+  }
+
+  /** Completes an upload; `body` is sent along when nothing was streamed before. */
+  async finishUpload(upload: Upload, digest: Digest, signal?: AbortSignal, body?: Buffer): Promise<void> {
+    const location = new URL(upload.location);
+    location.searchParams.set("digest", digest);
+    const response = await this.#registry.send({
+      method: "PUT", target: location, headers: { "Content-Type": "application/octet-stream" }, ...(body === undefined ? {} : { body }),
+      scopes: this.#push, accept: [201, 204], signal,
+    });
+    response.body.resume();
+  }
+
+  /** Gives up an upload; the registry may have forgotten it already. */
+  async cancelUpload(upload: Upload): Promise<void> {
+    const response = await this.#registry.send({ method: "DELETE", target: upload.location, scopes: this.#push, accept: [200, 202, 204, 404, 405], once: true });
+    response.body.resume();
+  }
+
+  async putManifest(tagOrDigest: string, mediaType: string, body: Buffer, signal?: AbortSignal): Promise<Digest> {
+    const response = await this.#registry.send({
+      method: "PUT", target: this.#path(`manifests/${tagOrDigest}`), headers: { "Content-Type": mediaType }, body,
+      scopes: this.#push, accept: [200, 201, 202], signal,
+    });
+    response.body.resume();
+    return digestOf(body);
+  }
+
+  get #registry(): Connection { return this.connections.at(-1)!; }
+  get #pull(): string[] { return [`repository:${this.reference.path}:pull`]; }
+  get #push(): string[] { return [`repository:${this.reference.path}:pull,push`]; }
+  #path(rest: string): string { return `/v2/${this.reference.path}/${rest}`; }
+
+  /** Mirrors are tried in order; what the registry itself says is final. */
+  async #read<T>(work: (connection: Connection) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    for (const connection of this.connections) {
+      try {
+        return await work(connection);
+      } catch (e) {
+        const skip = connection.endpoint.mirror && (e instanceof NetworkError || e instanceof RegistryFault || e instanceof DataLoss);
+        if (!skip || signal?.aborted) throw e;
+      }
+    }
+    throw new InvalidArgument(`no registry serves ${this.reference.domain}`);
+  }
+}
+
+async function* chunksOf(response: HttpResponse): AsyncGenerator<Buffer> {
+  try {
+    yield* response.body as AsyncIterable<Buffer>;
+  } catch (e) {
+    throw new NetworkError("GET", response.url, e);
+  }
+}
+
+function headerOf(response: HttpResponse, name: string): string {
+  const value = response.headers[name];
+  return typeof value === "string" ? value : "";
+}
+
+function locationOf(response: HttpResponse): URL {
+  const location = headerOf(response, "location");
+  if (location === "" || !URL.canParse(location, response.url.href)) throw new InvalidArgument(`registry ${response.url.host} answered an upload without a location`);
+  return new URL(location, response.url);
+}

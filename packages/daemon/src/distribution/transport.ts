@@ -1,0 +1,108 @@
+import * as http from "node:http";
+import * as https from "node:https";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream";
+import { NetworkError } from "./network-error.js";
+import type { CertificateStore } from "./tls.js";
+
+export interface HttpRequest {
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly url: URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Buffer | Readable;
+  readonly signal?: AbortSignal;
+  /** TLS without verification: an insecure registry. */
+  readonly unverified?: boolean;
+}
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  /** Must be read or destroyed. */
+  readonly body: http.IncomingMessage;
+  /** Where the answer came from, after redirects. */
+  readonly url: URL;
+}
+
+const MAX_REDIRECTS = 10;
+/** A connection on which nothing moves for so long is dead. Uploads wait for the registry to store what it got. */
+const IDLE_MS = { read: 60_000, write: 300_000 };
+
+/** HTTP with kept connections, TLS per host and redirects. Errors without an answer are NetworkError. */
+export class Transport {
+  readonly #http = new http.Agent({ keepAlive: true, maxFreeSockets: 16 });
+  readonly #https = new https.Agent({ keepAlive: true, maxFreeSockets: 16, maxCachedSessions: 100 });
+  readonly #unverified = new https.Agent({ keepAlive: true, maxFreeSockets: 16, rejectUnauthorized: false });
+
+  constructor(private readonly certificates: CertificateStore, private readonly userAgent: string) {}
+
+  /** Follows redirects of GET and HEAD; credentials stay with the host they were meant for. */
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    let { url } = request;
+    let headers = { ...request.headers };
+    for (let hop = 0; ; hop++) {
+      const response = await this.#once({ ...request, url, headers });
+      const { location } = response.headers;
+      const follow = (request.method === "GET" || request.method === "HEAD") && [301, 302, 303, 307, 308].includes(response.status) && location !== undefined;
+      if (!follow) return response;
+      response.body.resume();
+      if (hop >= MAX_REDIRECTS) throw new NetworkError(request.method, request.url, new Error(`stopped after ${MAX_REDIRECTS} redirects`));
+      const next = new URL(location, url);
+      if (!/^https?:$/.test(next.protocol)) throw new NetworkError(request.method, request.url, new Error(`unsupported protocol scheme "${next.protocol}"`));
+      if (next.origin !== url.origin) {
+        headers = { ...headers };
+        delete headers["Authorization"];
+      }
+      url = next;
+    }
+  }
+
+  async #once(request: HttpRequest): Promise<HttpResponse> {
+    const { url, method, signal } = request;
+    signal?.throwIfAborted();
+    const tls = url.protocol === "https:";
+    const secureContext = tls && !request.unverified ? await this.certificates.context(url.host).catch((e: unknown) => { throw new NetworkError(method, url, e); }) : undefined;
+    const { body } = request;
+    return await new Promise<HttpResponse>((resolve, reject) => {
+      const options: https.RequestOptions = {
+        method,
+        headers: {
+          "User-Agent": this.userAgent,
+          ...request.headers,
+          ...(Buffer.isBuffer(body) ? { "Content-Length": String(body.length) } : body === undefined && method !== "GET" && method !== "HEAD" ? { "Content-Length": "0" } : {}),
+        },
+        signal,
+        ...(tls ? { agent: request.unverified ? this.#unverified : this.#https, ...(secureContext ? { secureContext } : {}) } : { agent: this.#http }),
+      };
+      const fail = (e: unknown): void => reject(signal?.aborted ? signal.reason : e instanceof NetworkError ? e : new NetworkError(method, url, e));
+      const outgoing = (tls ? https : http).request(url, options, (incoming) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: incoming, url }));
+      outgoing.setTimeout(method === "GET" || method === "HEAD" ? IDLE_MS.read : IDLE_MS.write, () => {
+        outgoing.destroy(Object.assign(new Error("timeout"), { code: "ETIMEDOUT" }));
+      });
+      outgoing.once("error", fail);
+      if (body === undefined || Buffer.isBuffer(body)) outgoing.end(body);
+      // An answer may come before the body is through (a refusal); the error of the cut body is then of no interest.
+      else pipeline(body, outgoing, (e) => { if (e) fail(e); });
+    });
+  }
+
+  /** Closes idle connections. */
+  close(): void {
+    for (const agent of [this.#http, this.#https, this.#unverified]) agent.destroy();
+  }
+}
+
+/** A whole body, refused beyond `limit` bytes. */
+export async function readBody(response: HttpResponse, limit: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let total = 0;
+  try {
+    for await (const chunk of response.body) {
+      total += (chunk as Buffer).length;
+      if (total > limit) throw new Error(`response is larger than ${limit} bytes`);
+      chunks.push(chunk as Buffer);
+    }
+  } catch (e) {
+    throw new NetworkError("GET", response.url, e);
+  }
+  return Buffer.concat(chunks);
+}
