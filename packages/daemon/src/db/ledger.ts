@@ -1,6 +1,7 @@
 import { fdatasync, closeSync, openSync } from "node:fs";
 import { promisify } from "node:util";
 import Sqlite, { type Database, type Statement } from "better-sqlite3";
+import { errnoOf } from "../core/index.js";
 import { migrate } from "./migrate.js";
 import { migrations } from "./schema.js";
 
@@ -109,8 +110,7 @@ export class Ledger {
 
 /** Which constraint a failed statement met, if it was one. */
 export function violated(e: unknown): "unique" | "foreign-key" | undefined {
-  if (!(e instanceof Sqlite.SqliteError)) return undefined;
-  if (e.code === "SQLITE_CONSTRAINT_UNIQUE" || e.code === "SQLITE_CONSTRAINT_PRIMARYKEY") return "unique";
-  if (e.code === "SQLITE_CONSTRAINT_FOREIGNKEY") return "foreign-key";
-  return undefined;
+  const code = errnoOf(e);
+  if (code === "SQLITE_CONSTRAINT_UNIQUE" || code === "SQLITE_CONSTRAINT_PRIMARYKEY") return "unique";
+  return code === "SQLITE_CONSTRAINT_FOREIGNKEY" ? "foreign-key" : undefined;
 }

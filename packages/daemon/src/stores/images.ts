@@ -1,4 +1,4 @@
-import { type ChainId, type Digest, type DiffId, type ImageConfig, type ImageId, InvalidReference, type Reference, chainIdsOf, digestOf, familiarName, formatReference, isDigest, parseReference, repositoryOf, withDefaultTag } from "@strata/oci";
+import { type ChainId, type DiffId, type ImageConfig, type ImageId, InvalidReference, type Reference, chainIdsOf, digestOf, familiarName, formatReference, isDigest, parseReference, repositoryOf, withDefaultTag } from "@strata/oci";
 import { type Clock, Conflict, type Image, type ImageStore, type ImageSummary, InvalidArgument, type Lease, type LeaseStore, NotFound, type PackedSource } from "../core/index.js";
 import { type Ledger, violated } from "../db/ledger.js";
 import { afterPrefix, orNull, parseFrozen } from "./rows.js";
