@@ -1,0 +1,110 @@
+import type { Container } from "../../core/index.js";
+import { capabilitiesOf } from "./capabilities.js";
+import { parseDeviceRule } from "./devices.js";
+import { checkResources, resourcesOf } from "./resources.js";
+import { defaultSeccomp, parseSeccomp } from "./seccomp.js";
+import { parseSecurityOptions } from "./security.js";
+import { environment, execProcess, runtimeSpec, type SpecInput } from "./spec.js";
+import { tmpfsMount } from "./mounts.js";
+import { resolveUser } from "./users.js";
+import type { HostFacts } from "./model.js";
+
+const host: HostFacts = { cgroupVersion: 1, capabilities: ["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW", "CAP_SYS_ADMIN", "CAP_MKNOD"], seccomp: true, controllers: [], kernel: [6, 1], arch: "x64" };
+const container = (config = {}, hostConfig = {}): Container => ({
+  id: "c".repeat(64), name: "c", imageId: "sha256:0", imageName: "x", createdAt: 0, path: "/bin/true", args: ["a"], config, hostConfig, networks: {}, mounts: [], driver: "vfs",
+  state: { status: "created", pid: 0, exitCode: 0, error: "", oomKilled: false, restartCount: 0 },
+}) as unknown as Container;
+const input = (c: Container): SpecInput => ({
+  container: c, host, rootfs: "/r", user: { uid: 0, gid: 0, additionalGids: [], home: "/root" }, netns: "/ns", join: {}, etcFiles: { "/etc/hosts": "/x/hosts" },
+  devices: [], hostname: "h", cgroupsPath: "/strata/c",
+});
+
+const passwd = "root:x:0:0:root:/root:/bin/sh\n# comment\napp:x:1000:1001::/home/app:/bin/sh\n";
+const group = "root:x:0:\nstaff:x:50:app,other\nextra:x:60:\n";
+
+describe("users", () => {
+  test.each([
+    ["", [], { uid: 0, gid: 0, additionalGids: [], home: "/root" }],
+    ["app", [], { uid: 1000, gid: 1001, additionalGids: [50], home: "/home/app" }],
+    ["1000", [], { uid: 1000, gid: 1001, additionalGids: [50], home: "/home/app" }],
+    ["app:staff", [], { uid: 1000, gid: 50, additionalGids: [], home: "/home/app" }],
+    ["4242:7", ["extra", "99"], { uid: 4242, gid: 7, additionalGids: [60, 99], home: "/" }],
+  ])("%p with %p", (user, add, expected) => expect(resolveUser(user, add, passwd, group)).toEqual(expected));
+  test("unknown names and numbers out of range are refused by name", () => {
+    expect(() => resolveUser("nobody", [], passwd, group)).toThrow("unable to find user nobody: no matching entries in passwd file");
+    expect(() => resolveUser("app:nix", [], passwd, group)).toThrow("unable to find group nix: no matching entries in group file");
+    expect(() => resolveUser("99999999999", [], null, null)).toThrow(/range/);
+  });
+});
+
+describe("capabilities", () => {
+  const available = ["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW", "CAP_NET_ADMIN", "CAP_SYS_ADMIN"];
+  test.each([
+    [{ privileged: false, add: [], drop: [] }, ["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW"]],
+    [{ privileged: true, add: [], drop: [] }, available],
+    [{ privileged: false, add: ["net_admin"], drop: ["ALL"] }, ["CAP_NET_ADMIN"]],
+    [{ privileged: false, add: ["ALL"], drop: ["CAP_SYS_ADMIN"] }, ["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW", "CAP_NET_ADMIN"]],
+  ])("%j", (options, expected) => expect(capabilitiesOf({ ...options, available }).sort()).toEqual([...expected].sort()));
+  test("an unknown one is named", () => expect(() => capabilitiesOf({ privileged: false, add: ["FLY"], drop: [], available })).toThrow(/CAP_FLY/));
+});
+
+test("environment: defaults, overrides, removals", () => {
+  expect(environment({ env: ["A=1", "HOSTNAME=mine", "A=2", "B=3", "B"], hostname: "h", tty: true, home: "/h" }))
+    .toEqual(["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME=mine", "TERM=xterm", "A=2", "HOME=/h"]);
+});
+
+test("an ordinary container is confined as Docker confines it", () => {
+  const spec = runtimeSpec(input(container({ User: "", Env: [] }, {})));
+  expect(spec.linux.namespaces.map((n) => n.type).sort()).toEqual(["ipc", "mount", "network", "pid", "uts"]);
+  expect(spec.linux.maskedPaths).toContain("/proc/kcore");
+  expect(spec.linux.resources.devices[0]).toEqual({ allow: false, access: "rwm" });
+  expect(spec.linux.seccomp?.defaultAction).toBe("SCMP_ACT_ERRNO");
+  expect(spec.process.capabilities.effective).not.toContain("CAP_SYS_ADMIN");
+  expect(spec.mounts.find((m) => m.destination === "/sys")!.options).toContain("ro");
+  expect(spec.mounts.at(-1)).toMatchObject({ destination: "/etc/hosts", source: "/x/hosts" });
+});
+
+test("privileged, read-only, host namespaces", () => {
+  const spec = runtimeSpec({ ...input(container({}, { Privileged: true, ReadonlyRootfs: true, PidMode: "host", UTSMode: "host", IpcMode: "host" })), netns: undefined });
+  expect(spec.linux.seccomp).toBeUndefined();
+  expect(spec.linux.maskedPaths).toEqual([]);
+  expect(spec.root.readonly).toBe(true);
+  expect(spec.hostname).toBeUndefined();
+  expect(spec.linux.namespaces).toEqual([{ type: "mount" }]);
+});
+
+test("limits: Docker's rules and the spec's shape", () => {
+  expect(() => checkResources({ Memory: 1024 })).toThrow("Minimum memory limit allowed is 6MB");
+  expect(() => checkResources({ NanoCpus: 1e9, CpuQuota: 1000 })).toThrow(/Conflicting options/);
+  expect(resourcesOf({ Memory: 64 << 20, NanoCpus: 5e8, PidsLimit: 9 }, [])).toEqual({
+    devices: [], memory: { limit: 64 << 20, swap: 128 << 20 }, cpu: { period: 100000, quota: 50000 }, pids: { limit: 9 },
+  });
+});
+
+test("seccomp: capabilities open calls, clone3 asks for the fallback, user profiles are resolved", () => {
+  const plain = defaultSeccomp("x64", [], [6, 1]);
+  expect(plain.syscalls[0]!.names).not.toContain("mount");
+  expect(plain.syscalls.find((s) => s.names.includes("clone3"))).toMatchObject({ errnoRet: 38 });
+  const admin = defaultSeccomp("x64", ["CAP_SYS_ADMIN"], [6, 1]);
+  expect(admin.syscalls[0]!.names).toEqual(expect.arrayContaining(["mount", "clone", "clone3"]));
+  const own = parseSeccomp(JSON.stringify({ defaultAction: "SCMP_ACT_ALLOW", syscalls: [{ names: ["chmod"], action: "SCMP_ACT_ERRNO" }, { names: ["x"], action: "SCMP_ACT_ALLOW", includes: { caps: ["CAP_BPF"] } }] }), "x64", [], [6, 1]);
+  expect(own.syscalls).toEqual([{ names: ["chmod"], action: "SCMP_ACT_ERRNO" }]);
+  expect(() => parseSeccomp("{", "x64", [], [6, 1])).toThrow(/not valid JSON/);
+});
+
+test("options that are not understood are named", () => {
+  expect(() => parseSecurityOptions(["nonsense=1"])).toThrow(/nonsense=1/);
+  expect(() => tmpfsMount("/t", "size=1m,magic")).toThrow(/magic/);
+  expect(tmpfsMount("/t", "exec,size=1m").options).toEqual(["nosuid", "nodev", "size=1m"]);
+  expect(parseDeviceRule("c 42:* rmw")).toEqual({ allow: true, type: "c", major: 42, access: "rmw" });
+  expect(() => parseDeviceRule("c x rmw")).toThrow(/c x rmw/);
+});
+
+test("an exec is a process of its container", () => {
+  const c = container({ Env: ["A=1"], WorkingDir: "/w" }, {});
+  const p = execProcess(c, host, { uid: 5, gid: 6, additionalGids: [], home: "/" }, { cmd: ["id"], env: ["B=2"], tty: false, workingDir: "", privileged: false }, "h");
+  expect(p).toMatchObject({ args: ["id"], cwd: "/w", user: { uid: 5, gid: 6 } });
+  expect(p.env).toEqual(expect.arrayContaining(["A=1", "B=2"]));
+  expect(p.capabilities.effective).toEqual([]);
+  expect(p.capabilities.bounding).toContain("CAP_CHOWN");
+});
