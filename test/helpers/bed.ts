@@ -2,8 +2,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Daemon, type DaemonOptions } from "./daemon.js";
+import { busyboxTar } from "./images.js";
 import { Netns } from "./netns.js";
 import { Registry } from "./registry.js";
+
+/** Gives a daemon `busybox:latest`, made on this machine. */
+export async function importBusybox(daemon: Daemon): Promise<void> {
+  await daemon.dockerOk("import", "--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin", await busyboxTar(), "busybox:latest");
+}
 
 /** What one test file works in: a network namespace, a folder on disk, and the daemons and registries made from it. */
 export class TestBed {
@@ -27,6 +33,12 @@ export class TestBed {
   async daemon(options?: DaemonOptions): Promise<Daemon> {
     const daemon = this.prepare(options);
     await daemon.start();
+    return daemon;
+  }
+  /** A daemon that holds `busybox:latest`. */
+  async daemonWithBusybox(options?: DaemonOptions): Promise<Daemon> {
+    const daemon = await this.daemon(options);
+    await importBusybox(daemon);
     return daemon;
   }
   async registry(): Promise<Registry> {
