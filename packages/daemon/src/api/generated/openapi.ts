@@ -1152,7 +1152,14 @@ export interface components {
             };
             DefaultRuntime?: string;
             /** @description Always inactive. */
-            Swarm?: Record<string, never>;
+            Swarm?: {
+                NodeID?: string;
+                NodeAddr?: string;
+                LocalNodeState?: string;
+                ControlAvailable?: boolean;
+                Error?: string;
+                RemoteManagers?: Record<string, never>[] | null;
+            };
             LiveRestoreEnabled?: boolean;
             Isolation?: string;
             InitBinary?: string;

@@ -1,0 +1,132 @@
+import { Readable } from "node:stream";
+import { parsePlatform, type Platform } from "@strata/oci";
+import { InvalidArgument, NotFound, Unavailable, messageOf } from "../core/index.js";
+import type { ContainerService, ImageService } from "../services/types.js";
+import { created, empty, ok, type Context, type Routes } from "./context.js";
+import { decodeAuthHeader } from "./credentials.js";
+import { encodeHistory, encodeImage, encodeImageSummary, encodeRemoved } from "./encode/images.js";
+import { imageInspect, imageSummary } from "./encode/shapes.js";
+import { parseFilters } from "./filters.js";
+import { toContainerConfig } from "./requests.js";
+import { ProgressStream, sendStream } from "./streams.js";
+
+/** `linux/arm64`, or the JSON form `{"os":"linux","architecture":"arm64"}`. */
+export function readPlatform(text: string | undefined): Platform | undefined {
+  if (!text) return undefined;
+  let platform: Platform | undefined;
+  if (text.startsWith("{")) {
+    try {
+      const value = JSON.parse(text) as Partial<Platform>;
+      if (typeof value.os === "string" && typeof value.architecture === "string") platform = value as Platform;
+    } catch { /* said below */ }
+  } else {
+    platform = parsePlatform(text);
+  }
+  if (platform === undefined) throw new InvalidArgument(`invalid platform: "${text}"`);
+  return platform;
+}
+
+/** Name and tag or digest as one reference. */
+export function joinReference(name: string, tag: string | undefined): string {
+  return !tag ? name : `${name}${tag.includes(":") ? "@" : ":"}${tag}`;
+}
+/** Whether a name says which image of its repository is meant. */
+function isExact(name: string): boolean {
+  return name.includes("@") || name.lastIndexOf(":") > name.lastIndexOf("/");
+}
+
+async function download(url: string, signal: AbortSignal): Promise<Readable> {
+  let response: Response;
+  try {
+    response = await fetch(/^https?:\/\//.test(url) ? url : `http://${url}`, { signal });
+  } catch (cause) {
+    throw new Unavailable(`cannot fetch ${url}: ${messageOf(cause)}`, { cause });
+  }
+  if (!response.ok || response.body === null) throw new NotFound(`cannot fetch ${url}: ${response.status} ${response.statusText}`);
+  return Readable.fromWeb(response.body);
+}
+
+/** Runs what reports progress; its outcome is a status before the first line and a line after it. */
+async function withProgress(context: Context, run: (sink: ProgressStream["sink"], signal: AbortSignal) => Promise<void>): Promise<undefined> {
+  const stream = new ProgressStream(context.response);
+  try {
+    await run(stream.sink, context.signal);
+    stream.end();
+  } catch (error) {
+    if (!context.response.headersSent) throw error;
+    stream.fail(error);
+  }
+  return undefined;
+}
+
+type ImageRoutes = Pick<Routes, Extract<keyof Routes, `image${string}`>>;
+
+export function imageRoutes(images: ImageService, containers: ContainerService): ImageRoutes {
+  return {
+    imageList({ query, version }) {
+      const filters = new Map(parseFilters(query.filters));
+      if (query.filter) filters.set("reference", [...(filters.get("reference") ?? []), query.filter]);
+      const shared = query["shared-size"] ?? false;
+      return ok(images.list({ all: query.all ?? false, filters, sharedSize: shared }).map((i) => imageSummary(encodeImageSummary(i, shared), version)));
+    },
+    imageCreate(c) {
+      const { fromImage, fromSrc, tag, repo, message, changes } = c.query;
+      const platform = readPlatform(c.query.platform);
+      if (fromImage) {
+        const name = fromImage.replace(/:$/, "");
+        const ref = joinReference(name, tag);
+        const auth = decodeAuthHeader(c.request.headers["x-registry-auth"]);
+        return withProgress(c, (progress, signal) => images.pull(ref, { platform, auth, all: !isExact(ref), progress, signal }));
+      }
+      if (!fromSrc) throw new InvalidArgument("either fromImage or fromSrc is needed");
+      return withProgress(c, async (progress, signal) => {
+        if (fromSrc !== "-") progress({ status: `Downloading from ${fromSrc}` });
+        const tar = fromSrc === "-" ? c.request : await download(fromSrc, signal);
+        const ref = repo ? joinReference(repo, tag) : undefined;
+        progress({ status: await images.import(tar, { ref, changes: changes ?? [], message: message ?? "", platform }) });
+      });
+    },
+    imageLoad: (c) =>
+      withProgress(c, async (progress, signal) => {
+        const quiet = c.query.quiet ?? false;
+        await images.load(c.request, { platform: readPlatform(c.query.platform), progress: quiet ? (line) => { if (line.stream !== undefined) progress(line); } : progress, signal });
+      }),
+    async imageGetAll(c) {
+      const names = (c.query.names ?? []).flatMap((n) => n.split(",")).filter((n) => n !== "");
+      if (names.length === 0) throw new InvalidArgument("no image names were given");
+      await sendStream(c, "application/x-tar", await images.save(names, { platform: readPlatform(c.query.platform) }));
+      return undefined;
+    },
+    async imageGet(c) {
+      await sendStream(c, "application/x-tar", await images.save([c.path.name], { platform: readPlatform(c.query.platform) }));
+      return undefined;
+    },
+    async imagePrune({ query }) {
+      const { removed, bytes } = await images.prune(parseFilters(query.filters));
+      return ok({ ImagesDeleted: removed.length > 0 ? removed.map(encodeRemoved) : null, SpaceReclaimed: bytes });
+    },
+    imageDelete: async ({ path, query }) => ok((await images.remove(path.name, { force: query.force ?? false, prune: !query.noprune })).map(encodeRemoved)),
+    imageInspect: ({ path, version }) => ok(imageInspect(encodeImage(images.inspect(path.name)), version)),
+    imageHistory: ({ path }) => ok(images.history(path.name).map(encodeHistory)),
+    imagePush(c) {
+      const ref = joinReference(c.path.name, c.query.tag);
+      const auth = decodeAuthHeader(c.request.headers["x-registry-auth"]);
+      const platform = readPlatform(c.query.platform);
+      return withProgress(c, (progress, signal) => images.push(ref, { auth, all: !isExact(ref), platform, progress, signal }));
+    },
+    imageTag({ path, query }) {
+      if (!query.repo) throw new InvalidArgument("query parameter repo is missing");
+      images.tag(path.name, joinReference(query.repo, query.tag));
+      return empty(201);
+    },
+    async imageCommit({ query, body }) {
+      if (!query.container) throw new InvalidArgument("query parameter container is missing");
+      const id = await containers.commit(query.container, {
+        ref: query.repo ? joinReference(query.repo, query.tag) : undefined,
+        author: query.author ?? "", message: query.comment ?? "", changes: query.changes ?? [], pause: query.pause ?? true,
+        config: body !== undefined && Object.keys(body).length > 0 ? toContainerConfig(body) : undefined,
+      });
+      return created({ Id: id });
+    },
+  };
+}

@@ -1,0 +1,45 @@
+import { parsePlatform } from "@strata/oci";
+import { InvalidArgument, type ContainerConfig, type EndpointSpec, type HostConfig } from "../core/index.js";
+import type { CreateContainer } from "../services/types.js";
+import type { components } from "./generated/openapi.js";
+import type { ApiVersion } from "./version.js";
+
+type Schemas = components["schemas"];
+
+/** One string stands for a list of one. */
+const list = (command: string[] | string | undefined): string[] | undefined => (typeof command === "string" ? [command] : command);
+
+export function toContainerConfig(config: Schemas["ContainerConfig"]): ContainerConfig {
+  const { MacAddress: _, Cmd, Entrypoint, ...rest } = config;
+  const [cmd, entrypoint] = [list(Cmd), list(Entrypoint)];
+  return { ...(rest as ContainerConfig), ...(cmd === undefined ? {} : { Cmd: cmd }), ...(entrypoint === undefined ? {} : { Entrypoint: entrypoint }) };
+}
+
+/** What the user asks of one network; the addresses an inspect would show are not asked for. */
+export function toEndpointSpec(settings: Schemas["EndpointSettings"] | null | undefined): EndpointSpec {
+  const { IPAMConfig, Links, Aliases, MacAddress, DriverOpts, GwPriority } = settings ?? {};
+  return {
+    ...(IPAMConfig ? { IPAMConfig } : {}), ...(Links ? { Links } : {}), ...(Aliases ? { Aliases } : {}), ...(MacAddress ? { MacAddress } : {}),
+    ...(DriverOpts ? { DriverOpts } : {}), ...(GwPriority ? { GwPriority } : {}),
+  };
+}
+
+/** The body of a create, with what older versions meant by leaving something out. */
+export function toCreate(body: Schemas["ContainerCreateRequest"], query: { name?: string; platform?: string }, version: ApiVersion): CreateContainer {
+  const { HostConfig: given, NetworkingConfig, ...config } = body;
+  const hostConfig = { ...(given as HostConfig | undefined) };
+  if (version < 40 && !hostConfig.IpcMode) hostConfig.IpcMode = "shareable";
+  if (version < 41 && !hostConfig.CgroupnsMode) hostConfig.CgroupnsMode = "host";
+  if (version < 42) delete hostConfig.Annotations;
+  delete hostConfig["KernelMemory"];
+  const networks = Object.fromEntries(Object.entries(NetworkingConfig?.EndpointsConfig ?? {}).map(([name, e]) => [name, toEndpointSpec(e)]));
+  if (config.MacAddress) {
+    const mode = hostConfig.NetworkMode;
+    const primary = !mode || mode === "default" ? "bridge" : mode;
+    networks[primary] = { ...networks[primary], MacAddress: config.MacAddress };
+  }
+  const platform = query.platform ? parsePlatform(query.platform) : undefined;
+  if (query.platform && platform === undefined) throw new InvalidArgument(`invalid platform: "${query.platform}"`);
+  const name = query.name?.replace(/^\//, "");
+  return { ...(name ? { name } : {}), ...(platform === undefined ? {} : { platform }), config: toContainerConfig(config), hostConfig, networks };
+}

@@ -1,0 +1,38 @@
+import type { Routes } from "./context.js";
+import { containerRoutes, type InspectFactsOf } from "./containers.js";
+import { execRoutes } from "./exec.js";
+import { imageRoutes } from "./images.js";
+import { layerRoutes } from "./layers.js";
+import { networkRoutes } from "./networks.js";
+import { sessionRoutes } from "./sessions.js";
+import { systemRoutes, type ServerFacts } from "./system.js";
+import { volumeRoutes } from "./volumes.js";
+import type { ContainerService, ExecService, ImageService, NetworkService, SystemService, VolumeService } from "../services/types.js";
+import type { Clock } from "../core/index.js";
+
+/** The services behind the API. */
+export interface Backends {
+  readonly images: ImageService;
+  readonly containers: ContainerService;
+  readonly exec: ExecService;
+  readonly volumes: VolumeService;
+  readonly networks: NetworkService;
+  readonly system: SystemService;
+  readonly clock: Clock;
+  readonly facts: ServerFacts;
+  readonly inspectFacts: InspectFactsOf;
+}
+
+/** The whole API: a part of the table from each resource, none missing. */
+export function routes(b: Backends): Routes {
+  return {
+    ...systemRoutes(b.system, b.facts, b.clock),
+    ...imageRoutes(b.images, b.containers),
+    ...containerRoutes(b.containers, b.clock, b.inspectFacts),
+    ...sessionRoutes(b.containers, b.clock),
+    ...execRoutes(b.exec),
+    ...volumeRoutes(b.volumes),
+    ...networkRoutes(b.networks),
+    ...layerRoutes(b.images),
+  };
+}

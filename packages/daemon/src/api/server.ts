@@ -1,0 +1,107 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import express from "express";
+import { NotFound, messageOf, type Logger } from "../core/index.js";
+import { sendJson, type Context, type Handler, type Reply, type Routes, type Upgrade } from "./context.js";
+import { loadContract, type Operation, type OperationId } from "./contract.js";
+import { sendError, statusOf } from "./errors.js";
+import { readBody, serveUpgrade } from "./hijack.js";
+import { MAX_VERSION, formatVersion, normalizePath, splitVersion, type ApiVersion } from "./version.js";
+
+export interface ApiOptions {
+  /** Name and version for the Server header. */
+  readonly server: string;
+  readonly log: Logger;
+}
+
+/** What the first step of a request found out. */
+interface Incoming { version: ApiVersion; upgrade: Upgrade | undefined; search: string }
+
+/**
+ * The API over HTTP: version prefix, routes as openapi.yaml lists them, requests read against it, errors in one place.
+ * `attach` serves it on a server; several servers may share it.
+ */
+export class Api {
+  readonly #app: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly #incoming = new WeakMap<IncomingMessage, Incoming>();
+  readonly #upgrades = new WeakMap<IncomingMessage, Upgrade>();
+  readonly #options: ApiOptions;
+
+  constructor(routes: Routes, options: ApiOptions) {
+    this.#options = options;
+    const app = express();
+    app.disable("x-powered-by").disable("etag").disable("query parser");
+    app.use((request, response, next) => {
+      this.#begin(request, response);
+      next();
+    });
+    for (const operation of loadContract()) {
+      const handler = routes[operation.id] as Handler<OperationId>;
+      app[operation.method](operation.path.replace(/\{(\w+)\}/g, ":$1"), (request, response) => this.#serve(operation, handler, request, response));
+    }
+    app.use(() => { throw new NotFound("page not found"); });
+    app.use((error: unknown, request: express.Request, response: express.Response, _next: express.NextFunction) => {
+      this.#fail(error, request, response);
+    });
+    this.#app = app;
+  }
+
+  /** A server without an address; `listen` is the caller's. */
+  createServer(): Server {
+    const server = createServer({ maxHeaderSize: 64 * 1024, requestTimeout: 0, keepAliveTimeout: 0 }, this.#app);
+    server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      this.#upgrades.set(request, { head });
+      serveUpgrade(this.#app, request, socket);
+    });
+    return server;
+  }
+
+  /** Headers of every answer; the path without version and with an image's name as one segment. */
+  #begin(request: IncomingMessage, response: ServerResponse): void {
+    response.setHeader("Api-Version", formatVersion(MAX_VERSION));
+    response.setHeader("Docker-Experimental", "false");
+    response.setHeader("Ostype", "linux");
+    response.setHeader("Server", this.#options.server);
+    const url = request.url ?? "/";
+    const mark = url.indexOf("?");
+    const search = mark < 0 ? "" : url.slice(mark + 1);
+    const { version, path } = splitVersion(mark < 0 ? url : url.slice(0, mark));
+    request.url = normalizePath(request.method ?? "GET", path);
+    this.#incoming.set(request, { version, search, upgrade: this.#upgrades.get(request) });
+  }
+
+  async #serve(operation: Operation, handler: Handler<OperationId>, request: express.Request, response: ServerResponse): Promise<void> {
+    const { version, search, upgrade } = this.#incoming.get(request)!;
+    const query = operation.readQuery(new URLSearchParams(search));
+    // A body that nobody asked for is read too: what follows it may be the input of a session.
+    const hasBody = operation.body === "json" || (operation.body === "none" && (upgrade !== undefined || Number(request.headers["content-length"] ?? 0) > 0));
+    const body = hasBody ? operation.readBody(await readBody(request, upgrade)) : undefined;
+    let abort: AbortController | undefined;
+    const context: Context = {
+      version, request, response, upgrade, path: request.params as never, query: query, body: body as never,
+      get signal() {
+        if (abort === undefined) {
+          const controller = (abort = new AbortController());
+          if (response.destroyed) controller.abort();
+          else response.once("close", () => { if (!response.writableFinished) controller.abort(); });
+        }
+        return abort.signal;
+      },
+    };
+    reply(response, await handler(context));
+  }
+
+  #fail(error: unknown, request: IncomingMessage, response: ServerResponse): void {
+    const status = statusOf(error);
+    const context = { method: request.method, path: request.url, status };
+    if (status >= 500) this.#options.log.error({ ...context, err: error }, messageOf(error));
+    else this.#options.log.debug(context, messageOf(error));
+    sendError(response, error);
+  }
+}
+
+function reply(response: ServerResponse, answer: Reply): void {
+  if (answer === undefined || response.headersSent) return;
+  if ("json" in answer) sendJson(response, answer.status, answer.json);
+  else response.writeHead(answer.status, answer.status === 204 || answer.status === 304 ? {} : { "Content-Length": 0 }).end();
+}

@@ -1,0 +1,122 @@
+import { totalmem } from "node:os";
+import type { Clock } from "../core/index.js";
+import { rfc3339Nano } from "../core/index.js";
+import type { SystemInfo, SystemService } from "../services/types.js";
+import { ok, type Context, type Reply, type Routes } from "./context.js";
+import { toRegistryAuth } from "./credentials.js";
+import { encodeContainerSummary } from "./encode/containers.js";
+import { encodeImageSummary } from "./encode/images.js";
+import { encodeEvent, encodeVolume } from "./encode/others.js";
+import { diskUsage, systemInfo } from "./encode/shapes.js";
+import { parseFilters, parseTime } from "./filters.js";
+import type { components } from "./generated/openapi.js";
+import { sendLines } from "./streams.js";
+import { MAX_VERSION, MIN_VERSION, formatVersion } from "./version.js";
+
+type Schemas = components["schemas"];
+
+/** What does not change while the daemon runs. */
+export interface ServerFacts {
+  /** `Strata 0.1.0`. */
+  readonly product: string;
+  /** What clients compare with Docker's version. */
+  readonly version: string;
+  readonly gitCommit: string;
+  readonly buildTime: string;
+  readonly kernel: string;
+  /** As Go names it (`amd64`), and as uname does (`x86_64`). */
+  readonly arch: string;
+  readonly machine: string;
+  /** Name, version and details of each program the daemon drives. */
+  readonly components: readonly { readonly name: string; readonly version: string; readonly details?: Readonly<Record<string, string>> }[];
+  readonly debug: boolean;
+  readonly proxies: { readonly http: string; readonly https: string; readonly no: string };
+}
+
+function encodeVersion(f: ServerFacts): Schemas["SystemVersion"] {
+  const details = {
+    ApiVersion: formatVersion(MAX_VERSION), Arch: f.arch, BuildTime: f.buildTime, Experimental: "false", GitCommit: f.gitCommit, GoVersion: `node ${process.version}`,
+    KernelVersion: f.kernel, MinAPIVersion: formatVersion(MIN_VERSION), Os: "linux",
+  };
+  return {
+    Platform: { Name: f.product },
+    Components: [{ Name: "Engine", Version: f.version, Details: details }, ...f.components.map((c) => ({ Name: c.name, Version: c.version, Details: { ...c.details } }))],
+    Version: f.version, ApiVersion: details.ApiVersion, MinAPIVersion: details.MinAPIVersion, GitCommit: f.gitCommit, GoVersion: details.GoVersion,
+    Os: "linux", Arch: f.arch, KernelVersion: f.kernel, BuildTime: f.buildTime,
+  };
+}
+
+function encodeInfo(i: SystemInfo, f: ServerFacts, now: number): Schemas["SystemInfo"] {
+  const { running, paused, stopped } = i.containers;
+  const index = (name: string, mirrors: readonly string[], secure: boolean, official: boolean) => ({ Name: name, Mirrors: [...mirrors], Secure: secure, Official: official });
+  const hosts = i.insecureRegistries.filter((r) => !r.includes("/"));
+  return {
+    ID: i.id, Containers: running + paused + stopped, ContainersRunning: running, ContainersPaused: paused, ContainersStopped: stopped, Images: i.images,
+    Driver: i.driver, DriverStatus: i.driverStatus.map((row) => [...row]),
+    Plugins: { Volume: ["local"], Network: ["bridge", "host", "null"], Authorization: null, Log: ["json-file"] },
+    MemoryLimit: true, SwapLimit: true, KernelMemory: false, KernelMemoryTCP: false, CpuCfsPeriod: true, CpuCfsQuota: true, CPUShares: true, CPUSet: true, PidsLimit: true,
+    OomKillDisable: i.cgroupVersion === "1", IPv4Forwarding: true, BridgeNfIptables: true, BridgeNfIp6tables: true,
+    Debug: f.debug, NFd: 0, NGoroutines: 1, SystemTime: rfc3339Nano(now), LoggingDriver: i.loggingDriver,
+    CgroupDriver: i.cgroupDriver, CgroupVersion: i.cgroupVersion, NEventsListener: 0,
+    KernelVersion: i.kernel, OperatingSystem: i.operatingSystem, OSVersion: i.osVersion, OSType: "linux", Architecture: f.machine,
+    IndexServerAddress: "https://index.docker.io/v1/",
+    RegistryConfig: {
+      AllowNondistributableArtifactsCIDRs: null, AllowNondistributableArtifactsHostnames: null,
+      InsecureRegistryCIDRs: [...new Set([...i.insecureRegistries.filter((r) => r.includes("/")), "::1/128", "127.0.0.0/8"])],
+      IndexConfigs: { "docker.io": index("docker.io", i.registryMirrors, true, true), ...Object.fromEntries(hosts.map((h) => [h, index(h, [], false, false)])) },
+      Mirrors: [...i.registryMirrors],
+    },
+    NCPU: i.cpus, MemTotal: i.memory || totalmem(), GenericResources: null, DockerRootDir: i.dataRoot,
+    HttpProxy: f.proxies.http, HttpsProxy: f.proxies.https, NoProxy: f.proxies.no,
+    Name: i.name, Labels: [...i.labels], ExperimentalBuild: false, ServerVersion: f.version,
+    Runtimes: Object.fromEntries(Object.entries(i.runtimes).map(([name, r]) => [name, { path: r.path }])), DefaultRuntime: i.defaultRuntime,
+    Swarm: { NodeID: "", NodeAddr: "", LocalNodeState: "inactive", ControlAvailable: false, Error: "", RemoteManagers: null },
+    LiveRestoreEnabled: i.liveRestore, Isolation: "", InitBinary: "docker-init",
+    ContainerdCommit: { ID: "" }, RuncCommit: { ID: i.versions[i.defaultRuntime] ?? "" }, InitCommit: { ID: "" },
+    SecurityOptions: [...i.securityOptions], CDISpecDirs: [], Warnings: i.warnings.length > 0 ? [...i.warnings] : null,
+  };
+}
+
+type SystemRoutes = Pick<Routes, "ping" | "pingHead" | "version" | "info" | "auth" | "events" | "systemDf">;
+
+export function systemRoutes(system: SystemService, facts: ServerFacts, clock: Clock): SystemRoutes {
+  const version = encodeVersion(facts);
+  const ping = ({ response, request }: Context): Reply => {
+    response.writeHead(200, {
+      "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-cache, no-store, must-revalidate", Pragma: "no-cache", "Builder-Version": "1", Swarm: "inactive",
+      "Content-Length": request.method === "HEAD" ? 0 : 2,
+    });
+    response.end("OK");
+    return undefined;
+  };
+  return {
+    ping,
+    pingHead: ping,
+    version: () => ok(version),
+    info: async (c) => ok(systemInfo(encodeInfo(await system.info(), facts, clock.now()), c.version)),
+    async auth({ body }) {
+      const { status, identityToken } = await system.auth(toRegistryAuth(body ?? {}));
+      return ok({ Status: status, IdentityToken: identityToken });
+    },
+    async events(c) {
+      const now = clock.now();
+      const options = { since: parseTime(c.query.since, "since", now), until: parseTime(c.query.until, "until", now), filters: parseFilters(c.query.filters), signal: c.signal };
+      const events = system.events(options);
+      await sendLines(c, (async function* () { for await (const event of events) yield encodeEvent(event); })());
+      return undefined;
+    },
+    async systemDf(c) {
+      const types = c.query.type ?? [];
+      const wanted = (type: (typeof types)[number]): boolean => types.length === 0 || types.includes(type);
+      const usage = await system.df(types);
+      const now = clock.now();
+      return ok(diskUsage({
+        LayersSize: wanted("image") ? usage.layersSize : 0,
+        Images: wanted("image") ? usage.images.map((i) => encodeImageSummary(i, true)) : null,
+        Containers: wanted("container") ? usage.containers.map((v) => encodeContainerSummary(v, now)) : null,
+        Volumes: wanted("volume") ? usage.volumes.map((v) => encodeVolume(v, true)) : null,
+        BuildCache: wanted("build-cache") ? [] : null,
+      }, c.version));
+    },
+  };
+}

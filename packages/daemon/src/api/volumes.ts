@@ -1,0 +1,29 @@
+import type { VolumeService } from "../services/types.js";
+import { created, empty, ok, type Routes } from "./context.js";
+import { encodeVolume } from "./encode/others.js";
+import { parseFilters } from "./filters.js";
+
+export function volumeRoutes(volumes: VolumeService): Pick<Routes, Extract<keyof Routes, `volume${string}`>> {
+  return {
+    volumeList: ({ query }) => ok({ Volumes: volumes.list(parseFilters(query.filters)).map((v) => encodeVolume(v)), Warnings: null }),
+    async volumeCreate({ body }) {
+      const { Name, Driver, DriverOpts, Labels } = body ?? {};
+      const volume = await volumes.create({
+        ...(Name ? { name: Name } : {}), ...(Driver ? { driver: Driver } : {}), ...(DriverOpts ? { options: DriverOpts } : {}), ...(Labels ? { labels: Labels } : {}),
+      });
+      return created(encodeVolume(volume));
+    },
+    volumeInspect: ({ path }) => ok(encodeVolume(volumes.inspect(path.name))),
+    async volumeDelete({ path, query }) {
+      await volumes.remove(path.name, query.force ?? false);
+      return empty(204);
+    },
+    async volumePrune({ query, version }) {
+      const filters = new Map(parseFilters(query.filters));
+      // Until 1.41 named volumes went too.
+      if (version < 42 && !filters.has("all")) filters.set("all", ["true"]);
+      const { removed, bytes } = await volumes.prune(filters);
+      return ok({ VolumesDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: bytes });
+    },
+  };
+}
