@@ -71,6 +71,7 @@ export class BlobFetcher {
       await ingest.check().catch((e: unknown) => {
         throw e instanceof DataLoss ? new DataLoss(`filesystem layer verification failed for digest ${blob.digest}: ${messageOf(e)}`, { cause: e }) : e;
       });
+      signal.throwIfAborted();
       report({ stage: "complete" });
     } catch (e) {
       await ingest.abort(worthResuming(signal.aborted ? signal.reason : e));
