@@ -2,6 +2,7 @@ import * as http from "node:http";
 import * as https from "node:https";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream";
+import { StrataError } from "../core/index.js";
 import { NetworkError } from "./network-error.js";
 import type { CertificateStore } from "./tls.js";
 
@@ -73,12 +74,12 @@ export class Transport {
         signal,
         ...(tls ? { agent: request.unverified ? this.#unverified : this.#https, ...(secureContext ? { secureContext } : {}) } : { agent: this.#http }),
       };
-      const fail = (e: unknown): void => reject(signal?.aborted ? signal.reason : e instanceof NetworkError ? e : new NetworkError(method, url, e));
+      const fail = (e: unknown): void => reject(signal?.aborted ? signal.reason : e instanceof StrataError ? e : new NetworkError(method, url, e));
       const outgoing = (tls ? https : http).request(url, options, (incoming) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: incoming, url }));
       outgoing.setTimeout(method === "GET" || method === "HEAD" ? IDLE_MS.read : IDLE_MS.write, () => {
         outgoing.destroy(Object.assign(new Error("timeout"), { code: "ETIMEDOUT" }));
       });
-      outgoing.once("error", fail);
+      outgoing.on("error", fail);
       if (body === undefined || Buffer.isBuffer(body)) outgoing.end(body);
       // An answer may come before the body is through (a refusal); the error of the cut body is then of no interest.
       else pipeline(body, outgoing, (e) => { if (e) fail(e); });

@@ -1,0 +1,132 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { digestOf, parseReference } from "@strata/oci";
+import type { ImageId, Manifest } from "@strata/oci";
+import { silentLogger, systemClock } from "../core/index.js";
+import { RegistryClient } from "./client.js";
+import type { ProgressLine } from "./progress.js";
+import { Puller } from "./pull.js";
+import { Pusher } from "./push.js";
+import { memoryWorld } from "./testing/memory-stores.js";
+import type { MemoryWorld } from "./testing/memory-stores.js";
+import { FakeRegistry, noDockerRegistry, startDockerRegistry, testImage } from "./testing/registry.js";
+import type { TestImage } from "./testing/registry.js";
+
+let directory: string, client: RegistryClient;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "strata-push-"));
+  client = new RegistryClient({ retry: { attempts: 3, baseMs: 1, maxMs: 20 } });
+});
+afterEach(async () => {
+  client.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+interface Engine { world: MemoryWorld; pusher: Pusher; puller: Puller; lines: ProgressLine[] }
+function engine(name: string): Engine {
+  const world = memoryWorld(join(directory, name));
+  const common = { ...world, registry: client, logger: silentLogger, clock: systemClock };
+  return { world, pusher: new Pusher(common), puller: new Puller({ ...common, hostPlatform: { os: "linux", architecture: "amd64" } }), lines: [] };
+}
+/** As if it had been made here. */
+async function install({ world }: Engine, image: TestImage, layers: readonly string[]): Promise<ImageId> {
+  return await world.leases.with("test", async (lease) => {
+    let parent = null;
+    for (const l of layers) parent = (await world.layers.register(Readable.from([Buffer.from(l)]), parent)).chainId;
+    return world.images.create(image.config, lease);
+  });
+}
+const push = async (e: Engine, id: ImageId, name: string): Promise<{ digest: string; size: number }> => {
+  e.lines.length = 0;
+  return await e.pusher.push({ id, reference: parseReference(name), progress: (l) => e.lines.push(l), signal: new AbortController().signal });
+};
+const pull = async (e: Engine, name: string): Promise<ImageId> =>
+  (await e.puller.pull({ reference: parseReference(name), progress: (l) => e.lines.push(l), signal: new AbortController().signal })).id;
+
+const describeWithRegistry = noDockerRegistry === undefined ? describe : describe.skip;
+describeWithRegistry(`with Debian's docker-registry${noDockerRegistry === undefined ? "" : ` (skipped: ${noDockerRegistry})`}`, () => {
+  let registry: { host: string; stop: () => Promise<void> };
+  beforeAll(async () => { registry = await startDockerRegistry(); });
+  afterAll(async () => { await registry.stop(); });
+
+  test("there and back: the image ID stays; then layers are found or mounted", async () => {
+    const layers = ["bottom".repeat(50_000), "same", "top", "same"];
+    const image = testImage(layers);
+    const [a, b] = [engine("a"), engine("b")];
+    const id = await install(a, image, layers);
+    const name = `${registry.host}/team/app:v1`;
+    const { digest, size } = await push(a, id, name);
+    const short = image.diffIds[0]!.slice(7, 19);
+    expect(a.lines.filter((l) => l.id === short).map((l) => l.status)).toEqual(expect.arrayContaining(["Preparing", "Pushing", "Pushed"]));
+    expect(a.lines.slice(-2)).toEqual([{ status: `v1: digest: ${digest} size: ${size}` }, { aux: { Tag: "v1", Digest: digest, Size: size } }]);
+    expect(a.world.images.get(id).digests).toEqual([`${registry.host}/team/app@${digest}`]);
+    expect(await pull(b, name)).toBe(id);
+    expect(b.world.images.get(id).digests).toEqual([`${registry.host}/team/app@${digest}`]);
+    expect(b.world.images.config(id)).toEqual(image.config);
+
+    // The same bytes again: everything is there, and the manifest is the same.
+    expect(await push(a, id, `${registry.host}/team/app:v2`)).toEqual({ digest, size });
+    expect(a.lines.filter((l) => l.status === "Layer already exists")).toHaveLength(3);
+    await push(b, id, `${registry.host}/other/app:v1`);
+    expect(b.lines.filter((l) => l.status === "Mounted from team/app")).toHaveLength(3);
+
+    expect(await b.puller.tags(parseReference(name), undefined, new AbortController().signal)).toEqual(["v1", "v2"]);
+    expect(a.world.leases.holds.size).toBe(0);
+  });
+
+  test("an image without layers; unknown manifest and repository", async () => {
+    const a = engine("a");
+    const id = await install(a, testImage([]), []);
+    await push(a, id, `${registry.host}/empty:1`);
+    expect(await pull(engine("b"), `${registry.host}/empty:1`)).toBe(id);
+    await expect(pull(a, `${registry.host}/empty:none`)).rejects.toMatchObject({ code: "NotFound", message: `manifest for ${registry.host}/empty:none not found: manifest unknown: manifest unknown` });
+    await expect(pull(a, `${registry.host}/no/such:1`)).rejects.toMatchObject({ code: "NotFound" });
+  });
+});
+
+test("an upload that breaks is begun anew; what the registry refuses is told", async () => {
+  const registry = new FakeRegistry();
+  await registry.start();
+  try {
+    const layers = ["x".repeat(100_000)];
+    const image = testImage(layers);
+    const e = engine("a");
+    const id = await install(e, image, layers);
+    const uploads: Buffer[] = [];
+    let broken = 0;
+    let manifest: Buffer | undefined;
+    registry.intercept = (request, response) => {
+      const chunks: Buffer[] = [];
+      if (request.method === "HEAD") response.writeHead(404).end();
+      else if (request.method === "POST") response.writeHead(202, { Location: `/v2/app/blobs/uploads/${uploads.length}?_state=s` }).end();
+      else if (request.method === "PATCH" && broken++ === 0) request.once("data", () => request.socket.destroy());
+      else if (request.method === "PATCH" || request.method === "PUT") {
+        request.on("data", (c: Buffer) => chunks.push(c)).on("end", () => {
+          const body = Buffer.concat(chunks);
+          if (request.url!.includes("/manifests/")) manifest = body;
+          else if (body.length > 0) uploads.push(body);
+          const wanted = new URL(request.url!, "http://x").searchParams.get("digest");
+          if (wanted !== null && digestOf(uploads.at(-1)!) !== wanted) response.writeHead(400, { "Content-Type": "application/json" }).end(JSON.stringify({ errors: [{ code: "DIGEST_INVALID", message: "bad" }] }));
+          else response.writeHead(request.method === "PATCH" ? 202 : 201, { Location: request.url }).end();
+        });
+      } else return false;
+      return true;
+    };
+    await push(e, id, `${registry.host}/app:1`);
+    expect(broken).toBe(2);
+    expect((JSON.parse(manifest!.toString()) as Manifest).config.digest).toBe(id);
+
+    registry.intercept = (request, response) => {
+      if (request.method === "GET") return false;
+      request.resume();
+      response.writeHead(403, { "Content-Type": "application/json" }).end(JSON.stringify({ errors: [{ code: "DENIED", message: "requested access to the resource is denied" }] }));
+      return true;
+    };
+    const other = await install(e, testImage(["new"]), ["new"]);
+    await expect(push(e, other, `${registry.host}/app:2`)).rejects.toMatchObject({ code: "PermissionDenied", message: "denied: requested access to the resource is denied" });
+  } finally {
+    await registry.stop();
+  }
+});
