@@ -1,0 +1,65 @@
+import { existsSync } from "node:fs";
+import { type Daemon, TestBed, daemonNeeds, disagreements, needs, sleep, until } from "../helpers/index.js";
+
+const it = needs(...daemonNeeds, "docker", "curl");
+
+let bed: TestBed;
+let daemon: Daemon;
+beforeAll(async () => {
+  bed = await TestBed.create();
+  daemon = await bed.daemonWithBusybox({ storageDriver: "overlay2" });
+}, 120_000);
+afterAll(() => bed.close(), 60_000);
+
+it("five containers outlive kill -9 of the daemon, with their logs and exit codes", async () => {
+  // Counts until told to stop; the log then has every number once. Two write faster than a pipe holds.
+  const counter = (code: number, pause: string): string => `i=0; while [ ! -e /stop ]; do i=$((i+1)); echo $i; ${pause}; done; exit ${code}`;
+  const names = ["a1", "a2", "a3", "a4", "a5"];
+  for (const [i, name] of names.entries()) {
+    await daemon.dockerOk("run", "-d", "--name", name, ...(i === 0 ? ["-p", "8080:80"] : []), "busybox", "sh", "-c",
+      (i === 0 ? "mkdir /www; echo alive > /www/index.html; httpd -h /www -p 80; " : "") + counter(10 + i, i < 2 ? ":" : "usleep 10000"));
+  }
+  await daemon.dockerOk("run", "-di", "--name", "echoes", "busybox", "cat");
+  const pids = await Promise.all(names.map(async (name) => (await daemon.inspect(name)).State.Pid as number));
+  const follower = daemon.dockerStart("logs", "-f", "a3");
+  await sleep(500);
+
+  for (let round = 0; round < 2; round++) {
+    await daemon.kill9();
+    expect(pids.every((pid) => existsSync(`/proc/${pid}`))).toBe(true);
+    expect(await bed.netns.fetch("http://127.0.0.1:8080/")).toBe("alive");
+    await sleep(1_000);
+    await daemon.start();
+    expect(await disagreements(daemon)).toEqual([]);
+    const states = await Promise.all(names.map(async (name) => (await daemon.inspect(name)).State));
+    expect(states.map(({ Status, Pid }) => ({ Status, Pid }))).toEqual(pids.map((Pid) => ({ Status: "running", Pid })));
+    expect(await bed.netns.fetch("http://127.0.0.1:8080/")).toBe("alive");
+  }
+  await follower.exit;
+  const echo = daemon.dockerStart("attach", "echoes");
+  echo.child.stdin?.write("still there\n");
+  await echo.waitFor(/still there/);
+  echo.kill("SIGKILL");
+
+  // The last ends while no daemon watches.
+  await daemon.dockerOk("exec", "a5", "true");
+  await daemon.kill9();
+  const merged = `/proc/${pids[4]!}/root/stop`;
+  await bed.netns.ok("touch", [merged]);
+  await until(() => (existsSync(`/proc/${pids[4]!}`) ? undefined : true), 10_000, "the end of a5");
+  await daemon.start();
+  expect((await daemon.inspect("a5")).State).toMatchObject({ Status: "exited", ExitCode: 14 });
+  expect(await daemon.dockerOk("wait", "a5")).toBe("14");
+
+  for (const [i, name] of names.slice(0, 4).entries()) {
+    const waiting = daemon.dockerOk("wait", name);
+    await daemon.dockerOk("exec", name, "touch", "/stop");
+    expect(await waiting).toBe(String(10 + i));
+  }
+  for (const name of names) {
+    const lines = (await daemon.dockerOk("logs", name)).split("\n");
+    expect(lines.length).toBeGreaterThan(50);
+    const firstGap = lines.findIndex((line, i) => line !== String(i + 1));
+    expect({ name, lines: lines.length, firstGap, around: firstGap < 0 ? [] : lines.slice(firstGap - 2, firstGap + 3) }).toEqual({ name, lines: lines.length, firstGap: -1, around: [] });
+  }
+}, 180_000);

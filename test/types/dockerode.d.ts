@@ -1,0 +1,2 @@
+/** The tests use dockerode as a JavaScript program would. */
+declare module "dockerode";
