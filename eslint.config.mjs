@@ -58,6 +58,7 @@ export default defineConfig(
   {
     files: ["**/*.test.ts", "test/**/*.ts"],
     rules: {
+      "no-template-curly-in-string": "off",
       "@typescript-eslint/no-unsafe-assignment": "off",
       "@typescript-eslint/no-unsafe-member-access": "off",
       "@typescript-eslint/no-unsafe-argument": "off",
