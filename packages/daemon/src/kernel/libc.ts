@@ -9,17 +9,21 @@ import koffi from "koffi";
 const lib = koffi.load("libc.so.6");
 const names = new Map<number, string>(Object.entries(constants.errno).map(([name, n]) => [n, name]));
 
-function fail(syscall: string, path?: string): never {
-  const errno = koffi.errno();
+/** A path for the kernel: text (taken as UTF-8), or raw bytes that end in NUL (see byte-path.ts). */
+export type CPath = string | Uint8Array;
+
+function failWith(errno: number, syscall: string, path?: CPath): never {
   const code = names.get(errno) ?? `E${errno}`;
-  const error = new Error(`${code}: ${syscall}${path === undefined ? "" : ` '${path}'`}`) as NodeJS.ErrnoException;
+  const shown = path === undefined || typeof path === "string" ? path : Buffer.from(path).toString("utf8", 0, path.length - 1);
+  const error = new Error(`${code}: ${syscall}${shown === undefined ? "" : ` '${shown}'`}`) as NodeJS.ErrnoException;
   error.code = code;
   error.errno = -errno;
   error.syscall = syscall;
-  if (path !== undefined) error.path = path;
+  if (shown !== undefined) error.path = shown;
   throw error;
 }
-const check = (result: number, syscall: string, path?: string): number => (result < 0 ? fail(syscall, path) : result);
+function fail(syscall: string, path?: CPath): never { return failWith(koffi.errno(), syscall, path); }
+const check = (result: number, syscall: string, path?: CPath): number => (result < 0 ? fail(syscall, path) : result);
 
 export const AT_FDCWD = -100;
 export const AT_SYMLINK_NOFOLLOW = 0x100;
@@ -29,6 +33,7 @@ export const O_PATH = 0o10000000;
 export const O_CLOEXEC = 0o2000000;
 export const O_NOFOLLOW = 0o400000;
 export const O_DIRECTORY = 0o200000;
+export const O_RDONLY = 0, O_WRONLY = 1, O_CREAT = 0o100, O_EXCL = 0o200, O_NONBLOCK = 0o4000;
 
 export const MS = { RDONLY: 1, NOSUID: 2, NODEV: 4, NOEXEC: 8, REMOUNT: 32, NOATIME: 1024, BIND: 4096, MOVE: 8192, REC: 16384, UNBINDABLE: 1 << 17, PRIVATE: 1 << 18, SLAVE: 1 << 19, SHARED: 1 << 20, RELATIME: 1 << 21 } as const;
 export const MNT_DETACH = 2;
@@ -46,6 +51,20 @@ const c = {
   fchownat: lib.func("int fchownat(int dir, const char *path, unsigned int uid, unsigned int gid, int flags)"),
   fchmodat: lib.func("int fchmodat(int dir, const char *path, unsigned int mode, int flags)"),
   utimensat: lib.func("int utimensat(int dir, const char *path, const int64_t *times, int flags)"),
+  renameat: lib.func("int renameat(int fromDir, const char *from, int toDir, const char *to)"),
+  readlinkat: lib.func("long readlinkat(int dir, const char *path, uint8_t *target, size_t size)"),
+  fchown: lib.func("int fchown(int fd, unsigned int uid, unsigned int gid)"),
+  fchmod: lib.func("int fchmod(int fd, unsigned int mode)"),
+  ftruncate: lib.func("int ftruncate(int fd, long length)"),
+  lseek: lib.func("long lseek(int fd, long offset, int whence)"),
+  statx: lib.func("int statx(int dir, const char *path, int flags, unsigned int mask, uint8_t *result)"),
+  getdents64: lib.func("long getdents64(int fd, uint8_t *entries, size_t size)"),
+  fsetxattr: lib.func("int fsetxattr(int fd, const char *name, const uint8_t *value, size_t size, int flags)"),
+  copyFileRange: lib.func("long copy_file_range(int from, int64_t *fromOffset, int to, int64_t *toOffset, size_t n, unsigned int flags)"),
+  ioctl: lib.func("int ioctl(int fd, unsigned long request, long argument)"),
+  read: lib.func("long read(int fd, uint8_t *data, size_t n)"),
+  pwrite: lib.func("long pwrite(int fd, const uint8_t *data, size_t n, long offset)"),
+  futimens: lib.func("int futimens(int fd, const int64_t *times)"),
   write: lib.func("long write(int fd, const uint8_t *data, size_t n)"),
   lsetxattr: lib.func("int lsetxattr(const char *path, const char *name, const uint8_t *value, size_t size, int flags)"),
   lgetxattr: lib.func("long lgetxattr(const char *path, const char *name, _Out_ uint8_t *value, size_t size)"),
@@ -64,7 +83,7 @@ const c = {
   setsockopt: lib.func("int setsockopt(int fd, int level, int option, const uint8_t *value, unsigned int size)"),
   bind: lib.func("int bind(int fd, const uint8_t *address, unsigned int size)"),
   recv: lib.func("long recv(int fd, _Out_ uint8_t *data, size_t n, int flags)"),
-  openat2: lib.func("syscall", "long", ["long", "int", "str", "const uint64_t *", "size_t"]),
+  openat2: lib.func("syscall", "long", ["long", "int", "const char *", "const uint64_t *", "size_t"]),
   fsopen: lib.func("syscall", "long", ["long", "str", "uint"]),
   fsconfig: lib.func("syscall", "long", ["long", "int", "uint", "str", "str", "int"]),
   fsmount: lib.func("syscall", "long", ["long", "int", "uint", "uint"]),
@@ -78,30 +97,86 @@ export function umount(target: string, flags = 0): void {
   check(c.umount2(target, flags), "umount2", target);
 }
 
+/** umount2(2) on the thread pool: unmounting an overlay writes its upper file system out. */
+export function umountAsync(target: string, flags = 0): Promise<void> {
+  return new Promise((resolve, reject) => {
+    c.umount2.async(target, flags, (error: Error | null, result: number) => {
+      if (error) return reject(error);
+      // errno stays with the pool's thread. What failed fails again at once, and here it says why.
+      try { if (result < 0) umount(target, flags); resolve(); } catch (again) { reject(again as Error); }
+    });
+  });
+}
+
 /** Opens below a directory. Plain openat(2); for untrusted paths use openInRoot. */
-export function openat(dir: number, path: string, flags: number, mode = 0): number {
+export function openat(dir: number, path: CPath, flags: number, mode = 0): number {
   return check(c.openat(dir, path, flags | O_CLOEXEC, mode), "openat", path);
 }
-const RESOLVE_IN_ROOT = 0x10n;
+const RESOLVE_NO_XDEV = 0x01n;
 const RESOLVE_NO_MAGICLINKS = 0x02n;
+const RESOLVE_NO_SYMLINKS = 0x04n;
+const RESOLVE_IN_ROOT = 0x10n;
 /** openat2(2) with RESOLVE_IN_ROOT: symlinks and `..` cannot leave `root`. Linux 5.6. */
-export function openInRoot(root: number, path: string, flags: number, mode = 0): number {
+export function openInRoot(root: number, path: CPath, flags: number, mode = 0): number {
   const how = new BigUint64Array([BigInt(flags | O_CLOEXEC), BigInt(mode), RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS]);
   return check(Number(c.openat2(437, root, path, how, 24)), "openat2", path);
 }
+/** The same, but any symlink on the way is ELOOP and any mount EXDEV: what is opened lies at just this path. */
+export function openStraight(root: number, path: CPath, flags: number, mode = 0): number {
+  const how = new BigUint64Array([BigInt(flags | O_CLOEXEC), BigInt(mode), RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV]);
+  return check(Number(c.openat2(437, root, path, how, 24)), "openat2", path);
+}
 export function close(fd: number): void { check(c.close(fd), "close"); }
-export function mkdirat(dir: number, path: string, mode: number): void { check(c.mkdirat(dir, path, mode), "mkdirat", path); }
+export function mkdirat(dir: number, path: CPath, mode: number): void { check(c.mkdirat(dir, path, mode), "mkdirat", path); }
 /** `mode` with type bits; `dev` as makedev gives it. */
-export function mknodat(dir: number, path: string, mode: number, dev: number): void { check(c.mknodat(dir, path, mode, dev), "mknodat", path); }
-export function symlinkat(target: string, dir: number, path: string): void { check(c.symlinkat(target, dir, path), "symlinkat", path); }
-export function linkat(fromDir: number, from: string, toDir: number, to: string, flags = 0): void { check(c.linkat(fromDir, from, toDir, to, flags), "linkat", to); }
-export function unlinkat(dir: number, path: string, flags = 0): void { check(c.unlinkat(dir, path, flags), "unlinkat", path); }
-export function fchownat(dir: number, path: string, uid: number, gid: number, flags = AT_SYMLINK_NOFOLLOW): void { check(c.fchownat(dir, path, uid, gid, flags), "fchownat", path); }
-export function fchmodat(dir: number, path: string, mode: number): void { check(c.fchmodat(dir, path, mode, 0), "fchmodat", path); }
+export function mknodat(dir: number, path: CPath, mode: number, dev: number): void { check(c.mknodat(dir, path, mode, dev), "mknodat", path); }
+export function symlinkat(target: CPath, dir: number, path: CPath): void { check(c.symlinkat(target, dir, path), "symlinkat", path); }
+export function linkat(fromDir: number, from: CPath, toDir: number, to: CPath, flags = 0): void { check(c.linkat(fromDir, from, toDir, to, flags), "linkat", to); }
+export function unlinkat(dir: number, path: CPath, flags = 0): void { check(c.unlinkat(dir, path, flags), "unlinkat", path); }
+export function fchownat(dir: number, path: CPath, uid: number, gid: number, flags = AT_SYMLINK_NOFOLLOW): void { check(c.fchownat(dir, path, uid, gid, flags), "fchownat", path); }
+export function fchmodat(dir: number, path: CPath, mode: number): void { check(c.fchmodat(dir, path, mode, 0), "fchmodat", path); }
 /** Sets access and modification time; seconds may be negative, nanoseconds 0..999999999. Does not follow symlinks. */
-export function utimensat(dir: number, path: string, atimeSec: bigint, atimeNs: bigint, mtimeSec: bigint, mtimeNs: bigint): void {
+export function utimensat(dir: number, path: CPath, atimeSec: bigint, atimeNs: bigint, mtimeSec: bigint, mtimeNs: bigint): void {
   check(c.utimensat(dir, path, new BigInt64Array([atimeSec, atimeNs, mtimeSec, mtimeNs]), AT_SYMLINK_NOFOLLOW), "utimensat", path);
 }
+export function renameat(fromDir: number, from: CPath, toDir: number, to: CPath): void { check(c.renameat(fromDir, from, toDir, to), "renameat", from); }
+export function readlinkat(dir: number, path: CPath): Buffer {
+  const buffer = Buffer.allocUnsafe(4096);
+  const n = check(Number(c.readlinkat(dir, path, buffer, buffer.length)), "readlinkat", path);
+  return Buffer.from(buffer.subarray(0, n));
+}
+export function fchown(fd: number, uid: number, gid: number): void { check(c.fchown(fd, uid, gid), "fchown"); }
+export function fchmod(fd: number, mode: number): void { check(c.fchmod(fd, mode), "fchmod"); }
+/** Times of an open file, as utimensat has them. */
+export function futimens(fd: number, atimeSec: bigint, atimeNs: bigint, mtimeSec: bigint, mtimeNs: bigint): void {
+  check(c.futimens(fd, new BigInt64Array([atimeSec, atimeNs, mtimeSec, mtimeNs])), "futimens");
+}
+export function ftruncate(fd: number, length: number): void { check(c.ftruncate(fd, length), "ftruncate"); }
+export const SEEK_DATA = 3, SEEK_HOLE = 4;
+/** Undefined for ENXIO: no data (or hole) behind `offset`. */
+export function lseek(fd: number, offset: number, whence: number): number | undefined {
+  const at = Number(c.lseek(fd, offset, whence));
+  return at < 0 && koffi.errno() === constants.errno.ENXIO ? undefined : check(at, "lseek");
+}
+/** statx(2) into a buffer of 256 bytes (stat.ts reads it); false when there is no such file. */
+export function statx(dir: number, path: CPath, flags: number, mask: number, result: Uint8Array): boolean {
+  if (c.statx(dir, path, flags, mask, result) >= 0) return true;
+  const errno = koffi.errno();
+  return errno === constants.errno.ENOENT ? false : failWith(errno, "statx", path);
+}
+/** Raw directory entries (linux_dirent64); 0 at the end. */
+export function getdents64(fd: number, buffer: Uint8Array): number { return check(Number(c.getdents64(fd, buffer, buffer.length)), "getdents64"); }
+/** One pwrite(2); may be short. */
+export function pwrite(fd: number, data: Uint8Array, offset: number): number { return check(Number(c.pwrite(fd, data, data.length, offset)), "pwrite"); }
+/** One read(2); may be short; 0 at the end. */
+export function read(fd: number, into: Uint8Array): number { return check(Number(c.read(fd, into, into.length)), "read"); }
+/** One copy_file_range(2) at given offsets; bytes copied, 0 at the end of `from`. */
+export function copyFileRange(from: number, fromOffset: number, to: number, toOffset: number, length: number): number {
+  return check(Number(c.copyFileRange(from, new BigInt64Array([BigInt(fromOffset)]), to, new BigInt64Array([BigInt(toOffset)]), length, 0)), "copy_file_range");
+}
+const FICLONE = 0x40049409;
+/** Shares the extents of `from`; false where the file system cannot. */
+export function cloneFile(from: number, to: number): boolean { return c.ioctl(to, FICLONE, from) === 0; }
 /** One write(2); may be short. */
 export function write(fd: number, data: Uint8Array): number { return check(Number(c.write(fd, data, data.length)), "write"); }
 
@@ -110,10 +185,11 @@ export function makedev(major: number, minor: number): number {
   return Number((BigInt(major & 0xfff) << 8n) | BigInt(minor & 0xff) | (BigInt(minor & ~0xff) << 12n) | (BigInt(major & ~0xfff) << 32n));
 }
 
-export function lsetxattr(path: string, name: string, value: Uint8Array): void { check(c.lsetxattr(path, name, value, value.length, 0), "lsetxattr", path); }
-export function lremovexattr(path: string, name: string): void { check(c.lremovexattr(path, name), "lremovexattr", path); }
+export function lsetxattr(path: CPath, name: CPath, value: Uint8Array): void { check(c.lsetxattr(path, name, value, value.length, 0), "lsetxattr", path); }
+export function fsetxattr(fd: number, name: CPath, value: Uint8Array): void { check(c.fsetxattr(fd, name, value, value.length, 0), "fsetxattr"); }
+export function lremovexattr(path: CPath, name: CPath): void { check(c.lremovexattr(path, name), "lremovexattr", path); }
 /** Undefined when the attribute is absent or the file system has none. */
-export function lgetxattr(path: string, name: string): Buffer | undefined {
+export function lgetxattr(path: CPath, name: CPath): Buffer | undefined {
   for (let room = 256; ; room *= 4) {
     const buffer = Buffer.alloc(room);
     const n = Number(c.lgetxattr(path, name, buffer, room));
@@ -123,11 +199,12 @@ export function lgetxattr(path: string, name: string): Buffer | undefined {
     if (errno !== constants.errno.ERANGE || room > 1 << 20) fail("lgetxattr", path);
   }
 }
-export function llistxattr(path: string): string[] {
+/** Names as they are, bytes for bytes (latin1). */
+export function llistxattr(path: CPath): string[] {
   for (let room = 1024; ; room *= 4) {
     const buffer = Buffer.alloc(room);
     const n = Number(c.llistxattr(path, buffer, room));
-    if (n >= 0) return n === 0 ? [] : buffer.toString("utf8", 0, n - 1).split("\0");
+    if (n >= 0) return n === 0 ? [] : buffer.toString("latin1", 0, n - 1).split("\0");
     const errno = koffi.errno();
     if (errno === constants.errno.EOPNOTSUPP) return [];
     if (errno !== constants.errno.ERANGE || room > 1 << 20) fail("llistxattr", path);

@@ -1,0 +1,105 @@
+import { WHITEOUT_PREFIX } from "@strata/oci";
+import type { Change } from "../core/storage.js";
+import { errnoOf } from "../core/errors.js";
+import { cPath, fromByteString, procPath, toByteString, type ByteString } from "../kernel/byte-path.js";
+import { openDirectoryAt, readDirectory } from "../kernel/directory.js";
+import { AT_FDCWD, close, lgetxattr, O_DIRECTORY, O_RDONLY, openat } from "../kernel/libc.js";
+import { isDirectory, isWhiteout, Stater, type Stat } from "../kernel/stat.js";
+import { ConfinedTree } from "./confined-tree.js";
+import { LowerView, type LowerEntry } from "./lower-view.js";
+import { baseOf, joinPath, parentOf } from "./tar-path.js";
+import { isOpaque, TreePacker } from "./tree-tar.js";
+import type { Steps } from "./workers/protocol.js";
+
+export interface ChangesArguments {
+  /** What is to be compared: an overlay's upper directory, or a whole tree. */
+  readonly root: string;
+  readonly kind: "upper" | "plain";
+  /** What lies below, nearest first (one at most for a whole tree). */
+  readonly lowers: readonly string[];
+}
+
+/**
+ * What differs, as `docker diff` counts it: owner, mode, device, file time and size, file capability; not the time of a
+ * directory. A directory in which something changed counts as modified. Below a deleted directory nothing is listed;
+ * what is in a new one is. The root is never listed. Sorted by path.
+ */
+export function* listChanges({ root, kind, lowers }: ChangesArguments): Steps<Change[]> {
+  const view = new LowerView(lowers.map(toByteString));
+  const stater = new Stater();
+  const buffer = Buffer.allocUnsafeSlow(65536);
+  const changes: Change[] = [];
+  let seen = 0;
+  const note = (path: ByteString, kind: Change["kind"]): void => { changes.push({ path: `/${path}`, kind }); };
+
+  /** `whole`: what `fd` does not hold of `lower` is gone. True when something below changed. */
+  function* walk(fd: number, path: ByteString, lower: LowerEntry | undefined, whole: boolean): Steps<boolean> {
+    const before = changes.length;
+    const gone = whole ? view.children(lower) : undefined;
+    for (const { name } of readDirectory(fd, buffer)) {
+      if (++seen % 512 === 0) yield undefined;
+      const stat = stater.at(fd, name);
+      if (!stat) continue;
+      const at = joinPath(path, name);
+      const old = gone ? gone.get(name) : view.child(lower, name);
+      if (kind === "upper" && isWhiteout(stat)) {
+        if (old && !gone) note(at, 2);
+        continue;
+      }
+      gone?.delete(name);
+      const listed = !old || differs(old.stat, stat) || capabilityOf(cPath(old.paths[0]!)) !== capabilityOf(procPath(fd, name));
+      if (listed) note(at, old ? 0 : 1);
+      if (!isDirectory(stat.mode)) continue;
+      const inside = yield* descend(fd, name, at, old);
+      if (inside && !listed) note(at, 0);
+    }
+    for (const name of gone?.keys() ?? []) note(joinPath(path, name), 2);
+    return changes.length > before;
+  }
+  function* descend(dir: number, name: ByteString, path: ByteString, old: LowerEntry | undefined): Steps<boolean> {
+    let fd: number;
+    try { fd = openDirectoryAt(dir, name); }
+    catch (error) {
+      if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return false;
+      throw error;
+    }
+    try { return yield* walk(fd, path, old, kind === "plain" || isOpaque(procPath(dir, name))); } finally { close(fd); }
+  }
+
+  const fd = openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY);
+  try { yield* walk(fd, "", view.root, kind === "plain"); } finally { close(fd); }
+  changes.sort((a, b) => (a.path < b.path ? -1 : 1));
+  return changes;
+}
+/** The same with paths as text. */
+export function* listChangesAsText(args: ChangesArguments): Steps<Change[]> {
+  return (yield* listChanges(args)).map(({ path, kind }) => ({ path: fromByteString(path), kind }));
+}
+
+function differs(old: Stat, now: Stat): boolean {
+  if (old.mode !== now.mode || old.uid !== now.uid || old.gid !== now.gid || old.rdevMajor !== now.rdevMajor || old.rdevMinor !== now.rdevMinor) return true;
+  if (isDirectory(now.mode)) return false;
+  // A time without nanoseconds is from something that keeps none: compare what both have.
+  const sameTime = old.mtimeSec === now.mtimeSec && (old.mtimeNs === now.mtimeNs || old.mtimeNs === 0 || now.mtimeNs === 0);
+  return !sameTime || old.size !== now.size;
+}
+const capabilityOf = (path: string | Uint8Array): string => lgetxattr(path, "security.capability")?.toString("latin1") ?? "";
+
+/** Changes of a whole tree against another as a layer tar. */
+export function* changesTar(args: ChangesArguments): Steps<void> {
+  const changes = yield* listChanges(args);
+  const packer = new TreePacker({ sparse: true });
+  const tree = new ConfinedTree(args.root, { opaque: false });
+  try {
+    for (const change of changes) {
+      const path = change.path.slice(1);
+      const name = baseOf(path), parent = parentOf(path);
+      if (name.startsWith(WHITEOUT_PREFIX)) continue;
+      if (change.kind === 2) { yield* packer.whiteout(parent, name); continue; }
+      const dir = tree.existing(parent);
+      const stat = dir && tree.stater.at(dir.fd, name);
+      if (stat) yield* packer.member(dir.fd, name, path, stat);
+    }
+    yield* packer.finish();
+  } finally { tree.close(); }
+}

@@ -1,0 +1,168 @@
+import { readlinkSync } from "node:fs";
+import { errnoOf, InvalidArgument } from "../core/errors.js";
+import { cPath, fromByteString, procPath, type ByteString } from "../kernel/byte-path.js";
+import { AT_FDCWD, close, fchmodat, lsetxattr, mkdirat, O_DIRECTORY, O_RDONLY, openat, openInRoot, openStraight, readlinkat } from "../kernel/libc.js";
+import { removeTreeSync } from "../kernel/remove-tree.js";
+import { isDirectory, isSymlink, isWhiteout, Stater, type Stat } from "../kernel/stat.js";
+import { EPOCH, type TarTime } from "./tar-entry.js";
+import { joinPath } from "./tar-path.js";
+
+/** An open directory of the tree. */
+export interface Directory {
+  readonly fd: number;
+  /** Where it lies below the root, no symlink on the way. */
+  readonly path: ByteString;
+  readonly made?: MadeDirectory;
+}
+
+/** Directories that were made or given attributes: their times are set when nothing more goes into them. */
+export interface MadeDirectory {
+  mtime: TarTime;
+  /** We made it, and it hands down neither its group nor a default ACL: new entries are as we make them. */
+  plain: boolean;
+}
+
+const MAX_OPEN = 96;
+const MAX_HOPS = 40;
+
+/**
+ * A tree that is being filled from names that nobody has vetted. Whatever a name goes through, it stays below the
+ * root: directories are opened by openat2(2) with RESOLVE_IN_ROOT, and the last part of a name is never followed.
+ */
+export class ConfinedTree {
+  readonly root: Directory;
+  readonly made = new Map<ByteString, MadeDirectory>();
+  readonly stater = new Stater();
+  private readonly rootPath: string;
+  private readonly open = new Map<ByteString, Directory>();
+  private lastPath: ByteString | null = null;
+  private closed = false;
+  private last!: Directory;
+
+  /** `opaque`: a directory that takes a whiteout's place hides what lower layers hold of that name (overlayfs). */
+  constructor(path: string, private readonly options: { opaque: boolean; gone?: (dir: number, name: ByteString, path: ByteString) => boolean }) {
+    const fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+    this.root = { fd, path: "" };
+    this.rootPath = readlinkSync(`/proc/self/fd/${fd}`, { encoding: "latin1" });
+  }
+
+  /** The directory at `path` (cleaned); what is missing on the way is made, what is no directory is replaced. */
+  directory(path: ByteString): Directory {
+    if (path === this.lastPath) return this.last;
+    const found = this.existing(path) ?? this.walk(this.root, path.split("/"), { left: MAX_HOPS });
+    this.lastPath = path;
+    this.last = found;
+    return found;
+  }
+
+  /** The directory at `path`, symlinks followed inside the tree; undefined when there is none. */
+  existing(path: ByteString): Directory | undefined {
+    if (path === "") return this.root;
+    const known = this.open.get(path);
+    if (known) {
+      this.open.delete(path);
+      this.open.set(path, known);
+      return known;
+    }
+    let fd: number;
+    let canonical = path;
+    try { fd = openStraight(this.root.fd, cPath(path), O_RDONLY | O_DIRECTORY); }
+    catch (error) {
+      const code = errnoOf(error);
+      if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+      if (code !== "ELOOP") throw error;
+      const indirect = this.openThroughSymlinks(path);
+      if (indirect === undefined) return undefined;
+      fd = indirect;
+      canonical = this.pathOf(fd);
+    }
+    return this.keep(path, { fd, path: canonical, made: this.made.get(canonical) });
+  }
+
+  /** Removes an entry with all below it. Every directory held but `dir` may be closed by this. */
+  remove(dir: Directory, name: ByteString, stat: Stat): void {
+    const path = joinPath(dir.path, name);
+    const { gone } = this.options;
+    if (isDirectory(stat.mode) || isSymlink(stat.mode)) this.forget(dir);
+    if (isDirectory(stat.mode)) {
+      for (const made of this.made.keys()) if (made === path || made.startsWith(`${path}/`)) this.made.delete(made);
+    } else if (gone?.(dir.fd, name, path)) return;
+    removeTreeSync(dir.fd, name, gone && { before: (fd, entry, below) => gone(fd, entry, joinPath(dir.path, below)) });
+  }
+
+  /** Makes an entry that hides what lower layers hold. */
+  setOpaque(dir: Directory, name: ByteString): void {
+    lsetxattr(procPath(dir.fd, name), "trusted.overlay.opaque", Buffer.from("y"));
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.forget();
+    close(this.root.fd);
+  }
+
+  private keep(path: ByteString, dir: Directory): Directory {
+    this.open.set(path, dir);
+    if (this.open.size > MAX_OPEN) {
+      const [oldest, { fd }] = this.open.entries().next().value!;
+      this.open.delete(oldest);
+      if (oldest === this.lastPath) this.lastPath = null;
+      close(fd);
+    }
+    return dir;
+  }
+  private forget(but?: Directory): void {
+    for (const dir of new Set(this.open.values())) if (dir !== but) close(dir.fd);
+    this.open.clear();
+    this.lastPath = null;
+    if (but && but !== this.root) this.open.set(but.path, but);
+  }
+
+  private openThroughSymlinks(path: ByteString): number | undefined {
+    try { return openInRoot(this.root.fd, cPath(path), O_RDONLY | O_DIRECTORY); }
+    catch (error) {
+      const code = errnoOf(error);
+      if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+      if (code === "ELOOP") throw new InvalidArgument(`tar: too many symlinks in ${JSON.stringify(fromByteString(path))}`);
+      throw error;
+    }
+  }
+  private pathOf(fd: number): ByteString {
+    const full = readlinkSync(`/proc/self/fd/${fd}`, { encoding: "latin1" });
+    if (full === this.rootPath) return "";
+    if (!full.startsWith(`${this.rootPath}/`)) throw new InvalidArgument("tar: name leaves the root");
+    return full.slice(this.rootPath.length + 1);
+  }
+
+  /** Part by part, making what is missing. Only for paths that do not open as they are. */
+  private walk(from: Directory, parts: readonly ByteString[], hops: { left: number }): Directory {
+    let dir = from;
+    for (const part of parts) {
+      if (part === "" || part === ".") continue;
+      dir = part === ".." ? this.mustExist(dir.path.slice(0, Math.max(0, dir.path.lastIndexOf("/")))) : this.step(dir, part, hops);
+    }
+    return dir;
+  }
+  private step(dir: Directory, name: ByteString, hops: { left: number }): Directory {
+    const stat = this.stater.at(dir.fd, name);
+    const path = joinPath(dir.path, name);
+    if (stat && isDirectory(stat.mode)) return this.mustExist(path);
+    if (stat && isSymlink(stat.mode)) {
+      if (hops.left-- === 0) throw new InvalidArgument(`tar: too many symlinks in ${JSON.stringify(fromByteString(path))}`);
+      const target = readlinkat(dir.fd, cPath(name)).toString("latin1");
+      return this.walk(target.startsWith("/") ? this.root : dir, target.split("/"), hops);
+    }
+    if (stat) this.remove(dir, name, stat);
+    mkdirat(dir.fd, cPath(name), 0o755);
+    fchmodat(dir.fd, cPath(name), 0o755);
+    if (stat && this.options.opaque && isWhiteout(stat)) this.setOpaque(dir, name);
+    this.made.set(path, { mtime: EPOCH, plain: true });
+    return this.mustExist(path);
+  }
+  private mustExist(path: ByteString): Directory {
+    const dir = this.existing(path);
+    if (!dir) throw new Error(`directory vanished: ${fromByteString(path)}`);
+    return dir;
+  }
+}

@@ -1,0 +1,34 @@
+import { emptyDirectory, removePath } from "../../kernel/remove-tree.js";
+import { measureTree } from "../../kernel/usage.js";
+import { changesTar, listChangesAsText } from "../changes.js";
+import { reassemble } from "../reassemble.js";
+import { treeTar } from "../tree-tar.js";
+import { ApplyJob } from "../apply-job.js";
+import type { Consumer, Steps } from "./protocol.js";
+
+/** Every kind of work a thread does. Arguments and results are plain data. */
+export const consumers = {
+  apply: (args: ConstructorParameters<typeof ApplyJob>[0]) => new ApplyJob(args),
+} satisfies Record<string, (args: never) => Consumer<unknown>>;
+
+export const steps = {
+  /** Removes a tree. Absent is success. */
+  remove: ({ path }: { readonly path: string }) => removePath(path),
+  /** Bytes on disk and inodes. */
+  usage: ({ path }: { readonly path: string }) => measureTree(path),
+  /** The tar that a layer was made of. */
+  reassemble,
+  /** A tree as a tar. */
+  treeTar,
+  /** What a tree changed against others; the same as a layer tar. */
+  changes: listChangesAsText,
+  changesTar,
+  /** Removes what is in a directory. */
+  empty: ({ path }: { readonly path: string }) => emptyDirectory(path),
+} satisfies Record<string, (args: never) => Steps<unknown>>;
+
+export type ConsumerKind = keyof typeof consumers;
+export type StepsKind = keyof typeof steps;
+type Job<K> = K extends ConsumerKind ? (typeof consumers)[K] : K extends StepsKind ? (typeof steps)[K] : never;
+export type Arguments<K> = Job<K> extends (args: infer A) => unknown ? A : never;
+export type Result<K> = ReturnType<Job<K>> extends Consumer<infer R> ? R : ReturnType<Job<K>> extends Steps<infer R> ? R : never;

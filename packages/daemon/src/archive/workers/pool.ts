@@ -1,0 +1,92 @@
+import { availableParallelism } from "node:os";
+import { Readable } from "node:stream";
+import type { Arguments, ConsumerKind, Result, StepsKind } from "./jobs.js";
+import { Thread, type Job } from "./thread.js";
+
+export interface WorkerPoolOptions {
+  /** Threads at most. Default: one a core, from 2 to 4. */
+  readonly size?: number;
+  /** An idle thread ends after so long. Default 5 s. */
+  readonly idleMs?: number;
+}
+
+/**
+ * Threads for work that would hold up the event loop: unpacking, packing, walking and removing trees. A thread takes
+ * any number of jobs and gives each a turn, so a stream that nobody reads holds up nothing. Threads start when needed
+ * and do not keep the process alive while idle.
+ */
+export class WorkerPool {
+  private readonly threads: Thread[] = [];
+  private readonly size: number;
+  private readonly idleMs: number;
+
+  constructor(options: WorkerPoolOptions = {}) {
+    this.size = options.size ?? Math.min(4, Math.max(2, availableParallelism()));
+    this.idleMs = options.idleMs ?? 5000;
+  }
+
+  /** Runs a job to its end. */
+  async run<K extends StepsKind>(kind: K, args: Arguments<K>): Promise<Result<K>> {
+    return (await this.start(kind, args).over) as Result<K>;
+  }
+
+  /** Feeds a stream to a job. The stream is destroyed when the job fails; a failing stream aborts the job. */
+  async consume<K extends ConsumerKind>(kind: K, args: Arguments<K>, source: Readable): Promise<Result<K>> {
+    const job = this.start(kind, args);
+    job.over.catch((error: Error) => source.destroy(error));
+    let failure: { readonly error: unknown } | undefined;
+    try {
+      for await (const chunk of source) await job.write(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk as Uint8Array));
+      job.end();
+    } catch (error) {
+      failure = { error };
+      job.abort();
+    }
+    try { return (await job.over) as Result<K>; }
+    catch (error) { throw job.aborted && failure ? failure.error : error; }
+  }
+
+  /** A job's output as a stream: nothing starts before it is read. */
+  produce<K extends StepsKind>(kind: K, args: Arguments<K>): Readable {
+    const begin = (): Job => this.start(kind, args);
+    let job: Job | undefined;
+    let owed = 0;
+    return new Readable({
+      highWaterMark: 1 << 20,
+      read() {
+        if (!job) {
+          job = begin();
+          job.over.then(() => this.push(null), (error: Error) => this.destroy(error));
+          job.onOutput = (bytes) => {
+            if (this.push(bytes)) job!.credit();
+            else owed++;
+          };
+        }
+        for (; owed > 0; owed--) job.credit();
+      },
+      destroy(error, callback) {
+        if (!job) return callback(error);
+        job.abort();
+        job.over.then(() => callback(error), () => callback(error));
+      },
+    });
+  }
+
+  /** Ends every thread; jobs under way fail. */
+  async close(): Promise<void> {
+    await Promise.all([...this.threads].map((thread) => thread.end()));
+  }
+
+  private forget(thread: Thread): void {
+    const at = this.threads.indexOf(thread);
+    if (at >= 0) this.threads.splice(at, 1);
+  }
+  private start(kind: string, args: unknown): Job {
+    let best = this.threads.reduce<Thread | undefined>((a, b) => (a && a.load <= b.load ? a : b), undefined);
+    if (!best || (best.load > 0 && this.threads.length < this.size)) {
+      best = new Thread(this.idleMs, (thread) => this.forget(thread));
+      this.threads.push(best);
+    }
+    return best.start(kind, args);
+  }
+}

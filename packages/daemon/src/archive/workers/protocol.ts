@@ -1,0 +1,35 @@
+import type { WireError } from "./wire-error.js";
+
+/** What the threads say to each other. Buffers are transferred: a block goes to the worker full and comes back empty. */
+export type ToWorker =
+  | { readonly job: number; readonly type: "start"; readonly kind: string; readonly args: unknown }
+  | { readonly job: number; readonly type: "block"; readonly buffer: ArrayBuffer; readonly length: number }
+  | { readonly job: number; readonly type: "end" }
+  /** One more block of output may be sent. */
+  | { readonly job: number; readonly type: "credit" }
+  | { readonly job: number; readonly type: "abort" };
+
+export type FromWorker =
+  | { readonly job: number; readonly type: "taken"; readonly buffer: ArrayBuffer }
+  | { readonly job: number; readonly type: "output"; readonly buffer: ArrayBuffer; readonly offset: number; readonly length: number }
+  /** The job is over, and so is its clean-up. `error` is absent after success. */
+  | { readonly job: number; readonly type: "over"; readonly result?: unknown; readonly error?: WireError };
+
+/** Blocks of output that may be under way before one is taken. */
+export const OUTPUT_CREDITS = 4;
+/** Blocks of input under way. */
+export const INPUT_BLOCKS = 4;
+export const INPUT_BLOCK = 512 * 1024;
+
+/**
+ * A job that gives output or just works, as a generator: yields a buffer that owns its memory (it is transferred), or
+ * undefined to let other jobs of the thread have a turn. Abandoned by `return()`, so clean up in `finally`.
+ */
+export type Steps<Result> = Generator<Buffer | undefined, Result, void>;
+
+/** A job that takes a stream. `abort` after anything but a successful `end`. */
+export interface Consumer<Result> {
+  write(chunk: Buffer): void;
+  end(): Result;
+  abort(): void;
+}

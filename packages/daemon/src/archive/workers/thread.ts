@@ -1,0 +1,135 @@
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { INPUT_BLOCK, INPUT_BLOCKS, type FromWorker, type ToWorker } from "./protocol.js";
+import { fromWire } from "./wire-error.js";
+
+/** Least that is sent to a thread that has nothing else to do. */
+const EARLY = 64 * 1024;
+
+/** The pool's end of one job. */
+export class Job {
+  /** Settles when the job is over and cleaned up after. */
+  readonly over: Promise<unknown>;
+  aborted = false;
+  onOutput: (bytes: Buffer) => void = () => undefined;
+  private settle!: { resolve(value: unknown): void; reject(error: Error): void };
+  private done = false;
+  private readonly free: ArrayBuffer[] = [];
+  private blocks = 0;
+  private wake: (() => void) | null = null;
+  private block: Buffer | null = null;
+  private filled = 0;
+
+  constructor(readonly id: number, private readonly post: (message: ToWorker, transfer?: ArrayBuffer[]) => void) {
+    this.over = new Promise((resolve, reject) => { this.settle = { resolve, reject }; });
+  }
+
+  /** Copies a chunk; waits while the thread is behind. Returns early when the job is over: `over` says why. */
+  async write(chunk: Buffer): Promise<void> {
+    for (let at = 0; at < chunk.length && !this.done; ) {
+      this.block ??= this.takeBlock();
+      if (!this.block) {
+        await new Promise<void>((resolve) => { this.wake = resolve; });
+        continue;
+      }
+      const n = chunk.copy(this.block, this.filled, at);
+      at += n;
+      this.filled += n;
+      if (this.filled === INPUT_BLOCK || (this.filled >= EARLY && this.free.length === this.blocks - 1)) this.flush();
+    }
+  }
+  end(): void {
+    this.flush();
+    if (!this.done) this.post({ job: this.id, type: "end" });
+  }
+  abort(): void {
+    if (this.done) return;
+    this.aborted = true;
+    this.post({ job: this.id, type: "abort" });
+  }
+  credit(): void { if (!this.done) this.post({ job: this.id, type: "credit" }); }
+
+  taken(buffer: ArrayBuffer): void {
+    this.free.push(buffer);
+    this.wakeUp();
+  }
+  finish(error: Error | null, result: unknown): void {
+    this.done = true;
+    if (error) this.settle.reject(error);
+    else this.settle.resolve(result);
+    this.wakeUp();
+  }
+
+  private takeBlock(): Buffer | null {
+    const buffer = this.free.pop() ?? (this.blocks < INPUT_BLOCKS ? (this.blocks++, new ArrayBuffer(INPUT_BLOCK)) : undefined);
+    return buffer ? Buffer.from(buffer) : null;
+  }
+  private flush(): void {
+    if (this.block && this.filled > 0 && !this.done) {
+      const buffer = this.block.buffer as ArrayBuffer;
+      this.post({ job: this.id, type: "block", buffer, length: this.filled }, [buffer]);
+      this.block = null;
+    }
+    this.filled = 0;
+  }
+  private wakeUp(): void {
+    const { wake } = this;
+    this.wake = null;
+    wake?.();
+  }
+}
+
+/** One worker thread and the jobs it has. */
+export class Thread {
+  private readonly jobs = new Map<number, Job>();
+  private readonly worker: Worker;
+  private nextJob = 1;
+  private idle: NodeJS.Timeout | undefined;
+
+  constructor(private readonly idleMs: number, private readonly gone: (thread: Thread) => void) {
+    this.worker = new Worker(join(__dirname, "worker.js"));
+    this.worker.unref();
+    this.worker.on("message", (message: FromWorker) => this.receive(message));
+    this.worker.on("error", (error) => this.lost(error));
+    this.worker.on("exit", () => this.lost(new Error("the worker thread ended")));
+  }
+
+  get load(): number { return this.jobs.size; }
+
+  start(kind: string, args: unknown): Job {
+    clearTimeout(this.idle);
+    if (this.jobs.size === 0) this.worker.ref();
+    const job = new Job(this.nextJob++, (message, transfer) => this.worker.postMessage(message, transfer));
+    this.jobs.set(job.id, job);
+    this.worker.postMessage({ job: job.id, type: "start", kind, args } satisfies ToWorker);
+    return job;
+  }
+
+  async end(): Promise<void> {
+    clearTimeout(this.idle);
+    await this.worker.terminate();
+  }
+
+  private receive(message: FromWorker): void {
+    const job = this.jobs.get(message.job);
+    if (!job) return;
+    switch (message.type) {
+      case "taken": return job.taken(message.buffer);
+      case "output": return job.onOutput(Buffer.from(message.buffer, message.offset, message.length));
+      case "over":
+        this.jobs.delete(job.id);
+        if (this.jobs.size === 0) this.rest();
+        job.finish(message.error ? fromWire(message.error) : null, message.result);
+    }
+  }
+  private rest(): void {
+    this.worker.unref();
+    this.idle = setTimeout(() => { this.gone(this); void this.worker.terminate(); }, this.idleMs);
+    this.idle.unref();
+  }
+  private lost(error: Error): void {
+    this.gone(this);
+    for (const job of this.jobs.values()) job.finish(error, undefined);
+    this.jobs.clear();
+  }
+}

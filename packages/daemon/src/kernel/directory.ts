@@ -1,0 +1,33 @@
+import { close, getdents64, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openat } from "./libc.js";
+import { cPath, type ByteString } from "./byte-path.js";
+
+/** d_type of an entry; `unknown` where the file system does not tell. */
+export const DT = { unknown: 0, fifo: 1, char: 2, dir: 4, block: 6, file: 8, symlink: 10, socket: 12 } as const;
+
+export interface DirectoryEntry {
+  readonly name: ByteString;
+  /** One of DT. */
+  readonly type: number;
+}
+
+/** Every entry of an open directory but `.` and `..`, sorted by name (bytes). Reads from where the descriptor stands. */
+export function readDirectory(fd: number, buffer: Buffer = Buffer.allocUnsafeSlow(65536)): DirectoryEntry[] {
+  const entries: DirectoryEntry[] = [];
+  for (let n = getdents64(fd, buffer); n > 0; n = getdents64(fd, buffer)) {
+    for (let at = 0; at < n; at += buffer.readUInt16LE(at + 16)) {
+      const end = buffer.indexOf(0, at + 19);
+      const name = buffer.toString("latin1", at + 19, end);
+      if (name !== "." && name !== "..") entries.push({ name, type: buffer[at + 18]! });
+    }
+  }
+  return entries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+/** Opens the entry `name` of an open directory, which must be a directory itself and no symlink. */
+export function openDirectoryAt(dir: number, name: ByteString): number {
+  return openat(dir, cPath(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+/** Runs with a descriptor that is closed afterwards. */
+export function withFd<T>(fd: number, use: (fd: number) => T): T {
+  try { return use(fd); } finally { close(fd); }
+}

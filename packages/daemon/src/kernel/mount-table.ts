@@ -1,0 +1,52 @@
+import { readFileSync } from "node:fs";
+
+/** A line of /proc/self/mountinfo (proc(5)). */
+export interface MountEntry {
+  readonly id: number;
+  readonly parent: number;
+  /** Where it is mounted, octal escapes undone. */
+  readonly target: string;
+  /** What of the file system is mounted there: `/` but for binds. */
+  readonly root: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+  readonly superOptions: readonly string[];
+  readonly shared: boolean;
+}
+
+export function parseMountInfo(text: string): MountEntry[] {
+  const entries: MountEntry[] = [];
+  for (const line of text.split("\n")) {
+    const [left, right] = line.split(" - ");
+    if (left === undefined || right === undefined) continue;
+    const [id, parent, , root, target, options, ...tags] = left.split(" ");
+    const [type, source, superOptions] = right.split(" ");
+    entries.push({
+      id: Number(id), parent: Number(parent), root: unescape(root!), target: unescape(target!), type: type!, source: unescape(source!),
+      options: options!.split(","), superOptions: (superOptions ?? "").split(","), shared: tags.some((tag) => tag.startsWith("shared:")),
+    });
+  }
+  return entries;
+}
+const unescape = (field: string): string => field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
+
+export function readMountTable(): MountEntry[] { return parseMountInfo(readFileSync("/proc/self/mountinfo", "utf8")); }
+
+/** Mounts at or below an absolute, resolved path; later ones lie above earlier ones. */
+export function mountsBelow(path: string, table: readonly MountEntry[] = readMountTable()): MountEntry[] {
+  const prefix = path.endsWith("/") ? path : `${path}/`;
+  return table.filter((entry) => entry.target === path || entry.target.startsWith(prefix));
+}
+export function isMountPoint(path: string, table?: readonly MountEntry[]): boolean {
+  return (table ?? readMountTable()).some((entry) => entry.target === path);
+}
+/** The mount that holds an absolute, resolved path. */
+export function mountOf(path: string, table: readonly MountEntry[] = readMountTable()): MountEntry | undefined {
+  let best: MountEntry | undefined;
+  for (const entry of table) {
+    const holds = entry.target === path || entry.target === "/" || path.startsWith(`${entry.target}/`);
+    if (holds && (!best || entry.target.length >= best.target.length)) best = entry;
+  }
+  return best;
+}

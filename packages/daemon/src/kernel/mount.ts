@@ -1,0 +1,87 @@
+import { errnoOf, InvalidArgument } from "../core/errors.js";
+import type { Mount, MountPlan } from "../core/storage.js";
+import { MNT_DETACH, mount, mountWithConfig, MS, umount, umountAsync } from "./libc.js";
+
+const UMOUNT_NOFOLLOW = 8;
+/** mount(2) takes its options in one page, the NUL included. */
+const PAGE = 4096;
+
+const FLAGS: Readonly<Record<string, number>> = {
+  ro: MS.RDONLY, nosuid: MS.NOSUID, nodev: MS.NODEV, noexec: MS.NOEXEC, noatime: MS.NOATIME, relatime: MS.RELATIME,
+  bind: MS.BIND, rbind: MS.BIND | MS.REC, remount: MS.REMOUNT, rec: MS.REC,
+  private: MS.PRIVATE, rprivate: MS.PRIVATE | MS.REC, slave: MS.SLAVE, rslave: MS.SLAVE | MS.REC, shared: MS.SHARED, rshared: MS.SHARED | MS.REC,
+};
+/** MOUNT_ATTR_* of fsmount(2). */
+const ATTRIBUTES: Readonly<Record<string, number>> = { ro: 1, nosuid: 2, nodev: 4, noexec: 8, noatime: 0x10, relatime: 0 };
+
+/** Mounts in order; when one fails, those made before it are undone. */
+export function mountPlan(plan: MountPlan): void {
+  let done = 0;
+  try {
+    for (const one of plan.mounts) {
+      mountOne(one, plan.target);
+      done++;
+    }
+  } catch (error) {
+    for (; done > 0; done--) unmountSync(plan.target);
+    throw error;
+  }
+}
+
+/**
+ * One mount. A bind with `ro` takes the two steps that Linux wants. Repeated keys (`lowerdir+`) and options beyond a
+ * page go through fsconfig(2).
+ */
+export function mountOne({ type, source, options }: Mount, target: string): void {
+  const flags = options.filter((option): option is string => typeof option === "string");
+  const known = flags.reduce((sum, flag) => sum | (FLAGS[flag] ?? 0), 0);
+  if (type === "bind" || known & MS.BIND) {
+    mount(source, target, null, MS.BIND | (known & MS.REC));
+    const rest = known & ~(MS.BIND | MS.REC);
+    if (rest === 0) return;
+    try { mount("none", target, null, MS.REMOUNT | MS.BIND | rest); }
+    catch (error) { unmountSync(target); throw error; }
+    return;
+  }
+  const data = options.filter((option) => typeof option !== "string" || FLAGS[option] === undefined);
+  const text = data.map((option) => (typeof option === "string" ? option : option.join("="))).join(",");
+  if (!data.some((option) => typeof option !== "string" && option[0].endsWith("+")) && Buffer.byteLength(text) < PAGE) {
+    return mount(source, target, type, known, text);
+  }
+  const refused = flags.find((flag) => FLAGS[flag] !== undefined && ATTRIBUTES[flag] === undefined);
+  if (refused !== undefined) throw new InvalidArgument(`mount flag ${refused} does not go with a ${type} mount`);
+  mountWithConfig(type, source, target, data, flags.reduce((sum, flag) => sum | (ATTRIBUTES[flag] ?? 0), 0));
+}
+
+/**
+ * Takes the topmost mount off; false when nothing was mounted there, or nothing is there at all. In use: it is taken
+ * out of sight and goes with its last user. On the thread pool: an overlay's unmount writes its upper file system out.
+ */
+export async function unmount(target: string): Promise<boolean> {
+  try { await umountAsync(target, UMOUNT_NOFOLLOW); return true; }
+  catch (error) {
+    if (!inUse(error)) return false;
+    await umountAsync(target, UMOUNT_NOFOLLOW | MNT_DETACH);
+    return true;
+  }
+}
+/** Takes every mount off a target. */
+export async function unmountAll(target: string): Promise<void> { while (await unmount(target)); }
+
+/** The same at once, for small mounts. */
+export function unmountSync(target: string): boolean {
+  try { umount(target, UMOUNT_NOFOLLOW); return true; }
+  catch (error) {
+    if (!inUse(error)) return false;
+    umount(target, UMOUNT_NOFOLLOW | MNT_DETACH);
+    return true;
+  }
+}
+
+/** True for EBUSY, false for "no mount there"; anything else is thrown. */
+function inUse(error: unknown): boolean {
+  const code = errnoOf(error);
+  if (code === "EBUSY") return true;
+  if (code === "EINVAL" || code === "ENOENT" || code === "ENOTDIR") return false;
+  throw error;
+}
