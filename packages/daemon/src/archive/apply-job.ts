@@ -13,7 +13,7 @@ export interface ApplyArguments {
 }
 
 /** Unpacks a tar and writes its split file. What a failed job leaves behind is the caller's to remove. */
-export class ApplyJob implements Consumer<void> {
+export class ApplyJob implements Consumer<{ size: number }> {
   private readonly split: SplitWriter;
   private readonly kept: KeptFiles;
   private readonly applier: TreeApplier;
@@ -28,11 +28,13 @@ export class ApplyJob implements Consumer<void> {
   }
 
   write(chunk: Buffer): void { this.parser.write(chunk); }
-  end(): void {
+  /** `size`: all regular files together, as a reader sees them. */
+  end(): { size: number } {
     this.parser.close();
     this.applier.finish();
     this.split.close();
     this.kept.settle(this.args.split);
+    return { size: this.applier.size };
   }
   abort(): void {
     this.applier.abort();

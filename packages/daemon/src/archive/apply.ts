@@ -48,6 +48,8 @@ export class TreeApplier implements TarSink {
   private readonly unpacked: Set<ByteString> | null;
   private file: OpenFile | null = null;
   private inline = false;
+  /** Sum of the sizes of all regular files so far. */
+  size = 0;
 
   constructor(private readonly options: ApplyOptions) {
     const { kept } = options;
@@ -62,6 +64,7 @@ export class TreeApplier implements TarSink {
 
   entry(entry: TarEntry, payload: number): void {
     this.inline = payload > 0;
+    this.size += entry.size;
     try { this.make(entry, payload); }
     catch (error) {
       const code = errnoOf(error);

@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, NotFound } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
 import type { Logger } from "../../../core/logger.js";
-import type { Change, Mount, MountMode, MountPlan, StorageDriver, Usage } from "../../../core/storage.js";
+import type { Applied, Change, Mount, MountMode, MountPlan, StorageDriver, Usage } from "../../../core/storage.js";
 import type { WorkerPool } from "../../../archive/workers/pool.js";
 import { unmountAll } from "../../../kernel/mount.js";
 import { syncFileSystem } from "../../../kernel/sync.js";
@@ -67,14 +67,14 @@ export class Overlay2Driver implements StorageDriver {
     };
   }
 
-  async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<Usage> {
+  async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<Applied> {
     const { layout } = this;
     this.make(id, parents);
     try {
-      await this.options.workers.consume("apply", { root: layout.diff(id), whiteouts: "overlay", split: layout.split(id) }, tar);
+      const { size } = await this.options.workers.consume("apply", { root: layout.diff(id), whiteouts: "overlay", split: layout.split(id) }, tar);
       writeFileSync(layout.committed(id), "");
       const [usage] = await Promise.all([this.usage(id), syncFileSystem(layout.root)]);
-      return usage;
+      return { ...usage, size };
     } catch (error) {
       await this.remove(id);
       throw error;
