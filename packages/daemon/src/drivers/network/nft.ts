@@ -105,10 +105,10 @@ export class NftFirewall implements Firewall {
 }
 
 /**
- * prerouting (raw): nobody on a bridge reaches this machine's loopback, although route_localnet lets answers through.
+ * loopback: nobody on a bridge reaches this machine's loopback, although route_localnet lets answers through.
  * publish: the host's address and port, or the port on every local address, give the container's.
  * postrouting: loopback sources, and containers that reached their neighbour by a published port, take the bridge's
- * address, so that answers come back this way; what leaves by another interface takes that one's.
+ * address, so that answers come back this way; what leaves our bridges takes the address of its way out.
  */
 function tableOf(family: Ip): string {
   const address = family === "ip" ? "ipv4_addr" : "ipv6_addr", loopback = family === "ip" ? "127.0.0.0/8" : "::1";
@@ -117,7 +117,8 @@ delete table ${family} ${TABLE}
 table ${family} ${TABLE} {
   map addressed { type inet_proto . ${address} . inet_service : ${address} . inet_service ; }
   map anywhere { type inet_proto . inet_service : ${address} . inet_service ; }
-  map sources { type ${address} : verdict ; flags interval ; }
+  set subnets { type ${address} ; flags interval ; }
+  set masqueraded { type ${address} ; flags interval ; }
   set bridges { type ifname ; }
   map inward { type ifname : verdict ; }
   map outward { type ifname : verdict ; }
@@ -131,7 +132,8 @@ table ${family} ${TABLE} {
   chain postrouting {
     type nat hook postrouting priority 100 ;
     ${family} saddr ${loopback} oifname @bridges masquerade
-    ${family} saddr vmap @sources
+    ${family} saddr @subnets oifname @bridges ct status dnat masquerade
+    ${family} saddr @masqueraded oifname != @bridges masquerade
   }
   chain forward {
     type filter hook forward priority 0 ; policy accept ;
@@ -145,45 +147,40 @@ table ${family} ${TABLE} {
 /** Of an address or a range. */
 const familyOf = (text: string): Ip => (text.includes(":") ? "ip6" : "ip");
 const familiesOf = (rules: BridgeRules): Ip[] => FAMILIES.filter((f) => rules.subnets.some((s) => familyOf(s) === f));
-const chains = (bridge: string): { from: string; in: string; out: string } => {
+const chains = (bridge: string): { in: string; out: string } => {
   // Chain names are words; interface names need not be.
   const word = Buffer.from(bridge).toString("hex");
-  return { from: `from_${word}`, in: `in_${word}`, out: `out_${word}` };
+  return { in: `in_${word}`, out: `out_${word}` };
 };
+/** The elements that stand for a bridge in one family's table. */
+function elementsOf(rules: BridgeRules, family: Ip): string[] {
+  const { bridge } = rules, name = chains(bridge), subnets = rules.subnets.filter((s) => familyOf(s) === family).join(", ");
+  return [
+    `bridges { "${bridge}" }`, `subnets { ${subnets} }`,
+    ...(rules.masquerade && !rules.internal ? [`masqueraded { ${subnets} }`] : []),
+    ...(rules.internal ? [`inward { "${bridge}" : jump ${name.in} }`, `outward { "${bridge}" : jump ${name.out} }`] : []),
+  ].map((element) => `element ${family} ${TABLE} ${element}`);
+}
 
 function addBridge(rules: BridgeRules): string {
   const { bridge } = rules, name = chains(bridge);
-  return familiesOf(rules).map((f) => {
+  return familiesOf(rules).flatMap((f) => {
     const t = `${f} ${TABLE}`;
-    const subnets = rules.subnets.filter((s) => familyOf(s) === f);
     return [
-      `add element ${t} bridges { "${bridge}" }`,
-      `add chain ${t} ${name.from}`, `flush chain ${t} ${name.from}`,
-      ...(rules.masquerade && !rules.internal ? [`add rule ${t} ${name.from} oifname != "${bridge}" masquerade`] : []),
-      `add rule ${t} ${name.from} oifname "${bridge}" ct status dnat masquerade`,
-      ...subnets.map((s) => `add element ${t} sources { ${s} : goto ${name.from} }`),
       ...(rules.internal ? [
-        `add chain ${t} ${name.in}`, `flush chain ${t} ${name.in}`, `add rule ${t} ${name.in} iifname != "${bridge}" drop`,
-        `add chain ${t} ${name.out}`, `flush chain ${t} ${name.out}`, `add rule ${t} ${name.out} oifname != "${bridge}" drop`,
-        `add element ${t} inward { "${bridge}" : jump ${name.in} }`, `add element ${t} outward { "${bridge}" : jump ${name.out} }`,
+        `add chain ${t} ${name.in}`, `add rule ${t} ${name.in} iifname != "${bridge}" drop`,
+        `add chain ${t} ${name.out}`, `add rule ${t} ${name.out} oifname != "${bridge}" drop`,
       ] : []),
-    ].map((line) => `${line}\n`).join("");
-  }).join("");
+      ...elementsOf(rules, f).map((e) => `add ${e}`),
+    ];
+  }).map((line) => `${line}\n`).join("");
 }
 function removeBridge(rules: BridgeRules): string {
-  const { bridge } = rules, name = chains(bridge);
-  return familiesOf(rules).map((f) => {
-    const t = `${f} ${TABLE}`;
-    return [
-      `delete element ${t} bridges { "${bridge}" }`,
-      ...rules.subnets.filter((s) => familyOf(s) === f).map((s) => `delete element ${t} sources { ${s} }`),
-      `flush chain ${t} ${name.from}`, `delete chain ${t} ${name.from}`,
-      ...(rules.internal ? [
-        `delete element ${t} inward { "${bridge}" }`, `delete element ${t} outward { "${bridge}" }`,
-        `flush chain ${t} ${name.in}`, `delete chain ${t} ${name.in}`, `flush chain ${t} ${name.out}`, `delete chain ${t} ${name.out}`,
-      ] : []),
-    ].map((line) => `${line}\n`).join("");
-  }).join("");
+  const name = chains(rules.bridge);
+  return familiesOf(rules).flatMap((f) => [
+    ...elementsOf(rules, f).map((e) => `delete ${e}`),
+    ...(rules.internal ? [name.in, name.out].flatMap((c) => [`flush chain ${f} ${TABLE} ${c}`, `delete chain ${f} ${TABLE} ${c}`]) : []),
+  ]).map((line) => `${line}\n`).join("");
 }
 
 const keyOf = (p: Published): string => `${p.protocol} ${p.hostIp} ${p.hostPort} ${p.address} ${p.port}`;
