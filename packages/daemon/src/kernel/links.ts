@@ -111,13 +111,16 @@ export class Links {
     ]);
   }
 
+  /** Plugs an interface into a bridge. */
+  setMaster(index: number, bridge: number): void {
+    this.socket.request("plug into a bridge", RTM.NEWLINK, 0, ifinfo(index), [u32(IFLA.MASTER, bridge)]);
+  }
   /**
-   * Brings the host's end up in its bridge. Hairpin: with br_netfilter a container that reaches its own published port
-   * gets the packet back through the port it came from. The port itself needs no IPv6 address.
+   * Brings a bridge port up. Hairpin: with br_netfilter a container that reaches its own published port gets the packet
+   * back through the port it came from. The port itself needs no IPv6 address.
    */
-  raisePort(index: number, bridge: number, isolated: boolean): void {
+  raisePort(index: number, isolated: boolean): void {
     this.socket.request("raise bridge port", RTM.NEWLINK, 0, ifinfo(index, IFF_UP, IFF_UP), [
-      u32(IFLA.MASTER, bridge),
       nested(IFLA.LINKINFO, text(IFLA_INFO.SLAVE_KIND, "bridge"), nested(IFLA_INFO.SLAVE_DATA, u8(IFLA_BRPORT_MODE, 1), u8(IFLA_BRPORT_ISOLATED, isolated ? 1 : 0))),
     ]);
     // Absent where the kernel has no IPv6.

@@ -29,10 +29,29 @@ export class NetlinkSocket {
   }
 
   /** All messages of a dump. */
-  dump(what: string, type: number, fixed: Uint8Array): Message[] {
+  dump(what: string, type: number, fixed: Uint8Array, attributes: readonly Uint8Array[] = []): Message[] {
     const sequence = ++this.sequence;
-    this.send(encode(type, NLM_F.REQUEST | NLM_F.DUMP, sequence, fixed));
+    this.send(encode(type, NLM_F.REQUEST | NLM_F.DUMP, sequence, fixed, attributes));
     return this.collect(what, sequence);
+  }
+
+  /**
+   * Sends several messages at once, made by `build` from the first sequence number; `acknowledged` of them, counted from
+   * `first`, are answered one by one. The first refusal is thrown.
+   */
+  batch(what: string, build: (sequence: number) => Buffer, first: number, acknowledged: number): void {
+    const start = this.sequence + 1;
+    this.sequence += first + acknowledged + 1;
+    this.send(build(start));
+    for (let left = acknowledged; left > 0;) {
+      const n = receive(this.fd, this.buffer);
+      for (const message of decode(this.buffer.subarray(0, n))) {
+        if (message.type !== NLMSG.ERROR || message.sequence < start || message.sequence > this.sequence) continue;
+        const { errno, text } = errorOf(message);
+        if (errno !== 0) throw failure(what, errno, text);
+        left--;
+      }
+    }
   }
 
   close(): void {

@@ -4,11 +4,17 @@
  */
 import { closeSync, mkdirSync, openSync, statfsSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { forgetDatagrams } from "./conntrack.js";
 import { CLONE_NEWNET, mount, MNT_DETACH, MS, setns, tryBind, umount, unshare } from "./libc.js";
 import { Links } from "./links.js";
 import { addressBytes } from "./netlink.js";
+import { NetlinkSocket } from "./netlink-socket.js";
+import { elementBatch, type ElementChange } from "./nft-elements.js";
 
 const NSFS_MAGIC = 0x6e736673;
+const NETLINK_NETFILTER = 12;
+/** Elements to a transaction: it must fit the socket's send buffer and its answers the receive buffer. */
+const ELEMENTS_AT_ONCE = 200;
 const THREAD_NS = "/proc/thread-self/ns/net";
 
 export interface Cidr { readonly address: string; readonly prefix: number }
@@ -48,6 +54,7 @@ function sysctl(name: string, value: string): void {
 export class NetworkPlug {
   private readonly home = openSync(THREAD_NS, "r");
   private readonly links = new Links();
+  private filter: NetlinkSocket | undefined;
 
   /** Names a new namespace, loopback up. */
   createNamespace(path: string): void {
@@ -113,7 +120,9 @@ export class NetworkPlug {
         this.links.addVeth({ host: spec.host, bridge, namespace, peer: spec.name, mac: spec.mac, mtu: spec.mtu });
         made = true;
       }
-      this.links.raisePort(this.links.index(spec.host), bridge, spec.isolated);
+      const port = this.links.index(spec.host);
+      if (!made) this.links.setMaster(port, bridge);
+      this.links.raisePort(port, spec.isolated);
       this.inside(namespace, () => configure(spec));
     } catch (e) {
       if (made) this.links.remove(spec.host);
@@ -138,6 +147,24 @@ export class NetworkPlug {
     const aside = new Set(this.links.list().filter((l) => besides.includes(l.name)).map((l) => l.index));
     const routes = this.links.routes().filter((r) => r.prefix > 0 && !aside.has(r.interface)).map((r) => ({ address: r.destination, prefix: r.prefix }));
     return [...routes, ...this.links.addresses().filter((a) => !aside.has(a.index)).map((a) => ({ address: a.address, prefix: a.prefix }))];
+  }
+  /** Makes published (or withdrawn) UDP ports count for clients that are sending already. Kernels without flow tables have none to forget. */
+  forgetDatagrams(ports: readonly { readonly ipv6: boolean; readonly port: number }[]): void {
+    for (const { ipv6, port } of ports) {
+      try {
+        forgetDatagrams(this.netfilter(), ipv6 ? 10 : 2, port);
+      } catch (e) {
+        if (!["EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT"].includes(code(e) ?? "")) throw e;
+      }
+    }
+  }
+  private netfilter(): NetlinkSocket { return (this.filter ??= new NetlinkSocket(NETLINK_NETFILTER)); }
+  /** Changes elements of nftables maps, without a process. */
+  changeElements(changes: readonly ElementChange[]): void {
+    for (let at = 0; at < changes.length; at += ELEMENTS_AT_ONCE) {
+      const some = changes.slice(at, at + ELEMENTS_AT_ONCE);
+      this.netfilter().batch("change nftables elements", (sequence) => elementBatch(some, sequence), 1, some.length);
+    }
   }
   /** Fails with EADDRINUSE or EADDRNOTAVAIL when the port cannot be had. */
   probe({ protocol, address, port }: PortProbe): void {

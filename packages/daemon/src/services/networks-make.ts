@@ -7,6 +7,7 @@ import { isDriven, PREDEFINED, type NetworkParts } from "./networks-parts.js";
 import { undo } from "./networks-endpoints.js";
 import type { NetworkSpec } from "./types.js";
 
+const INTERFACE_NAME = /^[A-Za-z0-9_.-]{1,15}$/;
 const OPTION = { name: "com.docker.network.bridge.name", mtu: "com.docker.network.driver.mtu" } as const;
 
 /** Checks a network that a user asks for; InvalidArgument, NotFound, PermissionDenied, in Docker's words. */
@@ -17,7 +18,7 @@ export function checkSpec(spec: NetworkSpec): void {
   if (driver === "host" || driver === "null") throw new PermissionDenied(`only one instance of "${driver}" network is allowed`);
   if (driver !== "bridge" && driver !== "" && driver !== "default") throw new NotFound(`could not find plugin ${driver} in v1 plugin registry: plugin not found`);
   const name = spec.options?.[OPTION.name], mtu = spec.options?.[OPTION.mtu];
-  if (name !== undefined && !/^[A-Za-z0-9_.-]{1,15}$/.test(name)) throw new InvalidArgument(`${OPTION.name}: invalid interface name "${name}"`);
+  if (name !== undefined && !INTERFACE_NAME.test(name)) throw new InvalidArgument(`${OPTION.name}: invalid interface name "${name}"`);
   if (mtu !== undefined && !(/^\d+$/.test(mtu) && Number(mtu) >= 68 && Number(mtu) <= 65_535)) throw new InvalidArgument(`${OPTION.mtu}: invalid MTU "${mtu}"`);
 }
 
@@ -48,6 +49,7 @@ export class NetworkMaker {
     }
     if (this.parts.config.bridge === "none") return;
     const { config } = this.parts;
+    if (!INTERFACE_NAME.test(config.bridge)) throw new InvalidArgument(`invalid bridge name: ${config.bridge}`);
     const occupied = await this.occupied();
     const network = this.named("bridge");
     const wanted = { ...this.plain("bridge", "bridge"), options: this.bridgeOptions() };

@@ -74,9 +74,15 @@ export class BridgeDriver implements NetworkDriver {
 
   async publish(_network: Network, endpoint: Endpoint, ports: readonly PortBinding[]): Promise<void> {
     await this.firewall.publish(publishedOf(endpoint, ports));
+    await this.forgetDatagrams(ports);
   }
   async unpublish(_network: Network, endpoint: Endpoint, ports: readonly PortBinding[]): Promise<void> {
     await this.firewall.unpublish(publishedOf(endpoint, ports));
+    await this.forgetDatagrams(ports);
+  }
+  private async forgetDatagrams(ports: readonly PortBinding[]): Promise<void> {
+    const datagrams = ports.filter((p) => p.protocol === "udp").map((p) => ({ ipv6: p.hostIp.includes(":"), port: p.hostPort }));
+    if (datagrams.length > 0) await this.thread.call("forgetDatagrams", datagrams);
   }
 
   async occupied(besides: readonly Network[]): Promise<readonly string[]> {

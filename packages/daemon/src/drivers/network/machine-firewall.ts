@@ -1,4 +1,5 @@
 import { messageOf, Unavailable, type Logger } from "../../core/index.js";
+import type { NetworkThread } from "../../kernel/network-thread.js";
 import { run } from "../../kernel/spawn.js";
 import { noFirewall, type BridgeRules, type Firewall, type Published } from "./firewall.js";
 import { Foreign } from "./foreign.js";
@@ -13,7 +14,7 @@ export class MachineFirewall implements Firewall {
   private chosen: Promise<Firewall> | undefined;
   private readonly foreign: Foreign;
 
-  constructor(private readonly logger: Logger) {
+  constructor(private readonly thread: NetworkThread, private readonly logger: Logger) {
     this.foreign = new Foreign(run, logger);
   }
 
@@ -40,7 +41,10 @@ export class MachineFirewall implements Firewall {
 
   private async choose(rules: BridgeRules): Promise<Firewall> {
     const candidates = [
-      new NftFirewall({ apply: async (script) => { await run("nft", ["-f", "-"], { input: script }); }, logger: this.logger }),
+      new NftFirewall({
+        apply: async (script) => { await run("nft", ["-f", "-"], { input: script }); },
+        change: (changes) => this.thread.call("changeElements", changes), logger: this.logger,
+      }),
       new IptablesFirewall({
         rule: (family, args) => status(`${family}tables`, args),
         restore: async (family, script) => { await run(`${family}tables-restore`, ["--noflush", "-w"], { input: script }); },

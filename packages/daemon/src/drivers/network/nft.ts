@@ -1,4 +1,5 @@
-import type { Logger } from "../../core/index.js";
+import { bitsOf, parseIp, type Logger } from "../../core/index.js";
+import type { ElementChange } from "../../kernel/nft-elements.js";
 import type { BridgeRules, Firewall, Published } from "./firewall.js";
 
 const TABLE = "strata";
@@ -8,7 +9,16 @@ const FAMILIES: readonly Ip[] = ["ip", "ip6"];
 export interface NftOptions {
   /** Runs `nft -f -` with this script; rejects with nft's words. */
   readonly apply: (script: string) => Promise<void>;
+  /** Changes elements at once, by netlink: what takes `nft` a process of its own for each container. */
+  readonly change: (changes: readonly ElementChange[]) => Promise<void>;
   readonly logger: Logger;
+}
+
+interface Step {
+  readonly ports: readonly Published[];
+  readonly verb: "add" | "delete";
+  /** For whatever is more than elements of the port maps. */
+  readonly script: string;
 }
 
 /**
@@ -20,7 +30,7 @@ export class NftFirewall implements Firewall {
   readonly name = "nftables";
   private readonly bridges = new Map<string, BridgeRules>();
   private readonly ports = new Map<string, Published>();
-  private pending: { script: string; resolve(): void; reject(e: unknown): void }[] = [];
+  private pending: { step: Step; resolve(): void; reject(e: unknown): void }[] = [];
   private running = false;
   /** Families whose table holds what the maps here say; none before the first transaction. */
   private built = new Set<Ip>();
@@ -31,20 +41,27 @@ export class NftFirewall implements Firewall {
     const before = this.bridges.get(rules.bridge);
     if (before && JSON.stringify(before) === JSON.stringify(rules) && this.built.size > 0) return;
     this.bridges.set(rules.bridge, rules);
-    await this.change((before ? removeBridge(before) : "") + addBridge(rules));
+    try {
+      await this.change({ ports: [], verb: "add", script: (before ? removeBridge(before) : "") + addBridge(rules) });
+    } catch (e) {
+      // What was refused must not spoil the next transaction.
+      if (before) this.bridges.set(rules.bridge, before);
+      else this.bridges.delete(rules.bridge);
+      throw e;
+    }
   }
   async remove(bridge: string): Promise<void> {
     const rules = this.bridges.get(bridge);
     if (!rules) return;
     this.bridges.delete(bridge);
-    await this.change(removeBridge(rules));
+    await this.change({ ports: [], verb: "delete", script: removeBridge(rules) });
   }
   async publish(ports: readonly Published[]): Promise<void> {
     const fresh = ports.filter((p) => !this.ports.has(keyOf(p)));
     if (fresh.length === 0) return;
     for (const p of fresh) this.ports.set(keyOf(p), p);
     try {
-      await this.change(fresh.map((p) => `add ${elementOf(p)}\n`).join(""));
+      await this.change({ ports: fresh, verb: "add", script: "" });
     } catch (e) {
       for (const p of fresh) this.ports.delete(keyOf(p));
       throw e;
@@ -54,12 +71,12 @@ export class NftFirewall implements Firewall {
     const known = ports.filter((p) => this.ports.has(keyOf(p)));
     if (known.length === 0) return;
     for (const p of known) this.ports.delete(keyOf(p));
-    await this.change(known.map((p) => `delete ${elementOf(p)}\n`).join(""));
+    await this.change({ ports: known, verb: "delete", script: "" });
   }
 
-  private change(script: string): Promise<void> {
+  private change(step: Step): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.pending.push({ script, resolve, reject });
+      this.pending.push({ step, resolve, reject });
       if (!this.running) {
         this.running = true;
         // What is asked for in the same turn goes in the same transaction.
@@ -72,7 +89,7 @@ export class NftFirewall implements Firewall {
       const batch = this.pending;
       this.pending = [];
       try {
-        await this.commit(batch.map((b) => b.script).join(""));
+        await this.commit(batch.map((b) => b.step));
         for (const b of batch) b.resolve();
       } catch (e) {
         for (const b of batch) b.reject(e);
@@ -80,11 +97,12 @@ export class NftFirewall implements Firewall {
     }
     this.running = false;
   }
-  private async commit(script: string): Promise<void> {
+  private async commit(steps: readonly Step[]): Promise<void> {
     const families = this.families();
     if (families.every((f) => this.built.has(f))) {
       try {
-        await this.options.apply(script);
+        if (steps.every((s) => s.script === "")) await this.options.change(steps.flatMap((s) => s.ports.map((p) => changeOf(s.verb, p))));
+        else await this.options.apply(steps.map((s) => s.script + s.ports.map((p) => `${s.verb} ${elementOf(p)}\n`).join("")).join(""));
         return;
       } catch (e) {
         this.options.logger.warn({ err: e }, "nftables refused a change; making the tables anew");
@@ -184,9 +202,25 @@ function removeBridge(rules: BridgeRules): string {
 }
 
 const keyOf = (p: Published): string => `${p.protocol} ${p.hostIp} ${p.hostPort} ${p.address} ${p.port}`;
+const isAnywhere = (p: Published): boolean => p.hostIp === "0.0.0.0" || p.hostIp === "::";
+const PROTOCOL = { tcp: 6, udp: 17, sctp: 132 } as const;
+
+/** A port as an element of a map: the registers that `elementOf` writes as text. */
+export function changeOf(verb: "add" | "delete", p: Published): ElementChange {
+  const address = (text: string): Buffer => {
+    const ip = parseIp(text);
+    return ip ? Buffer.from(ip.value.toString(16).padStart(bitsOf(ip.family) / 4, "0"), "hex") : Buffer.alloc(0);
+  };
+  const port = (n: number): Buffer => Buffer.from([n >> 8, n & 0xff, 0, 0]);
+  const protocol = Buffer.from([PROTOCOL[p.protocol], 0, 0, 0]);
+  const key = isAnywhere(p) ? [protocol, port(p.hostPort)] : [protocol, address(p.hostIp), port(p.hostPort)];
+  return {
+    verb, family: familyOf(p.address), table: TABLE, set: isAnywhere(p) ? "anywhere" : "addressed",
+    key: Buffer.concat(key), data: Buffer.concat([address(p.address), port(p.port)]),
+  };
+}
 function elementOf(p: Published): string {
-  const family = familyOf(p.address);
-  const anywhere = p.hostIp === "0.0.0.0" || p.hostIp === "::";
+  const family = familyOf(p.address), anywhere = isAnywhere(p);
   const key = anywhere ? `${p.protocol} . ${p.hostPort}` : `${p.protocol} . ${p.hostIp} . ${p.hostPort}`;
   return `element ${family} ${TABLE} ${anywhere ? "anywhere" : "addressed"} { ${key} : ${p.address} . ${p.port} }`;
 }

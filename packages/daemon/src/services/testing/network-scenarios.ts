@@ -4,6 +4,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { BridgeDriver } from "../../drivers/network/bridge.js";
 import { MachineFirewall } from "../../drivers/network/machine-firewall.js";
@@ -22,11 +23,14 @@ const logger: Logger = { debug() {}, info() {}, warn: note("warn"), error: note(
 class Bed {
   readonly thread = new NetworkThread();
   readonly namespaces = new NetnsManager({ dir: join(dir, "netns"), thread: this.thread });
-  readonly driver = new BridgeDriver({ thread: this.thread, firewall: new MachineFirewall(logger), ipForward: true });
+  readonly driver = this.makeDriver();
   readonly parts = { ...memoryParts(), driver: this.driver, namespaces: this.namespaces, logger };
   readonly networks = new Networks(this.parts);
   private readonly children: ChildProcess[] = [];
 
+  makeDriver(): BridgeDriver {
+    return new BridgeDriver({ thread: this.thread, firewall: new MachineFirewall(this.thread, logger), ipForward: true });
+  }
   async start(): Promise<void> {
     const links = new Links();
     links.up(links.index("lo"));
@@ -37,17 +41,29 @@ class Bed {
   async serve(container: Container, ...ports: number[]): Promise<Awaited<ReturnType<Networks["attach"]>>> {
     this.parts.containers.update(container);
     const attached = await this.networks.attach(container);
-    await this.program(container.id, `const ports=${JSON.stringify(ports)};let n=0;for(const p of ports)require("http").createServer((q,r)=>r.end(${JSON.stringify(container.name)}+" saw "+q.socket.remoteAddress)).listen(p,"::",()=>{if(++n===ports.length)console.log("up")})`);
+    await this.listen(container.id, container.name, ports);
     return attached;
   }
+  /** Answers requests in a namespace with a name and whom it saw. */
+  listen(id: string, name: string, ports: readonly number[]): Promise<void> {
+    return this.program(id, `const ports=${JSON.stringify(ports)};let n=0;for(const p of ports)require("http").createServer((q,r)=>r.end(${JSON.stringify(name)}+" saw "+q.socket.remoteAddress)).listen(p,"::",()=>{if(++n===ports.length)console.log("up")})`);
+  }
   /** Runs Node in a namespace until it prints a line. */
-  private program(id: string, code: string): Promise<void> {
+  program(id: string, code: string): Promise<void> {
     const child = spawn("nsenter", [`--net=${this.namespaces.path(id)}`, process.execPath, "-e", code], { stdio: ["ignore", "pipe", "inherit"] });
     this.children.push(child);
     return new Promise((resolve, reject) => {
       child.stdout?.once("data", () => resolve());
       child.once("exit", (code) => reject(new Error(`a server ended with ${code}`)));
     });
+  }
+  /** Sends a datagram every 50 ms from one socket. */
+  datagrams(id: string, address: string, port: number, answer: (text: string) => void): ChildProcess {
+    const code = `const s=require("dgram").createSocket("udp4");s.on("message",(m)=>console.log(String(m)));s.bind(4000,()=>setInterval(()=>s.send("x",${port},"${address}",()=>{}),50))`;
+    const child = spawn("nsenter", [`--net=${this.namespaces.path(id)}`, process.execPath, "-e", code], { stdio: ["ignore", "pipe", "inherit"] });
+    child.stdout.on("data", (d: Buffer) => answer(d.toString().trim()));
+    this.children.push(child);
+    return child;
   }
   /** What a GET gives, from this machine or from a namespace; an error's code if it fails. */
   get(url: string, from?: string): Promise<string> {
@@ -118,24 +134,103 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
     await bed.neighbour();
     const { ports } = await bed.serve(web("one", "8080", "127.0.0.1"), 80);
     const answers = { ports, loopback: await bed.get("http://127.0.0.1:8080/"), lan: await bed.get("http://198.51.100.1:8080/") };
-    const listener = await import("node:http").then((http) => new Promise<import("node:http").Server>((resolve) => { const s = http.createServer().listen(9000, "0.0.0.0", () => resolve(s)); }));
+    const listener = createServer();
+    await new Promise<void>((resolve) => listener.listen(9000, "0.0.0.0", () => resolve()));
     const refused = await bed.networks.attach(web("two", "9000")).then(() => "attached", (e: unknown) => (e as Error).message);
     const ours = await bed.networks.attach(web("three", "8080")).then(() => "attached", (e: unknown) => (e as Error).message);
     const picks = await bed.networks.attach(web("four", "9000-9001"));
     listener.close();
     return { ...answers, refused, ours, picked: picks.ports[0]?.hostPort, left: (await bed.namespaces.list()).length };
   },
-  /** A container's packets to a neighbour machine carry this machine's address; loopback stays closed to containers. */
+  /** A container's packets to a neighbour machine carry this machine's address; this machine's loopback is closed to containers. */
   async outbound(bed) {
     const neighbour = await bed.neighbour();
-    await bed.serve({ ...containerNamed("far"), id: neighbour as Container["id"], hostConfig: { NetworkMode: "none" } }, 80).catch(() => undefined);
+    await bed.listen(neighbour, "neighbour", [80]);
     const one = containerNamed("one");
     await bed.serve(one, 80);
-    const secret = await import("node:http").then((http) => new Promise<import("node:http").Server>((resolve) => { const s = http.createServer((_q, r) => r.end("secret")).listen(7000, "127.0.0.1", () => resolve(s)); }));
-    const masqueraded = await bed.get("http://198.51.100.2/", one.id);
-    await tools(bed, one.id, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet; echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet");
+    const secret = createServer((_request, response) => response.end("secret"));
+    await new Promise<void>((resolve) => secret.listen(7000, "127.0.0.1", () => resolve()));
+    const outside = await bed.get("http://198.51.100.2/", one.id);
+    // A container that may administer its namespace sends 127.0.0.1 out by its interface.
+    const bend = "ip route del table local 127.0.0.0/8 dev lo; ip route del table local 127.0.0.1 dev lo; ip route add 127.0.0.1 via 172.17.0.1 src 172.17.0.2; echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet";
+    await tools(bed, one.id, "sh", "-c", bend);
+    const way = await tools(bed, one.id, "ip", "route", "get", "127.0.0.1");
+    const loopback = await bed.get("http://127.0.0.1:7000/", one.id);
     secret.close();
-    return { masqueraded };
+    return { outside, way, loopback };
+  },
+  /** Networks of a user's own: several interfaces, live connect and disconnect, internal ones, removal. */
+  async networks(bed) {
+    const neighbour = await bed.neighbour();
+    await bed.listen(neighbour, "neighbour", [80]);
+    const own = await bed.networks.create({ name: "own", ipam: [{ subnet: "10.9.0.0/24" }] });
+    const closed = await bed.networks.create({ name: "closed", internal: true, ipam: [{ subnet: "10.10.0.0/24" }] });
+    const one = { ...containerNamed("one", { hostConfig: { NetworkMode: "own" } }), networks: { own: { IPAMConfig: { IPv4Address: "10.9.0.77" } }, closed: {} } };
+    const two = containerNamed("two", { hostConfig: { NetworkMode: "closed" } });
+    const first = await bed.serve(one, 80), second = await bed.serve(two, 80);
+    const result = {
+      endpoints: first.endpoints.map((e) => [e.interfaceName, e.ipv4, e.gateway]), alone: second.endpoints.map((e) => [e.interfaceName, e.ipv4, e.gateway]),
+      across: await bed.get("http://10.10.0.2/", two.id), out: await bed.get("http://198.51.100.2/", one.id), shut: await bed.get("http://198.51.100.2/", two.id),
+      bridges: (await bed.interfaces()).filter((n) => n.startsWith("br-")).sort(), ids: [own, closed].map((n) => `br-${n.id.slice(0, 12)}`).sort(),
+    };
+    await bed.networks.connect("bridge", "two", {});
+    const joined = await bed.get("http://198.51.100.2/", two.id);
+    await bed.networks.disconnect("closed", "two", false);
+    const left = await bed.get("http://10.10.0.2/", two.id);
+    await bed.networks.disconnect("own", "one", false);
+    const active = await bed.networks.remove("closed").then(() => "removed", (e: unknown) => (e as Error).message);
+    await bed.networks.remove("own");
+    return { ...result, joined, left, active, after: (await bed.interfaces()).filter((n) => n.startsWith("br-")).length, events: bed.parts.emitted };
+  },
+  /** The daemon dies and comes again: what runs stays reachable, what is gone leaves nothing. */
+  async recovery(bed) {
+    const one = web("one", "8080"), two = web("two", "8081");
+    await bed.serve(one, 80);
+    await bed.serve(two, 80);
+    const before = await bed.interfaces();
+    await output("nft", ["flush", "ruleset"]);
+    const again = new Networks({ ...bed.parts, driver: bed.makeDriver() });
+    await again.ensureDefaults();
+    await again.recover([one]);
+    const links = new Links();
+    const port = bed.parts.store.endpoints({ container: one.id })[0]?.hostInterface ?? "";
+    // The bridge was lost as well, and comes back with everything that was on it.
+    links.remove("strata0");
+    links.close();
+    await again.recover([one]);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    return {
+      before: before.length, after: await bed.interfaces(), port, one: await bed.get("http://127.0.0.1:8080/"), two: await bed.get("http://127.0.0.1:8081/"),
+      namespaces: (await bed.namespaces.list()).length, endpoints: bed.parts.store.endpoints({}).length,
+    };
+  },
+  /** Another program's FORWARD chain drops everything. */
+  async foreign(bed) {
+    const neighbour = await bed.neighbour();
+    await bed.listen(neighbour, "neighbour", [80]);
+    const iptables = (...args: string[]): Promise<string> => output("iptables", args);
+    await iptables("-P", "FORWARD", "DROP");
+    await bed.networks.create({ name: "own", ipam: [{ subnet: "10.9.0.0/24" }] });
+    const one = web("one", "8080", "", "own");
+    await bed.serve(one, 80);
+    const result = { out: await bed.get("http://198.51.100.2/", one.id), in: await bed.get("http://198.51.100.1:8080/", neighbour), unpublished: await bed.get("http://10.9.0.2/", neighbour) };
+    await bed.networks.release(one);
+    await bed.networks.remove("own");
+    return { ...result, left: await iptables("-S", "FORWARD") };
+  },
+  /** UDP, with a client that was there before the port. */
+  async datagrams(bed) {
+    const one = containerNamed("one", { hostConfig: { PortBindings: { "53/udp": [{ HostPort: "5300" }] } } });
+    const neighbour = await bed.neighbour();
+    const answers: string[] = [];
+    const client = bed.datagrams(neighbour, "198.51.100.1", 5300, (text) => answers.push(text));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    bed.parts.containers.update(one);
+    await bed.networks.attach(one);
+    await bed.program(one.id, `const s=require("dgram").createSocket("udp4");s.on("message",(m,r)=>s.send("one",r.port,r.address));s.bind(53,()=>console.log("up"))`);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    client.kill("SIGKILL");
+    return { answered: answers.length > 0, first: answers[0] };
   },
 };
 
