@@ -57,8 +57,10 @@ export class Endpoints {
         this.parts.store.addEndpoint(endpoint);
         return endpoint;
       } catch (e) {
-        // Somebody has the address: choose again, unless it is the one asked for.
-        if (!(e instanceof AlreadyExists) || spec.IPAMConfig?.IPv4Address || spec.IPAMConfig?.IPv6Address) throw e;
+        // Somebody took the address meanwhile: choose again. Nothing else is mended by that.
+        const now = this.parts.store.endpoints({ network: network.id });
+        const lost = now.some((o) => o.container !== container.id && ((v4 !== undefined && o.ipv4 === v4.address) || (v6 !== undefined && o.ipv6 === v6.address)));
+        if (!(e instanceof AlreadyExists) || !lost || now.some((o) => o.container === container.id)) throw e;
       }
     }
   }

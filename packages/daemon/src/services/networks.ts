@@ -1,5 +1,5 @@
 import {
-  Conflict, InvalidArgument, NotFound, PermissionDenied, systemClock,
+  Conflict, NotFound, PermissionDenied, systemClock,
   type Clock, type Container, type Endpoint, type EndpointSpec, type Network, type PortBinding,
 } from "../core/index.js";
 import { booleanFilter, labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
@@ -31,7 +31,7 @@ export class Networks implements NetworkService, ContainerNetworking {
 
   create(spec: NetworkSpec): Promise<Network> { return this.maker.make(spec); }
 
-  inspect(name: string): NetworkView { return this.view(this.find(name)); }
+  inspect(name: string): NetworkView { return this.view(this.parts.store.get(name)); }
 
   list(filters: Filters): NetworkView[] {
     rejectUnknown(filters, ["dangling", "driver", "id", "label", "name", "scope", "type"]);
@@ -44,7 +44,7 @@ export class Networks implements NetworkService, ContainerNetworking {
   }
 
   async remove(name: string): Promise<void> {
-    const network = this.find(name);
+    const network = this.parts.store.get(name);
     if (PREDEFINED.has(network.name)) throw new PermissionDenied(`${network.name} is a pre-defined network and cannot be removed`);
     const active = this.view(network).endpoints;
     if (active.length > 0) {
@@ -60,7 +60,7 @@ export class Networks implements NetworkService, ContainerNetworking {
   }
 
   async connect(name: string, container: string, spec: EndpointSpec): Promise<void> {
-    const network = this.find(name), target = this.container(container);
+    const network = this.parts.store.get(name), target = this.container(container);
     const mode = modeOf(target);
     if (mode.kind === "host" || network.driver === "host") throw new PermissionDenied("container cannot be disconnected from host network or connected to host network");
     if (mode.kind === "none" || network.driver === "null") throw new PermissionDenied("container cannot be connected to multiple networks with one of the networks in private (none) mode");
@@ -80,7 +80,7 @@ export class Networks implements NetworkService, ContainerNetworking {
   }
 
   async disconnect(name: string, container: string, force: boolean): Promise<void> {
-    const network = this.find(name);
+    const network = this.parts.store.get(name);
     if (network.driver === "host") throw new PermissionDenied("container cannot be disconnected from host network or connected to host network");
     const target = force ? this.containerIfAny(container) : this.container(container);
     const id = target?.id ?? container;
@@ -112,18 +112,6 @@ export class Networks implements NetworkService, ContainerNetworking {
   files(container: Container): Promise<{ hosts: string; hostname: string; resolvConf: string }> { return this.attached.files(container); }
   recover(running: readonly Container[]): Promise<void> { return this.attached.recover(running); }
 
-  /** By name, ID, or an ID prefix that fits one network only. */
-  private find(name: string): Network {
-    try {
-      return this.parts.store.get(name);
-    } catch (e) {
-      if (!(e instanceof NotFound)) throw e;
-      const found = [...this.parts.store.list()].filter((n) => name !== "" && n.id.startsWith(name));
-      if (found.length > 1) throw new InvalidArgument(`network ${name} is ambiguous (${found.length} matches found based on ID prefix)`, { cause: e });
-      if (found[0]) return found[0];
-      throw new NotFound(`network ${name} not found`, { cause: e });
-    }
-  }
   private view(network: Network): NetworkView {
     return { network, endpoints: this.parts.store.endpoints({ network: network.id }).map((e) => ({ ...e, containerName: this.containerIfAny(e.container)?.name ?? "" })) };
   }

@@ -92,10 +92,14 @@ export function renderIptables(family: Family, bridges: readonly BridgeRules[], 
       ]),
     ],
     filter: [
-      ":STRATA-FORWARD - [0:0]",
+      ":STRATA-FORWARD - [0:0]", ":STRATA-APART - [0:0]",
       ...ours.filter((b) => b.internal).flatMap((b) => [
         `-A STRATA-FORWARD -i ${b.bridge} ! -o ${b.bridge} -j DROP`, `-A STRATA-FORWARD -o ${b.bridge} ! -i ${b.bridge} -j DROP`,
       ]),
+      // Networks keep apart, but a port that is published is for everybody.
+      ...ours.map((b) => `-A STRATA-FORWARD -i ${b.bridge} ! -o ${b.bridge} -j STRATA-APART`),
+      "-A STRATA-APART -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN", "-A STRATA-APART -m conntrack --ctstate DNAT -j RETURN",
+      ...ours.map((b) => `-A STRATA-APART -o ${b.bridge} -j DROP`),
     ],
   };
   return Object.entries(tables).map(([table, lines]) => `*${table}\n${lines.join("\n")}\nCOMMIT\n`).join("");

@@ -18,7 +18,7 @@ export class MachineFirewall implements Firewall {
     this.foreign = new Foreign(run, logger);
   }
 
-  get name(): string { return "nftables or iptables"; }
+  readonly name = "nftables or iptables";
 
   async ensure(rules: BridgeRules): Promise<void> {
     const first = this.chosen === undefined;
@@ -55,9 +55,10 @@ export class MachineFirewall implements Firewall {
         await firewall.ensure(rules);
         return firewall;
       } catch (e) {
-        this.logger.warn({ firewall: firewall.name, reason: messageOf(e) }, "firewall does not work here");
+        this.logger.info({ firewall: firewall.name, reason: messageOf(e) }, "firewall does not work here");
       }
     }
+    this.logger.warn({}, "neither nft nor iptables works: ports cannot be published and containers do not reach other machines");
     return noFirewall;
   }
 }

@@ -127,6 +127,7 @@ export class NftFirewall implements Firewall {
  * publish: the host's address and port, or the port on every local address, give the container's.
  * postrouting: loopback sources, and containers that reached their neighbour by a published port, take the bridge's
  * address, so that answers come back this way; what leaves our bridges takes the address of its way out.
+ * forward: what a bridge lets in from, and out to, other interfaces.
  */
 function tableOf(family: Ip): string {
   const address = family === "ip" ? "ipv4_addr" : "ipv6_addr", loopback = family === "ip" ? "127.0.0.0/8" : "::1";
@@ -176,7 +177,8 @@ function elementsOf(rules: BridgeRules, family: Ip): string[] {
   return [
     `bridges { "${bridge}" }`, `subnets { ${subnets} }`,
     ...(rules.masquerade && !rules.internal ? [`masqueraded { ${subnets} }`] : []),
-    ...(rules.internal ? [`inward { "${bridge}" : jump ${name.in} }`, `outward { "${bridge}" : jump ${name.out} }`] : []),
+    `inward { "${bridge}" : jump ${name.in} }`,
+    ...(rules.internal ? [`outward { "${bridge}" : jump ${name.out} }`] : []),
   ].map((element) => `element ${family} ${TABLE} ${element}`);
 }
 
@@ -185,10 +187,11 @@ function addBridge(rules: BridgeRules): string {
   return familiesOf(rules).flatMap((f) => {
     const t = `${f} ${TABLE}`;
     return [
-      ...(rules.internal ? [
-        `add chain ${t} ${name.in}`, `add rule ${t} ${name.in} iifname != "${bridge}" drop`,
-        `add chain ${t} ${name.out}`, `add rule ${t} ${name.out} oifname != "${bridge}" drop`,
-      ] : []),
+      `add chain ${t} ${name.in}`,
+      ...(rules.internal
+        ? [`add rule ${t} ${name.in} iifname != "${bridge}" drop`, `add chain ${t} ${name.out}`, `add rule ${t} ${name.out} oifname != "${bridge}" drop`]
+        // Networks keep apart, but a port that is published is for everybody.
+        : [`ct state established,related return`, `ct status dnat return`, `iifname != "${bridge}" iifname @bridges drop`].map((rule) => `add rule ${t} ${name.in} ${rule}`)),
       ...elementsOf(rules, f).map((e) => `add ${e}`),
     ];
   }).map((line) => `${line}\n`).join("");
@@ -197,7 +200,7 @@ function removeBridge(rules: BridgeRules): string {
   const name = chains(rules.bridge);
   return familiesOf(rules).flatMap((f) => [
     ...elementsOf(rules, f).map((e) => `delete ${e}`),
-    ...(rules.internal ? [name.in, name.out].flatMap((c) => [`flush chain ${f} ${TABLE} ${c}`, `delete chain ${f} ${TABLE} ${c}`]) : []),
+    ...[name.in, ...(rules.internal ? [name.out] : [])].flatMap((c) => [`flush chain ${f} ${TABLE} ${c}`, `delete chain ${f} ${TABLE} ${c}`]),
   ]).map((line) => `${line}\n`).join("");
 }
 

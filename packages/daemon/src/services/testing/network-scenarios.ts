@@ -3,7 +3,7 @@
  * that the machine is untouched. Prints one JSON value, or fails with the reason.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { BridgeDriver } from "../../drivers/network/bridge.js";
@@ -15,7 +15,7 @@ import { NetworkThread } from "../../kernel/network-thread.js";
 import { Networks } from "../networks.js";
 import { containerNamed, memoryParts } from "./memory-networks.js";
 
-const [name = "", dir = ""] = process.argv.slice(2);
+const [name = "", dir = "", without = ""] = process.argv.slice(2);
 const complaints: string[] = [];
 const note = (level: string) => (context: object, message: string): void => { complaints.push(`${level} ${message} ${JSON.stringify(context)}`); };
 const logger: Logger = { debug() {}, info() {}, warn: note("warn"), error: note("error") };
@@ -168,9 +168,12 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
     const one = { ...containerNamed("one", { hostConfig: { NetworkMode: "own" } }), networks: { own: { IPAMConfig: { IPv4Address: "10.9.0.77" } }, closed: {} } };
     const two = containerNamed("two", { hostConfig: { NetworkMode: "closed" } });
     const first = await bed.serve(one, 80), second = await bed.serve(two, 80);
+    const third = web("three", "8080");
+    await bed.serve(third, 80);
     const result = {
       endpoints: first.endpoints.map((e) => [e.interfaceName, e.ipv4, e.gateway]), alone: second.endpoints.map((e) => [e.interfaceName, e.ipv4, e.gateway]),
       across: await bed.get("http://10.10.0.2/", two.id), out: await bed.get("http://198.51.100.2/", one.id), shut: await bed.get("http://198.51.100.2/", two.id),
+      apart: [await bed.get("http://10.9.0.77/", third.id), await bed.get("http://172.17.0.2/", one.id), await bed.get("http://10.9.0.1:8080/", one.id)],
       bridges: (await bed.interfaces()).filter((n) => n.startsWith("br-")).sort(), ids: [own, closed].map((n) => `br-${n.id.slice(0, 12)}`).sort(),
     };
     await bed.networks.connect("bridge", "two", {});
@@ -234,9 +237,22 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
   },
 };
 
+/** Leaves a program off the path, as on a machine that does not have it. */
+function hide(program: string): void {
+  const bin = join(dir, "bin");
+  mkdirSync(bin);
+  for (const folder of new Set(`${process.env["PATH"]}:/usr/sbin:/sbin`.split(":"))) {
+    for (const file of existsSync(folder) ? readdirSync(folder) : []) {
+      if (file !== program && !existsSync(join(bin, file))) symlinkSync(join(folder, file), join(bin, file));
+    }
+  }
+  process.env["PATH"] = bin;
+}
+
 async function main(): Promise<void> {
   const scenario = scenarios[name];
   if (!scenario) throw new Error(`no scenario ${name}`);
+  if (without !== "") hide(without);
   const bed = new Bed();
   try {
     await bed.start();

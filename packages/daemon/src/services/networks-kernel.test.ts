@@ -1,0 +1,90 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** Why real networking cannot be tried here. */
+function missing(): string | undefined {
+  if (process.getuid?.() !== 0) return "needs root";
+  const works = (program: string, ...args: string[]): boolean => spawnSync(program, args, { stdio: "ignore" }).status === 0;
+  if (!works("unshare", "--net", "--mount", "true")) return "this machine does not allow network namespaces";
+  if (!works("nsenter", "--version")) return "no nsenter on this machine";
+  return works("unshare", "--net", "nft", "list", "tables") || works("unshare", "--net", "iptables", "-S") ? undefined : "neither nft nor iptables works here";
+}
+const without = missing();
+const has = (program: string): boolean => spawnSync(program, ["--version"], { stdio: "ignore" }).error === undefined;
+const it = (name: string, work: () => void, needs: readonly string[] = []): void => {
+  const reason = without ?? needs.filter((p) => !has(p)).map((p) => `no ${p} on this machine`)[0];
+  if (reason === undefined) test(name, work);
+  else test.skip(`${name} (skipped: ${reason})`, work);
+};
+
+/** Runs a scenario in namespaces of its own; what it says. `hidden`: a program that this machine shall not have. */
+function scenario(name: string, hidden = ""): Record<string, unknown> {
+  const dir = mkdtempSync(join(tmpdir(), "strata-net-"));
+  try {
+    const { status, stdout, stderr } = spawnSync("unshare", ["--net", "--mount", process.execPath, join(__dirname, "testing/network-scenarios.js"), name, dir, hidden], { encoding: "utf8", timeout: 50_000 });
+    if (status !== 0) throw new Error(`scenario ${name} failed (${status}):\n${stderr}`);
+    const { value, complaints } = JSON.parse(stdout) as { value: Record<string, unknown>; complaints: string[] };
+    expect(complaints).toEqual([]);
+    return value;
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+it("a container has an address, a route and neighbours", () => {
+  const seen = scenario("bridge");
+  expect(seen["endpoint"]).toEqual({ ipv4: "172.17.0.2", gateway: "172.17.0.1", mac: "02:42:ac:11:00:02", name: "eth0" });
+  expect(seen["fromHost"]).toBe("one saw ::ffff:172.17.0.1");
+  expect(seen["fromTwo"]).toBe("one saw ::ffff:172.17.0.3");
+  expect(seen["gateway"]).toBe("ECONNREFUSED");
+  expect(seen["routes"]).toMatch(/eth0\s+00000000\s+010011AC/);
+  expect(String(seen["ipv6"])).toMatch(/^0{31}1 \S+ \S+ \S+ \S+ +lo$/);
+  expect(seen["forward"]).toBe("1");
+  expect((seen["interfaces"] as string[]).filter((n) => n.startsWith("veth"))).toHaveLength(2);
+});
+
+const published = {
+  loopback: expect.stringContaining("one saw"), lanAddress: expect.stringContaining("one saw"), neighbour: "one saw ::ffff:198.51.100.2", otherContainer: expect.stringContaining("one saw"),
+  itself: expect.stringContaining("one saw"), lanFromContainer: expect.stringContaining("one saw"), direct: expect.stringContaining("one saw"), after: "ECONNREFUSED",
+};
+it("a published port answers everywhere, until it is released", () => expect(scenario("published")).toMatchObject(published), ["nft"]);
+it("also by iptables, where there is no nft", () => expect(scenario("published", "nft")).toMatchObject(published), ["iptables"]);
+
+it("one host address is one host address; taken ports are refused", () => {
+  const seen = scenario("addressed");
+  expect(seen).toMatchObject({ loopback: expect.stringContaining("one saw"), lan: "ECONNREFUSED", picked: 9001, left: 3 });
+  expect(seen["refused"]).toMatch(/endpoint two \(\S+\): Bind for 0\.0\.0\.0:9000 failed: port is already allocated$/);
+  expect(seen["ours"]).toMatch(/endpoint three \(\S+\): Bind for 0\.0\.0\.0:8080 failed: port is already allocated$/);
+});
+
+it("a container reaches other machines, and not this one's loopback", () => {
+  const seen = scenario("outbound");
+  expect(seen["outside"]).toBe("neighbour saw ::ffff:198.51.100.1");
+  expect(seen["way"]).toMatch(/^127\.0\.0\.1 via 172\.17\.0\.1 dev eth0/);
+  expect(seen["loopback"]).toBe("TIMEOUT");
+}, ["ip"]);
+
+const networks = {
+  endpoints: [["eth0", "10.9.0.77", "10.9.0.1"], ["eth1", "10.10.0.2", null]], alone: [["eth0", "10.10.0.3", null]],
+  across: "one saw ::ffff:10.10.0.3", out: "neighbour saw ::ffff:198.51.100.1", shut: "ENETUNREACH", apart: ["TIMEOUT", "TIMEOUT", expect.stringContaining("three saw")],
+  joined: "neighbour saw ::ffff:198.51.100.1", left: "TIMEOUT", active: expect.stringContaining("has active endpoints"), after: 1,
+};
+it("networks keep apart, and are joined and left while the container runs", () => {
+  const seen = scenario("networks");
+  expect(seen).toMatchObject(networks);
+  expect(seen["bridges"]).toEqual(seen["ids"]);
+}, ["nft"]);
+it("also by iptables", () => expect(scenario("networks", "nft")).toMatchObject(networks), ["iptables"]);
+
+it("a new daemon finds what runs and drops what does not", () => {
+  const seen = scenario("recovery");
+  expect(seen).toMatchObject({ before: 4, after: ["lo", "strata0", seen["port"]], one: expect.stringContaining("one saw"), two: "ECONNREFUSED", namespaces: 1, endpoints: 1 });
+}, ["nft"]);
+
+it("our bridges pass a FORWARD chain that drops", () => {
+  expect(scenario("foreign")).toEqual({ out: "neighbour saw ::ffff:198.51.100.1", in: "one saw ::ffff:198.51.100.2", unpublished: "TIMEOUT", left: "-P FORWARD DROP" });
+}, ["nft", "iptables"]);
+
+it("UDP clients that were early reach a port once it is published", () => expect(scenario("datagrams")).toEqual({ answered: true, first: "one" }));

@@ -1,0 +1,100 @@
+import { errnoOf, InvalidArgument, NotFound, type EventBus, type Logger, type Volume, type VolumeSpec, type VolumeStore } from "../core/index.js";
+import { booleanFilter, labelsMatch, rejectUnknown } from "./filter-match.js";
+import type { Filters, VolumeService, VolumeView } from "./types.js";
+
+export interface VolumesOptions {
+  readonly store: VolumeStore;
+  readonly events: EventBus;
+  readonly logger: Logger;
+}
+
+/** Volumes for users. Containers hold and mount them through the store. */
+export class Volumes implements VolumeService {
+  private readonly store: VolumeStore;
+  private readonly events: EventBus;
+  private readonly logger: Logger;
+
+  constructor(options: VolumesOptions) {
+    this.store = options.store;
+    this.events = options.events;
+    this.logger = options.logger;
+  }
+
+  async create(spec: VolumeSpec): Promise<Volume> {
+    const known = spec.name !== undefined && spec.name !== "" && this.exists(spec.name);
+    const volume = await this.store.create(spec);
+    if (!known) this.emit("create", volume);
+    return volume;
+  }
+
+  inspect(name: string): VolumeView {
+    for (const { refs, ...volume } of this.store.list()) if (volume.name === name) return { ...volume, refs: refs.length };
+    throw new NotFound(`get ${name}: no such volume`);
+  }
+
+  list(filters: Filters): VolumeView[] {
+    rejectUnknown(filters, ["dangling", "driver", "label", "name"]);
+    const dangling = booleanFilter(filters, "dangling");
+    const any = (key: string, match: (value: string) => boolean): boolean => !filters.has(key) || (filters.get(key) ?? []).some(match);
+    return [...this.store.list()].filter((v) =>
+      any("name", (value) => v.name.includes(value)) && any("driver", (value) => v.driver === value) && labelsMatch(filters, v.labels) &&
+      (dangling === undefined || dangling === (v.refs.length === 0)),
+    ).map(({ refs, ...volume }) => ({ ...volume, refs: refs.length }));
+  }
+
+  /** `force`: an absent volume is removed already. */
+  async remove(name: string, force: boolean): Promise<void> {
+    let volume: Volume;
+    try {
+      volume = this.store.get(name);
+    } catch (e) {
+      if (force && e instanceof NotFound) return;
+      throw e;
+    }
+    await this.store.remove(name);
+    this.emit("destroy", volume);
+  }
+
+  /** Removes what no container uses: anonymous volumes, with the filter `all` named ones too. */
+  async prune(filters: Filters): Promise<{ removed: string[]; bytes: number }> {
+    rejectUnknown(filters, ["all", "label", "label!"]);
+    const all = booleanFilter(filters, "all") ?? false;
+    const removed: string[] = [];
+    let bytes = 0;
+    for (const volume of this.list(new Map())) {
+      if (volume.refs > 0 || !(all || volume.anonymous) || !labelsMatch(filters, volume.labels)) continue;
+      const size = await this.sizeOf(volume.name);
+      try {
+        await this.remove(volume.name, true);
+      } catch (e) {
+        this.logger.warn({ err: e, volume: volume.name }, "volume is kept"); // a container took it meanwhile
+        continue;
+      }
+      removed.push(volume.name);
+      bytes += size;
+    }
+    this.events.emit({ type: "volume", action: "prune", id: "", attributes: { reclaimed: String(bytes) } });
+    return { removed, bytes };
+  }
+
+  private async sizeOf(name: string): Promise<number> {
+    try {
+      return await this.store.usage(name);
+    } catch (e) {
+      if (e instanceof NotFound || errnoOf(e) === "ENOENT") return 0;
+      throw e;
+    }
+  }
+  private exists(name: string): boolean {
+    try {
+      this.store.get(name);
+      return true;
+    } catch (e) {
+      if (e instanceof NotFound || e instanceof InvalidArgument) return false;
+      throw e;
+    }
+  }
+  private emit(action: "create" | "destroy", volume: Volume): void {
+    this.events.emit({ type: "volume", action, id: volume.name, attributes: { driver: volume.driver } });
+  }
+}
