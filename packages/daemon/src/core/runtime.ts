@@ -17,6 +17,7 @@ export interface RuntimeState {
 /** A record that a container or exec wrote. */
 export interface Output {
   readonly stream: "stdout" | "stderr";
+  /** The bytes as written, newline included: records of a stream concatenated are what the process wrote. */
   readonly data: Buffer;
   /** RFC 3339 with nanoseconds. */
   readonly time: string;
@@ -27,12 +28,16 @@ export interface Output {
 /** The streams of a container or exec, for as long as it lives. They outlive the daemon. */
 export interface Process {
   readonly pid: number;
-  /** Ends when the process and its monitor are gone and all output was read. One reader; pausing it pushes back. */
+  /**
+   * Ends when the process and its monitor are gone and all output was read. One reader; pausing it pushes back.
+   * Throws when the monitor died before the process: output may be missing.
+   */
   readonly output: AsyncIterable<readonly Output[]> & { pause(): void; resume(): void };
   /** Writes to stdin; resolves when taken. */
   write(data: Uint8Array): Promise<void>;
   closeStdin(): void;
   resize(height: number, width: number): Promise<void>;
+  /** Rejects when an exec did not come to run; the message is the runtime's. */
   readonly exit: Promise<Exit>;
 }
 export interface ProcessIo {
@@ -40,6 +45,8 @@ export interface ProcessIo {
   readonly stdin: boolean;
   /** Close stdin when the first attached client leaves. */
   readonly stdinOnce: boolean;
+  /** Nobody will read the output (a detached exec): it goes to /dev/null and the process outlives the daemon. */
+  readonly discard?: boolean;
 }
 
 /** The OCI runtime behind its monitor: one method per verb. `bundle` holds config.json (runtime-spec). */
@@ -63,6 +70,8 @@ export interface Runtime {
 /** Where the output of a container is kept. */
 export interface LogDriver {
   readonly name: string;
+  /** InvalidArgument for an option that the driver does not know or that is malformed. */
+  check(options: Readonly<Record<string, string>>): void;
   /** Opens the log of a container for writing. */
   open(file: string, options: Readonly<Record<string, string>>): Promise<LogWriter>;
   /** Reads it; with `follow` goes on until `signal` aborts or the writer closes. */

@@ -84,6 +84,8 @@ const c = {
   bind: lib.func("int bind(int fd, const uint8_t *address, unsigned int size)"),
   recv: lib.func("long recv(int fd, _Out_ uint8_t *data, size_t n, int flags)"),
   openat2: lib.func("syscall", "long", ["long", "int", "const char *", "const uint64_t *", "size_t"]),
+  pidfdOpen: lib.func("syscall", "long", ["long", "int", "uint"]),
+  pidfdSendSignal: lib.func("syscall", "long", ["long", "int", "int", "void *", "uint"]),
   fsopen: lib.func("syscall", "long", ["long", "str", "uint"]),
   fsconfig: lib.func("syscall", "long", ["long", "int", "uint", "str", "str", "int"]),
   fsmount: lib.func("syscall", "long", ["long", "int", "uint", "uint"]),
@@ -296,6 +298,15 @@ export function tryBind(address: Uint8Array, type: number, protocol: number): vo
 }
 export const SHUT_RD = 0, SHUT_WR = 1;
 export function shutdown(fd: number, how: number): void { check(c.shutdown(fd, how), "shutdown"); }
+
+/** A descriptor that stands for the process, also once its number is used again. Linux 5.3. */
+export function pidfdOpen(pid: number): number { return check(Number(c.pidfdOpen(434, pid, 0)), "pidfd_open"); }
+/** False when the process is gone. */
+export function pidfdSendSignal(fd: number, signal: number): boolean {
+  if (c.pidfdSendSignal(424, fd, signal, null, 0) >= 0) return true;
+  if (koffi.errno() === constants.errno.ESRCH) return false;
+  return fail("pidfd_send_signal");
+}
 
 // fsopen(2) and its kin (Linux 5.2; `lowerdir+` of overlayfs 6.5).
 const FSCONFIG_SET_FLAG = 0, FSCONFIG_SET_STRING = 1, FSCONFIG_CMD_CREATE = 6;

@@ -1,0 +1,112 @@
+import { closeSync, constants, existsSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Exit, type Process, errnoOf } from "../../core/index.js";
+import { pidfdOpen, pidfdSendSignal } from "../../kernel/libc.js";
+import { AttachSocket } from "./attach-socket.js";
+import type { LogPipe } from "./log-pipe.js";
+
+/** Between two sizes: conmon 2.1 reads only the first of two lines that come at once. */
+const RESIZE_GAP_MS = 10;
+
+export interface MonitoredOptions {
+  readonly pid: number;
+  /** Where conmon made `attach` and `ctl`. */
+  readonly bundle: string;
+  readonly pipe: LogPipe | null;
+  readonly tty: boolean;
+  readonly exit: Promise<Exit>;
+}
+
+/** A process under conmon, seen through the files of its bundle. */
+export class MonitoredProcess implements Process {
+  readonly pid: number;
+  readonly exit: Promise<Exit>;
+  readonly output: Process["output"];
+  readonly #stdin: AttachSocket;
+  #pidfd = -1;
+  #size: string | null = null;
+  #resizing: Promise<void> | null = null;
+
+  constructor(private readonly options: MonitoredOptions, output: Process["output"]) {
+    this.pid = options.pid;
+    this.exit = options.exit;
+    this.output = output;
+    this.#stdin = new AttachSocket(join(options.bundle, "attach"));
+    try {
+      if (this.pid > 0) this.#pidfd = pidfdOpen(this.pid);
+    } catch (e) {
+      if (errnoOf(e) !== "ESRCH") throw e;
+    }
+    const free = () => {
+      this.#stdin.destroy();
+      if (this.#pidfd >= 0) closeSync(this.#pidfd);
+      this.#pidfd = -1;
+    };
+    this.exit.then(free, free);
+  }
+
+  write(data: Uint8Array): Promise<void> {
+    return this.#stdin.write(data);
+  }
+
+  /** A terminal has no end of input. */
+  closeStdin(): void {
+    if (!this.options.tty) this.#stdin.close();
+  }
+
+  /** Sizes that come fast are merged: the last one holds. */
+  resize(height: number, width: number): Promise<void> {
+    this.#size = `1 ${height} ${width}\n`;
+    this.#resizing ??= this.#drain().finally(() => { this.#resizing = null; });
+    return this.#resizing;
+  }
+
+  /** False when the process has gone. */
+  signal(signal: number): boolean {
+    return this.#pidfd >= 0 && pidfdSendSignal(this.#pidfd, signal);
+  }
+
+  async #drain(): Promise<void> {
+    for (let first = true; this.#size !== null; first = false) {
+      if (!first) await sleep(RESIZE_GAP_MS);
+      const line = this.#size;
+      this.#size = null;
+      writeControl(this.options.bundle, line);
+      if (this.#size === null) await sleep(RESIZE_GAP_MS);
+    }
+  }
+}
+
+/** Writes to conmon's control FIFO, if conmon is there. */
+function writeControl(bundle: string, line: string): void {
+  const fd = openControl(bundle);
+  if (fd === null) return;
+  try {
+    writeSync(fd, line);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Whether a bundle's conmon lives: it keeps its control FIFO open for reading. */
+export function monitorLives(bundle: string): boolean {
+  const fd = openControl(bundle);
+  if (fd !== null) closeSync(fd);
+  return fd !== null;
+}
+
+function openControl(bundle: string): number | null {
+  try {
+    return openSync(join(bundle, "ctl"), constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch (e) {
+    const code = errnoOf(e);
+    if (code === "ENXIO" || code === "ENOENT") return null;
+    throw e;
+  }
+}
+
+/** conmon leaves this file when the kernel killed a process of the container for want of memory. */
+export function oomKilled(bundle: string): boolean {
+  return existsSync(join(bundle, "oom"));
+}

@@ -1,0 +1,260 @@
+import { constants, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { readFile, rm, unlink, writeFile } from "node:fs/promises";
+import { Socket } from "node:net";
+import { join } from "node:path";
+import { type Exit, type Logger, type Process, type ProcessIo, type Runtime, type RuntimeState, type RuntimeStatus, errnoOf, messageOf, newId } from "../../core/index.js";
+import { run } from "../../kernel/spawn.js";
+import { CgroupWarmer, removeCgroups } from "./cgroups.js";
+import { launchConmon } from "./conmon.js";
+import { DirectExec } from "./direct-exec.js";
+import { ExitWatcher } from "./exit-watcher.js";
+import { Holder } from "./holder.js";
+import { LogPipe, OUTPUT } from "./log-pipe.js";
+import { MonitoredProcess, monitorLives, oomKilled } from "./monitored-process.js";
+import { OutputQueue } from "./output-queue.js";
+import { loggedError } from "./runtime-log.js";
+
+export interface OciRuntimeOptions {
+  /** As in `docker info`: runc, crun, or what `--add-runtime` calls it. */
+  readonly name: string;
+  /** Absolute path of the program. */
+  readonly path: string;
+  readonly conmon: string;
+  /** A directory of this runtime's own below the exec root; survives the daemon, not the machine. */
+  readonly directory: string;
+  readonly logger: Logger;
+}
+
+/** Exit code of a container whose monitor was killed: what killing the container gives. */
+const KILLED = 137;
+
+/**
+ * runc, crun or another program with their command line, behind conmon.
+ *
+ *   <directory>/state/       the runtime's own --root
+ *   <directory>/exits/<id>   exit codes, written by conmon
+ *   <directory>/holders/<id> what keeps a container's output while no daemon runs (holder.ts)
+ *   <directory>/exec/<id>/   one exec each: process.json, pidfile, runtime.log
+ *   <bundle>/                config.json from the caller; out, attach, ctl, winsz, pidfile, runtime.log, oom
+ */
+export class OciRuntime implements Runtime {
+  readonly name: string;
+  readonly path: string;
+  readonly #exits: ExitWatcher;
+  readonly #warmer = new CgroupWarmer();
+  readonly #processes = new Map<string, MonitoredProcess>();
+  readonly #state: string;
+
+  constructor(private readonly options: OciRuntimeOptions) {
+    this.name = options.name;
+    this.path = options.path;
+    this.#state = join(options.directory, "state");
+    for (const part of ["state", "holders", "exec"]) mkdirSync(join(options.directory, part), { recursive: true, mode: 0o700 });
+    this.#exits = new ExitWatcher(join(options.directory, "exits"));
+  }
+
+  async create(id: string, bundle: string, io: ProcessIo): Promise<Process> {
+    this.#warmer.warm();
+    this.#exits.forget(id);
+    const pipe = LogPipe.create(bundle);
+    const log = join(bundle, "runtime.log");
+    const conmon = launchConmon({
+      program: this.options.conmon, runtime: this.path, runtimeArgs: this.#global(log), container: id, unit: id, bundle,
+      pidFile: join(bundle, "pidfile"), log: `k8s-file:${join(bundle, OUTPUT)}`, tty: io.tty, stdin: io.stdin,
+      leaveStdinOpen: io.tty || !io.stdinOnce, exitDir: this.#exits.directory,
+    });
+    const holder = new Holder(join(bundle, OUTPUT), this.#keep(id));
+    try {
+      const pid = await conmon.pid;
+      return this.#watch(id, bundle, io, pipe, pid, () => holder.release());
+    } catch (e) {
+      holder.release();
+      pipe.destroy();
+      await this.delete(id);
+      throw new Error(withoutNoise(messageOf(e)) || loggedError(log) || `${this.name} create failed`, { cause: e });
+    } finally {
+      conmon.close();
+    }
+  }
+
+  /**
+   * A created container waits in its first process, which opens `exec.fifo` in the runtime's state to say that it is
+   * ready; reading that byte is all that the runtime's own start does. Runtimes without the FIFO are asked.
+   */
+  async start(id: string): Promise<void> {
+    const fifo = join(this.#state, id, "exec.fifo");
+    let fd: number;
+    try {
+      fd = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+    } catch (e) {
+      if (errnoOf(e) !== "ENOENT") throw e;
+      await this.#run("start", id);
+      return;
+    }
+    const socket = new Socket({ fd, readable: true, writable: false });
+    const exit = this.#processes.get(id)?.exit;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        socket.once("data", () => resolve());
+        socket.once("error", reject);
+        exit?.then(() => resolve(), () => resolve());
+      });
+    } finally {
+      socket.destroy();
+    }
+    await unlink(fifo).catch(() => undefined);
+  }
+
+  async exec(id: string, process: object, io: ProcessIo): Promise<Process> {
+    this.#warmer.warm();
+    const unit = newId<string>();
+    const directory = join(this.options.directory, "exec", unit);
+    mkdirSync(directory, { mode: 0o700 });
+    const spec = join(directory, "process.json"), pidFile = join(directory, "pidfile"), log = join(directory, "runtime.log");
+    const tidy = () => void rm(directory, { recursive: true, force: true });
+    await writeFile(spec, JSON.stringify(process), { mode: 0o600 });
+    if (!io.tty && io.discard !== true) {
+      const direct = new DirectExec({
+        runtime: this.path, args: [...this.#global(log), "exec", "--process", spec, "--pid-file", pidFile, id], pidFile, log, io,
+      });
+      direct.exit.then(tidy, tidy);
+      return direct;
+    }
+    const pipe = io.discard === true ? null : LogPipe.create(directory);
+    const conmon = launchConmon({
+      program: this.options.conmon, runtime: this.path, runtimeArgs: this.#global(log), container: id, unit, bundle: directory, pidFile,
+      log: pipe === null ? "none:" : `k8s-file:${join(directory, OUTPUT)}`, tty: io.tty, stdin: io.stdin, leaveStdinOpen: io.tty, execSpec: spec,
+    });
+    const output = pipe?.output ?? new OutputQueue();
+    const exit = conmon.exitCode.then((code): Exit => ({ code, oomKilled: false, at: Date.now() })).finally(() => conmon.close());
+    void (pipe?.ended ?? exit).then(() => output.end(), () => output.end());
+    exit.then(tidy, tidy);
+    try {
+      return new MonitoredProcess({ pid: await conmon.pid, bundle: directory, pipe, tty: io.tty, exit }, output);
+    } catch (e) {
+      pipe?.destroy();
+      throw new Error(loggedError(log) ?? withoutNoise(messageOf(e)), { cause: e });
+    }
+  }
+
+  async adopt(id: string, bundle: string, io: ProcessIo): Promise<Process | Exit | undefined> {
+    const recorded = this.#exits.read(id);
+    let pipe: LogPipe;
+    try {
+      pipe = LogPipe.reopen(bundle);
+    } catch (e) {
+      if (errnoOf(e) !== "ENOENT") throw e;
+      return recorded === undefined ? undefined : { ...recorded, oomKilled: oomKilled(bundle) };
+    }
+    if (recorded === undefined && !monitorLives(bundle)) {
+      await this.#destroy(id);
+      Holder.release(this.#keep(id));
+      pipe.destroy();
+      return { ...(this.#exits.read(id) ?? { code: KILLED, at: Date.now() }), oomKilled: oomKilled(bundle) };
+    }
+    const pid = recorded === undefined ? Number.parseInt(await readFile(join(bundle, "pidfile"), "utf8"), 10) : 0;
+    return this.#watch(id, bundle, io, pipe, pid, () => Holder.release(this.#keep(id)));
+  }
+
+  async kill(id: string, signal: number, all = false): Promise<void> {
+    const process = this.#processes.get(id);
+    if (all || process === undefined) await this.#run("kill", ...(all ? ["--all"] : []), id, String(signal));
+    else process.signal(signal);
+  }
+
+  async pause(id: string, paused: boolean): Promise<void> {
+    await this.#run(paused ? "pause" : "resume", id);
+  }
+
+  async update(id: string, resources: object): Promise<void> {
+    await run(this.path, [...this.#global(), "update", "--resources", "-", id], { input: JSON.stringify(resources) });
+  }
+
+  async state(id: string): Promise<RuntimeState | undefined> {
+    if (!existsSync(join(this.#state, id))) return undefined;
+    const { stdout } = await this.#run("state", id);
+    const { status, pid } = JSON.parse(stdout) as { status: RuntimeStatus; pid: number };
+    return { id, status, pid };
+  }
+
+  async delete(id: string): Promise<void> {
+    const alive = this.#processes.has(id);
+    const cgroups = alive ? null : this.#cgroupsOfStopped(id);
+    if (cgroups !== null && (await removeCgroups(cgroups))) await rm(join(this.#state, id), { recursive: true, force: true });
+    else await this.#destroy(id);
+    if (!alive) Holder.release(this.#keep(id));
+    this.#exits.forget(id);
+  }
+
+  /** Stops watching; containers go on. */
+  close(): void {
+    this.#exits.close();
+  }
+
+  #watch(id: string, bundle: string, io: ProcessIo, pipe: LogPipe, pid: number, release: () => void): MonitoredProcess {
+    const exit = this.#exitOf(id, bundle, pipe);
+    const process = new MonitoredProcess({ pid, bundle, pipe, tty: io.tty, exit }, pipe.output);
+    this.#processes.set(id, process);
+    const gone = () => { if (this.#processes.get(id) === process) this.#processes.delete(id); };
+    exit.then(gone, gone);
+    void pipe.ended.then(() => {
+      release();
+      pipe.output.end();
+    });
+    return process;
+  }
+
+  /** conmon records the exit before it closes the output. Output that ends without a record means that conmon died. */
+  async #exitOf(id: string, bundle: string, pipe: LogPipe): Promise<Exit> {
+    const lost = pipe.ended.then(async () => {
+      const recorded = this.#exits.read(id);
+      if (recorded !== undefined) return recorded;
+      this.options.logger.error({ container: id }, "the monitor of a container died; killing the container");
+      await this.#destroy(id);
+      return { code: KILLED, at: Date.now() };
+    });
+    const { code, at } = await Promise.race([this.#exits.wait(id), lost]);
+    return { code, at, oomKilled: oomKilled(bundle) };
+  }
+
+  /** The cgroups of a container that has ended, as runc's state names them; null when only the runtime can tell. */
+  #cgroupsOfStopped(id: string): string[] | null {
+    try {
+      const state = JSON.parse(readFileSync(join(this.#state, id, "state.json"), "utf8")) as { cgroup_paths?: Record<string, string>; init_process_pid?: number };
+      if (state.cgroup_paths === undefined || state.init_process_pid === undefined) return null;
+      if (this.#exits.read(id) === undefined) return null;
+      return Object.values(state.cgroup_paths);
+    } catch {
+      return null;
+    }
+  }
+
+  /** Kills whatever runs and removes the runtime's state. Absent is success. */
+  async #destroy(id: string): Promise<void> {
+    if (!existsSync(join(this.#state, id))) return;
+    try {
+      await this.#run("delete", "--force", id);
+    } catch (e) {
+      if (existsSync(join(this.#state, id))) throw e;
+    }
+  }
+
+  #run(...args: string[]) {
+    return run(this.path, [...this.#global(), ...args]);
+  }
+
+  #global(log?: string): string[] {
+    return ["--root", this.#state, ...(log === undefined ? [] : ["--log", log, "--log-format", "json"])];
+  }
+
+  #keep(id: string): string {
+    return join(this.options.directory, "holders", id);
+  }
+}
+
+/** Text of a logrus line, or the line as it is. */
+function withoutNoise(message: string): string {
+  const quoted = /level=error msg="((?:[^"\\]|\\.)*)"/.exec(message)?.[1];
+  return (quoted === undefined ? message : quoted.replace(/\\(.)/g, "$1")).trim();
+}
+
