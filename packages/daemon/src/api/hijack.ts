@@ -4,7 +4,7 @@ import { WebSocketServer } from "ws";
 import { InvalidArgument, messageOf } from "../core/index.js";
 import type { AttachClient } from "../services/types.js";
 import type { Context, Upgrade } from "./context.js";
-import { SocketClient, WebSocketClient } from "./stdio.js";
+import { SocketClient, WebSocketClient, hangUp } from "./stdio.js";
 import { sendError } from "./errors.js";
 import type { ApiVersion } from "./version.js";
 
@@ -28,7 +28,7 @@ function bind(response: ServerResponse, socket: Socket): void {
   response.setHeader("Connection", "close");
   response.once("finish", () => {
     response.detachSocket(socket);
-    socket.end();
+    hangUp(socket);
   });
 }
 

@@ -92,6 +92,14 @@ export interface SessionOptions {
   readonly preamble: string;
 }
 
+/** Ends a connection once what was written is out, whether or not the client closes its side. */
+export function hangUp(socket: Socket): void {
+  socket.end();
+  socket.resume();
+  const timer = setTimeout(() => socket.destroy(), LINGER).unref();
+  socket.once("close", () => clearTimeout(timer));
+}
+
 /** The client's end of a session over a raw socket. */
 export class SocketClient implements AttachClient {
   readonly input: Readable | null;
@@ -133,10 +141,8 @@ export class SocketClient implements AttachClient {
     this.begin();
     const socket = this.#socket;
     if (socket.destroyed || socket.writableEnded) return;
-    socket.end();
     this.input?.destroy();
-    const timer = setTimeout(() => socket.destroy(), LINGER).unref();
-    socket.once("close", () => clearTimeout(timer));
+    hangUp(socket);
   }
 }
 

@@ -54,8 +54,7 @@ export function humanSize(bytes: number): string {
 function bar(current: number, total: number): string {
   if (total <= 0 || current > total) return humanSize(current).padStart(8);
   const half = Math.min(50, Math.floor((current / total) * 50));
-  const drawn = half === 50 ? "=".repeat(50) : `${"=".repeat(half)}>${" ".repeat(49 - half)}`;
-  return `[${drawn}] ${humanSize(current).padStart(8)}/${humanSize(total)}`;
+  return `[${"=".repeat(half)}>${" ".repeat(50 - half)}] ${humanSize(current).padStart(8)}/${humanSize(total)}`;
 }
 
 /** A progress line in Docker's shape. */

@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readInvocation, rereadConfig, type Config } from "./config.js";
+
+let dir: string;
+beforeEach(() => { dir = mkdtempSync(join(tmpdir(), "strata-config-")); });
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+function file(value: unknown): string {
+  const path = join(dir, "daemon.json");
+  writeFileSync(path, typeof value === "string" ? value : JSON.stringify(value));
+  return path;
+}
+function config(argv: string[], value: unknown = {}): Config {
+  const invocation = readInvocation(["--config-file", file(value), ...argv], "0");
+  if (invocation.kind === "print") throw new Error("printed");
+  return invocation.config;
+}
+
+test("defaults", () => {
+  const c = config([]);
+  expect(c).toMatchObject({ dataRoot: "/var/lib/strata", execRoot: "/run/strata", hosts: [{ kind: "unix", path: "/run/strata/strata.sock" }], liveRestore: true, storageDriver: "", mtu: 1500 });
+  expect(Object.isFrozen(c)).toBe(true);
+});
+
+test("flags by dockerd's names, short and other names among them", () => {
+  expect(config(["-g", "/a"]).dataRoot).toBe("/a");
+  expect(config(["--graph", "/b"]).dataRoot).toBe("/b");
+  expect(config(["-H", "unix:///x.sock", "-H", "tcp://0.0.0.0:2375", "--host", "fd://"]).hosts).toEqual([{ kind: "unix", path: "/x.sock" }, { kind: "tcp", host: "0.0.0.0", port: 2375 }, { kind: "fd" }]);
+  expect(config(["-D", "-l", "warn", "-s", "vfs"])).toMatchObject({ debug: true, logLevel: "warn", storageDriver: "vfs" });
+  expect(config(["--live-restore=false", "--iptables=false"])).toMatchObject({ liveRestore: false, iptables: false });
+  expect(config(["--add-runtime", "crun=/usr/bin/crun"]).runtimes).toEqual({ crun: "/usr/bin/crun" });
+  expect(config(["--default-ulimit", "nofile=10:20"]).defaultUlimits).toEqual([{ Name: "nofile", Soft: 10, Hard: 20 }]);
+  expect(config(["--log-opt", "max-size=1m", "--log-opt", "max-file=2"]).logOpts).toEqual({ "max-size": "1m", "max-file": "2" });
+});
+
+test("the file has dockerd's keys", () => {
+  const c = config([], {
+    "data-root": "/d", hosts: ["unix:///s"], "registry-mirrors": ["http://m"], runtimes: { crun: { path: "/c" } }, "log-opts": { "max-size": "1k" },
+    "default-ulimits": { nofile: { Name: "nofile", Soft: 1, Hard: 2 } }, "live-restore": false, debug: true,
+  });
+  expect(c).toMatchObject({ dataRoot: "/d", registryMirrors: ["http://m"], runtimes: { crun: "/c" }, logOpts: { "max-size": "1k" }, liveRestore: false, debug: true });
+});
+
+test.each<[string, string[], unknown, RegExp]>([
+  ["a flag and the file name the same key", ["--mtu", "1400"], { mtu: 1300 }, /"mtu" is given both as a flag \("1400"\) and in the file \(1300\)/],
+  ["unknown flag", ["--nonsense"], {}, /unknown option '--nonsense'/],
+  ["unknown key", [], { "no-such": 1 }, /there is no option "no-such"/],
+  ["stray word", ["word"], {}, /too many arguments/],
+  ["a flag's value of the wrong kind", ["--mtu", "big"], {}, /--mtu: "big" is not a whole number/],
+  ["a key's value of the wrong kind", [], { mtu: "big" }, /mtu: expected an integer, not "big"/],
+  ["boolean that is none", ["--icc=maybe"], {}, /--icc: "maybe" is neither true nor false/],
+  ["unknown storage driver", ["-s", "ntfs"], {}, /--storage-driver: "ntfs" is not one of/],
+  ["storage driver of a later version", ["-s", "zfs"], {}, /zfs is not in this version/],
+  ["feature of a later version", ["--metrics-addr", "127.0.0.1:9323"], {}, /--metrics-addr: there are no metrics/],
+  ["TLS", ["--tls"], {}, /--tls: there is no TLS/],
+  ["gc policies", [], { gc: { policies: [] } }, /gc: there are no collection policies/],
+  ["malformed host", ["-H", "http://x"], {}, /--host: "http:\/\/x" is not unix:/],
+  ["malformed file", [], "{", /daemon\.json: /],
+  ["a list as file", [], [], /a JSON object is expected/],
+  ["malformed address", ["--bip", "10.0.0.1"], {}, /--bip: "10\.0\.0\.1" is not an address with a prefix/],
+  ["ulimit above its hard limit", ["--default-ulimit", "nofile=3:2"], {}, /soft limit 3 is above/],
+])("%s", (_name, argv, value, message) => {
+  expect(() => config(argv, value)).toThrow(message);
+});
+
+test("a configuration file that was named must exist", () => {
+  expect(() => readInvocation(["--config-file", join(dir, "none.json")], "0")).toThrow(/cannot read the configuration file/);
+});
+
+test("version, help and validate", () => {
+  expect(readInvocation(["--version"], "9.9")).toEqual({ kind: "print", text: "Strata version 9.9\n" });
+  expect(readInvocation(["--help"], "1")).toMatchObject({ kind: "print", text: expect.stringContaining("--data-root <dir>") });
+  expect(readInvocation(["--validate", "--config-file", file({})], "1").kind).toBe("validate");
+});
+
+test("a reload takes the file's new values and keeps the flags'", () => {
+  const before = config(["-l", "warn"], { debug: false });
+  file({ debug: true, labels: ["a=b"] });
+  expect(rereadConfig(before)).toMatchObject({ debug: true, labels: ["a=b"], logLevel: "warn" });
+  file({ "log-level": "info" });
+  expect(() => rereadConfig(before)).toThrow(/"log-level" is given both/);
+});

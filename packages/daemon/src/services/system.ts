@@ -1,0 +1,71 @@
+import type { ContainerStore, ImageStore, LayerStore, StrataEvent, VolumeStore } from "../core/index.js";
+import type { LocalEvents } from "./events.js";
+import { eventFilter } from "./events-filter.js";
+import type { ContainerService, DiskUsage, Filters, ImageService, RegistryAuth, SystemInfo, SystemService, VolumeService, VolumeView } from "./types.js";
+
+/** What of `info` does not change while the daemon runs. */
+export type SystemFacts = Omit<SystemInfo, "containers" | "images">;
+
+export interface SystemParts {
+  readonly facts: SystemFacts;
+  readonly containerStore: Pick<ContainerStore, "list">;
+  readonly imageStore: Pick<ImageStore, "list">;
+  readonly layers: Pick<LayerStore, "list">;
+  readonly volumeStore: Pick<VolumeStore, "usage">;
+  readonly images: Pick<ImageService, "list">;
+  readonly containers: Pick<ContainerService, "list">;
+  readonly volumes: Pick<VolumeService, "list">;
+  readonly events: LocalEvents;
+  /** Tries credentials against a registry. */
+  readonly login: (auth: RegistryAuth) => Promise<{ status: string; identityToken: string }>;
+}
+
+const NONE: Filters = new Map();
+
+/** The daemon as a whole: what it is, what it holds, what happens in it. */
+export class System implements SystemService {
+  readonly #parts: SystemParts;
+
+  constructor(parts: SystemParts) {
+    this.#parts = parts;
+  }
+
+  async info(): Promise<SystemInfo> {
+    const { facts, containerStore, imageStore } = this.#parts;
+    const containers = { running: 0, paused: 0, stopped: 0 };
+    for (const { state } of containerStore.list()) {
+      if (state.status === "paused") containers.paused++;
+      else if (state.status === "running" || state.status === "restarting") containers.running++;
+      else containers.stopped++;
+    }
+    return { ...facts, containers, images: [...imageStore.list()].length };
+  }
+
+  async df(types: readonly string[]): Promise<DiskUsage> {
+    const { images, containers, volumes, layers } = this.#parts;
+    const wanted = (type: string): boolean => types.length === 0 || types.includes(type);
+    const [containerViews, volumeViews] = await Promise.all([
+      wanted("container") ? containers.list({ all: true, limit: 0, size: true, filters: NONE }) : [],
+      wanted("volume") ? this.#sized(volumes.list(NONE)) : [],
+    ]);
+    let layersSize = 0;
+    if (wanted("image")) for (const layer of layers.list()) layersSize += layer.size;
+    return { layersSize, images: wanted("image") ? images.list({ all: true, filters: NONE, sharedSize: true }) : [], containers: containerViews, volumes: volumeViews };
+  }
+
+  events(options: { since?: number; until?: number; filters: Filters; signal: AbortSignal }): AsyncIterable<StrataEvent> {
+    const matches = eventFilter(options.filters);
+    const events = this.#parts.events.subscribe(options);
+    return (async function* () {
+      for await (const event of events) if (matches(event)) yield event;
+    })();
+  }
+
+  auth(auth: RegistryAuth): Promise<{ status: string; identityToken: string }> {
+    return this.#parts.login(auth);
+  }
+
+  #sized(views: readonly VolumeView[]): Promise<VolumeView[]> {
+    return Promise.all(views.map(async (view) => (view.size === undefined ? { ...view, size: await this.#parts.volumeStore.usage(view.name).catch(() => -1) } : view)));
+  }
+}
