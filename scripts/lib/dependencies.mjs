@@ -1,8 +1,8 @@
 // node_modules: installed once per lock file and Node version.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { SetupError, root, run, say } from "./common.mjs";
 import { ensureCompiler } from "./system.mjs";
 
@@ -34,11 +34,11 @@ function nativeModulesLoad() {
 
 function npmEnvironment() {
   const env = { ...process.env, npm_config_audit: "false", npm_config_fund: "false", npm_config_update_notifier: "false" };
-  // With Node's headers on disk node-gyp compiles without fetching them.
-  const header = "/usr/include/node/node_version.h";
-  if (existsSync(header) && new RegExp(`#define NODE_MODULE_VERSION ${process.versions.modules}\\b`).test(readFileSync(header, "utf8"))) {
-    env.npm_config_nodedir = "/usr";
-  }
+  // With Node's own headers beside it node-gyp compiles without fetching them.
+  const prefix = dirname(dirname(realpathSync(process.execPath)));
+  const header = join(prefix, "include/node/node_version.h");
+  const [major] = process.versions.node.split(".");
+  if (existsSync(header) && readFileSync(header, "utf8").includes(`#define NODE_MAJOR_VERSION ${major}\n`)) env.npm_config_nodedir = prefix;
   return env;
 }
 
