@@ -74,7 +74,7 @@ test("packages import each other as drawn, by name", () => {
 
 test("only kernel/ spawns processes or calls into libc", () => {
   const special = /^(node:)?child_process$|^koffi$/;
-  const wrong = daemon.filter((source) => folderOf(source.path) !== "kernel" && source.imports.some((target) => special.test(target)));
+  const wrong = daemon.filter((source) => folderOf(source.path) !== "kernel" && source.runtimeImports.some((target) => special.test(target)));
   expect(wrong.map((source) => source.path)).toEqual([]);
 });
 
