@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Source, cycles, root, sourcesOf } from "./sources.js";
 
-const isTest = (source: Source): boolean => /\.test\.ts$|\/(testing|conformance)\//.test(source.path);
+const isTest = (source: Source): boolean => /\.test\.ts$|\/(testing|conformance)(\/|\.ts$)/.test(source.path);
 const all = readdirSync(join(root, "packages")).filter((name) => existsSync(join(root, "packages", name, "src"))).flatMap((name) => sourcesOf(`packages/${name}/src`));
 const code = all.filter((source) => !isTest(source));
 const daemon = code.filter((source) => source.path.startsWith("packages/daemon/src/"));
