@@ -2,7 +2,7 @@ import { addressBytes, addressText, attribute, attributes, macBytes, macText, ne
 import { NetlinkSocket } from "./netlink-socket.js";
 
 const RTM = { NEWLINK: 16, DELLINK: 17, GETLINK: 18, NEWADDR: 20, DELADDR: 21, GETADDR: 22, NEWROUTE: 24, GETROUTE: 26 } as const;
-const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, MASTER: 10, LINKINFO: 18, AF_SPEC: 26, NET_NS_FD: 28 } as const;
+const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, MASTER: 10, LINKINFO: 18, IFALIAS: 20, AF_SPEC: 26, NET_NS_FD: 28 } as const;
 const IFLA_INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 const VETH_INFO_PEER = 1, IFLA_BRPORT_MODE = 4, IFLA_BRPORT_ISOLATED = 33, IFLA_INET6_ADDR_GEN_MODE = 8, ADDR_GEN_MODE_NONE = 1;
 const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4 } as const;
@@ -16,6 +16,8 @@ export interface Link {
   readonly name: string;
   /** `bridge`, `veth`; empty for hardware. */
   readonly kind: string;
+  /** What somebody noted on it; empty for nothing. */
+  readonly alias: string;
   readonly up: boolean;
   readonly mac: string;
   readonly mtu: number;
@@ -46,9 +48,15 @@ export interface VethPair {
 }
 
 const errno = (e: unknown): string | undefined => (e instanceof Error ? (e as NodeJS.ErrnoException).code : undefined);
-/** Runs `work`; an error of one of these codes means the state holds already. */
-function unless(codes: readonly string[], work: () => void): void {
-  try { work(); } catch (e) { if (!codes.includes(errno(e) ?? "")) throw e; }
+/** Runs `work`; an error of one of these codes means the state holds already. Whether it had to be brought about. */
+function unless(codes: readonly string[], work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch (e) {
+    if (codes.includes(errno(e) ?? "")) return false;
+    throw e;
+  }
 }
 
 function ifinfo(index = 0, flags = 0, change = 0, family = AF_UNSPEC): Buffer {
@@ -91,12 +99,16 @@ export class Links {
     this.socket.request("set interface up", RTM.NEWLINK, 0, ifinfo(index, IFF_UP, IFF_UP));
   }
 
-  /** Makes a bridge with a MAC of its own, so that it does not change with its ports. Existing is success. */
-  addBridge(name: string, mac: string, mtu: number): void {
-    unless(["EEXIST"], () => this.socket.request(`add bridge ${name}`, RTM.NEWLINK, NLM_F.CREATE | NLM_F.EXCL, ifinfo(), [
+  /** Makes a bridge with a MAC of its own, so that it does not change with its ports. False when the name is taken. */
+  addBridge(name: string, mac: string, mtu: number): boolean {
+    return unless(["EEXIST"], () => this.socket.request(`add bridge ${name}`, RTM.NEWLINK, NLM_F.CREATE | NLM_F.EXCL, ifinfo(), [
       text(IFLA.IFNAME, name), attribute(IFLA.ADDRESS, macBytes(mac)), u32(IFLA.MTU, mtu),
       nested(IFLA.LINKINFO, text(IFLA_INFO.KIND, "bridge")),
     ]));
+  }
+
+  setAlias(index: number, alias: string): void {
+    this.socket.request("note on an interface", RTM.NEWLINK, 0, ifinfo(index), [attribute(IFLA.IFALIAS, Buffer.from(alias))]);
   }
 
   /** Makes a pair: one end here and in the bridge, its peer in the other namespace; both still down. One request. */
@@ -184,6 +196,7 @@ function linkOf(message: Message): Link {
     index: message.body.readInt32LE(4),
     name: textOf(found.get(IFLA.IFNAME)) ?? "",
     kind: (info && textOf(attributes(info).get(IFLA_INFO.KIND))) ?? "",
+    alias: textOf(found.get(IFLA.IFALIAS)) ?? "",
     up: (message.body.readUInt32LE(8) & IFF_UP) !== 0,
     mac: macText(found.get(IFLA.ADDRESS) ?? new Uint8Array()),
     mtu: found.get(IFLA.MTU)?.readUInt32LE(0) ?? 0,

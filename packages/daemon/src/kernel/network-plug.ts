@@ -2,7 +2,7 @@
  * What containers need of the network stack, as verbs: namespaces, bridges, plugs. Everything is idempotent and
  * synchronous, and changes the calling thread's network namespace for a while: only the network thread runs it.
  */
-import { closeSync, mkdirSync, openSync, statfsSync, unlinkSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, statfsSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { forgetDatagrams } from "./conntrack.js";
 import { CLONE_NEWNET, mount, MNT_DETACH, MS, setns, tryBind, umount, unshare } from "./libc.js";
@@ -15,6 +15,8 @@ const NSFS_MAGIC = 0x6e736673;
 const NETLINK_NETFILTER = 12;
 /** Elements to a transaction: it must fit the socket's send buffer and its answers the receive buffer. */
 const ELEMENTS_AT_ONCE = 200;
+/** Alias of the bridges we made: no other is changed or removed. */
+const OURS = "strata";
 const THREAD_NS = "/proc/thread-self/ns/net";
 
 export interface Cidr { readonly address: string; readonly prefix: number }
@@ -91,12 +93,15 @@ export class NetworkPlug {
 
   /** A bridge, up, with exactly these addresses, ready to route and to answer published ports on loopback. */
   ensureBridge(spec: BridgeSpec): void {
-    this.links.addBridge(spec.name, spec.mac, spec.mtu);
+    const made = this.links.addBridge(spec.name, spec.mac, spec.mtu);
     const bridge = this.links.find(spec.name);
-    if (bridge?.kind !== "bridge") throw Object.assign(new Error(`EEXIST: interface ${spec.name} exists and is not a bridge`), { code: "EEXIST" });
+    if (bridge && made) this.links.setAlias(bridge.index, OURS);
+    else if (bridge?.kind !== "bridge" || bridge.alias !== OURS) {
+      throw Object.assign(new Error(`EEXIST: the interface ${spec.name} exists and is not one of ours`), { code: "EEXIST" });
+    }
     sysctl(`net/ipv6/conf/${spec.name}/disable_ipv6`, spec.addresses.some((a) => a.address.includes(":")) ? "0" : "1");
     const wanted = new Set(spec.addresses.map((a) => `${addressBytes(a.address).toString("hex")}/${a.prefix}`));
-    for (const a of this.links.addresses()) {
+    for (const a of made ? [] : this.links.addresses()) {
       if (a.index === bridge.index && a.global && !wanted.has(`${addressBytes(a.address).toString("hex")}/${a.prefix}`)) this.links.removeAddress(a.index, a.address, a.prefix);
     }
     for (const a of spec.addresses) this.links.addAddress(bridge.index, a.address, a.prefix);
@@ -107,7 +112,20 @@ export class NetworkPlug {
   allowLoopback(bridge: string): void { sysctl(`net/ipv4/conf/${bridge}/route_localnet`, "1"); }
   /** Makes this machine a router. */
   forward(): void { sysctl("net/ipv4/ip_forward", "1"); }
-  forward6(): void { sysctl("net/ipv6/conf/all/forwarding", "1"); }
+  /** The same for IPv6. A machine that learns its own routes from a router goes on doing so. */
+  forward6(): void {
+    const all = "/proc/sys/net/ipv6/conf";
+    if (!existsSync(all) || readFileSync(`${all}/all/forwarding`, "utf8").trim() !== "0") return;
+    const LEARNS = "1", LEARNS_THOUGH_A_ROUTER = "2";
+    for (const name of readdirSync(all)) {
+      if (readFileSync(`${all}/${name}/accept_ra`, "utf8").trim() === LEARNS) sysctl(`net/ipv6/conf/${name}/accept_ra`, LEARNS_THOUGH_A_ROUTER);
+    }
+    sysctl("net/ipv6/conf/all/forwarding", "1");
+  }
+  /** Removes a bridge of ours. Absent is success, and so is one that is not ours. */
+  removeBridge(name: string): void {
+    if (this.links.find(name)?.alias === OURS) this.links.remove(name);
+  }
   removeLink(name: string): void { this.links.remove(name); }
 
   /** Joins a namespace to a bridge, addresses and routes included. */
@@ -166,10 +184,17 @@ export class NetworkPlug {
       this.netfilter().batch("change nftables elements", (sequence) => elementBatch(some, sequence), 1, some.length);
     }
   }
-  /** Fails with EADDRINUSE or EADDRNOTAVAIL when the port cannot be had. */
-  probe({ protocol, address, port }: PortProbe): void {
+  /** The first of these ports that cannot be had, and why (EADDRINUSE, EADDRNOTAVAIL…). */
+  probe(ports: readonly PortProbe[]): { readonly at: number; readonly code: string } | undefined {
     const IPPROTO_SCTP = 132;
-    tryBind(socketAddress(address, port), protocol === "udp" ? 2 : 1, protocol === "sctp" ? IPPROTO_SCTP : 0);
+    for (const [at, { protocol, address, port }] of ports.entries()) {
+      try {
+        tryBind(socketAddress(address, port), protocol === "udp" ? 2 : 1, protocol === "sctp" ? IPPROTO_SCTP : 0);
+      } catch (e) {
+        return { at, code: code(e) ?? "EIO" };
+      }
+    }
+    return undefined;
   }
 }
 

@@ -44,7 +44,11 @@ export class AttachedNetworks implements ContainerNetworking {
     // A start that a crash cut short may have left something.
     if (this.parts.store.endpoints({ container: container.id }).length > 0) await this.release(container);
     const wishes = this.wishes(container);
-    if (mode.kind === "host") return { endpoints: wishes.map((w) => this.endpoints.reserve(container, w.network, w.spec)), ports: [] };
+    if (mode.kind === "host") {
+      const endpoints = wishes.map(({ network, spec }) => this.endpoints.reserve(container, network, spec));
+      for (const [i, { network }] of wishes.entries()) await this.endpoints.plug(container, network, endpoints[i]!, "");
+      return { endpoints, ports: [] };
+    }
 
     const creating = this.parts.namespaces.create(container.id);
     // The ledger is written while the kernel works; should that fail, the namespace must not linger.

@@ -87,4 +87,19 @@ it("our bridges pass a FORWARD chain that drops", () => {
   expect(scenario("foreign")).toEqual({ out: "neighbour saw ::ffff:198.51.100.1", in: "one saw ::ffff:198.51.100.2", unpublished: "TIMEOUT", left: "-P FORWARD DROP" });
 }, ["nft", "iptables"]);
 
-it("UDP clients that were early reach a port once it is published", () => expect(scenario("datagrams")).toEqual({ answered: true, first: "one" }));
+const six = {
+  endpoint: ["fd00:9::2", "fd00:9::1"], ports: ["0.0.0.0 8080", ":: 8080"], direct: "one saw fd00:9::1", across: "one saw fd00:9::3",
+  host: expect.stringContaining("one saw"), hairpin: expect.stringContaining("one saw"), four: expect.stringContaining("one saw"), loopback: "ECONNREFUSED",
+};
+it("IPv6 has its addresses and ports", () => expect(scenario("six")).toEqual(six), ["nft"]);
+it("also by ip6tables", () => expect(scenario("six", "nft")).toEqual(six), ["ip6tables"]);
+
+it("containers of a network without inter-container traffic are seen by the host only", () => {
+  expect(scenario("isolated")).toEqual({ direct: "TIMEOUT", published: expect.stringContaining("one saw"), host: expect.stringContaining("two saw") });
+});
+
+it("a bridge of somebody else's is left alone", () => {
+  expect(scenario("taken")).toEqual({ made: expect.stringContaining("the interface theirs exists and is not one of ours"), addresses: ["10.50.0.1"], networks: 3 });
+});
+
+it("UDP clients that were early reach a port once it is published", () => expect(scenario("datagrams")).toEqual({ first: "one" }));

@@ -39,6 +39,7 @@ export class NetworkMaker {
       ipv6: spec.ipv6 ?? false, ipam: this.ranges(id, asked, spec.ipv6 ?? false, occupied), options: spec.options ?? {}, labels: spec.labels ?? {},
     };
     await this.establish(network);
+    this.parts.events.emit({ type: "network", action: "create", id, attributes: { name: network.name, type: network.driver } });
     return network;
   }
 
@@ -75,7 +76,6 @@ export class NetworkMaker {
       this.parts.store.remove(network.id);
       throw e;
     }
-    this.parts.events.emit({ type: "network", action: "create", id: network.id, attributes: { name: network.name, type: network.driver } });
   }
   private async driven(network: Network): Promise<void> {
     try {

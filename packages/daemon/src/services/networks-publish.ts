@@ -9,10 +9,10 @@ const EPHEMERAL = { from: 32_768, to: 60_999 };
 /** Docker has no better status for this than a failure of the server. */
 class ConnectivityFailure extends Error {}
 
-/** Chooses host ports and publishes them. */
+/** Chooses host ports and publishes them. Nobody else writes the ledger's ports. */
 export class Publisher {
-  /** Chosen but not yet in the ledger. */
-  private readonly pending = new Set<PortBinding>();
+  /** What is published or about to be, by protocol and host port. */
+  private held: Map<string, PortBinding[]> | undefined;
 
   constructor(private readonly parts: NetworkParts) {}
 
@@ -28,38 +28,38 @@ export class Publisher {
       return chosen;
     } catch (e) {
       this.parts.store.setPorts(container.id, []);
+      this.free(chosen);
       throw new ConnectivityFailure(`driver failed programming external connectivity on endpoint ${container.name} (${endpoint.id}): ${messageOf(e)}`, { cause: e });
-    } finally {
-      for (const binding of chosen) this.pending.delete(binding);
     }
   }
 
-  /** Takes back what is published; a rule that cannot be taken back is logged. */
+  /** Takes back what is published. */
   async unpublish(container: string, network: Network | undefined, endpoint: Endpoint | undefined): Promise<void> {
     const ports = this.parts.store.ports(container);
     if (ports.length === 0) return;
-    // The ledger frees them first: a new holder's rules wait behind ours in the driver.
+    // Free at once: the rules of a next holder wait behind ours in the driver.
     this.parts.store.setPorts(container, []);
+    this.free(ports);
     if (network && endpoint) await this.parts.driver.unpublish(network, endpoint, ports);
   }
 
-  /** Reserves the first of the host ports asked for that nobody has. */
+  /** Takes the first of the host ports asked for that nobody has. */
   private async choose(request: PortRequest, endpoint: Endpoint): Promise<PortBinding[]> {
     const hostIps = this.hostIps(request, endpoint);
     let refusal: unknown;
     for (const hostPort of candidates(request)) {
       const bindings = hostIps.map((hostIp) => ({ protocol: request.protocol, containerPort: request.containerPort, hostIp, hostPort }));
-      const taken = this.taken(bindings);
+      const taken = bindings.find((b) => this.holders(b).some((h) => clash(b, h)));
       if (taken) {
         refusal = new Error(`Bind for ${where(taken)} failed: port is already allocated`);
         continue;
       }
-      for (const b of bindings) this.pending.add(b);
+      for (const b of bindings) this.holders(b).push(b);
       try {
         await this.parts.driver.probe(bindings);
         return bindings;
       } catch (e) {
-        for (const b of bindings) this.pending.delete(b);
+        this.free(bindings);
         if (!(e instanceof StrataError) || e.code !== "Conflict") throw e;
         refusal = e;
       }
@@ -71,9 +71,23 @@ export class Publisher {
     const all = this.parts.config.defaultHostIp;
     return all === "0.0.0.0" && endpoint.ipv6 !== null ? [all, "::"] : [all];
   }
-  private taken(bindings: readonly PortBinding[]): PortBinding | undefined {
-    const held = [...this.parts.store.ports(), ...this.pending];
-    return bindings.find((b) => held.some((h) => clash(b, h)));
+
+  private holders(binding: PortBinding): PortBinding[] {
+    if (!this.held) {
+      this.held = new Map();
+      for (const p of this.parts.store.ports()) this.holders(p).push(p);
+    }
+    const key = `${binding.protocol} ${binding.hostPort}`;
+    let holders = this.held.get(key);
+    if (!holders) this.held.set(key, holders = []);
+    return holders;
+  }
+  private free(bindings: readonly PortBinding[]): void {
+    for (const b of bindings) {
+      const holders = this.holders(b), at = holders.findIndex((h) => h.hostIp === b.hostIp);
+      if (at >= 0) holders.splice(at, 1);
+      if (holders.length === 0) this.held?.delete(`${b.protocol} ${b.hostPort}`);
+    }
   }
 }
 

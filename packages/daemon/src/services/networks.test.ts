@@ -100,6 +100,7 @@ describe("networks of a user", () => {
     expect(() => names({ colour: [] })).toThrow("invalid filter 'colour'");
     expect(await networks.prune(new Map([["label!", ["color=blue"]]]))).toEqual(["red"]);
     expect(await networks.prune(none)).toEqual(["blue"]);
+    expect(parts.emitted.at(-1)).toMatch(/^network prune/);
   });
 });
 

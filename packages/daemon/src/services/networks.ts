@@ -103,6 +103,7 @@ export class Networks implements NetworkService, ContainerNetworking {
       await this.remove(network.id);
       removed.push(network.name);
     }
+    this.parts.events.emit({ type: "network", action: "prune", id: "", attributes: { reclaimed: "0" } });
     return removed;
   }
 

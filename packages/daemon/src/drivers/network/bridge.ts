@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import {
-  Conflict, errnoOf, formatRange, InvalidArgument, parseCidr, parseIp, rangeOf, Unavailable,
+  Conflict, formatRange, InvalidArgument, parseCidr, parseIp, rangeOf, Unavailable,
   type Endpoint, type Network, type NetworkDriver, type PortBinding,
 } from "../../core/index.js";
 import type { NetworkThread } from "../../kernel/network-thread.js";
@@ -55,7 +55,7 @@ export class BridgeDriver implements NetworkDriver {
   async remove(network: Network): Promise<void> {
     const name = bridgeName(network);
     await this.firewall.remove(name);
-    if (name !== this.foreignBridge) await this.thread.call("removeLink", name);
+    if (name !== this.foreignBridge) await this.thread.call("removeBridge", name);
   }
 
   async connect(network: Network, endpoint: Endpoint, netns: string): Promise<void> {
@@ -93,16 +93,12 @@ export class BridgeDriver implements NetworkDriver {
   }
 
   async probe(ports: readonly PortBinding[]): Promise<void> {
-    for (const p of ports) {
-      try {
-        await this.thread.call("probe", { protocol: p.protocol, address: p.hostIp, port: p.hostPort });
-      } catch (e) {
-        const where = `${p.hostIp.includes(":") ? `[${p.hostIp}]` : p.hostIp}:${p.hostPort}`;
-        if (errnoOf(e) === "EADDRINUSE") throw new Conflict(`Bind for ${where} failed: port is already allocated`, { cause: e });
-        if (errnoOf(e) === "EADDRNOTAVAIL") throw new Unavailable(`cannot listen on ${where}: this machine has no such address`, { cause: e });
-        throw e;
-      }
-    }
+    const refused = await this.thread.call("probe", ports.map((p) => ({ protocol: p.protocol, address: p.hostIp, port: p.hostPort })));
+    const port = refused && ports[refused.at];
+    if (!port) return;
+    const where = `${port.hostIp.includes(":") ? `[${port.hostIp}]` : port.hostIp}:${port.hostPort}`;
+    if (refused.code === "EADDRINUSE") throw new Conflict(`Bind for ${where} failed: port is already allocated`);
+    throw new Unavailable(`cannot listen on ${where}: ${refused.code === "EADDRNOTAVAIL" ? "this machine has no such address" : refused.code}`);
   }
 }
 

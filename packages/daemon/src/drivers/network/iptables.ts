@@ -62,7 +62,9 @@ export class IptablesFirewall implements Firewall {
   }
   private async hook(family: Family): Promise<void> {
     for (const [table, chain, ours, match] of HOOKS) {
-      const rule = [chain, ...match.split(" ").filter((w) => w !== ""), "-j", ours];
+      // The kernel never lets packets from ::1 out: refused there, clients of `localhost` go on to 127.0.0.1.
+      const besides = family === "ip6" && chain === "OUTPUT" ? ["!", "-d", "::1"] : [];
+      const rule = [chain, ...besides, ...match.split(" ").filter((w) => w !== ""), "-j", ours];
       if (await this.options.rule(family, ["-w", "-t", table, "-C", ...rule]) !== 0) await this.options.rule(family, ["-w", "-t", table, "-I", ...rule]);
     }
   }

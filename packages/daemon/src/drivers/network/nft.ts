@@ -124,7 +124,8 @@ export class NftFirewall implements Firewall {
 
 /**
  * loopback: nobody on a bridge reaches this machine's loopback, although route_localnet lets answers through.
- * publish: the host's address and port, or the port on every local address, give the container's.
+ * publish: the host's address and port, or the port on every local address, give the container's. Not on ::1, whose
+ * packets the kernel never lets out: refused there, clients of `localhost` go on to 127.0.0.1.
  * postrouting: loopback sources, and containers that reached their neighbour by a published port, take the bridge's
  * address, so that answers come back this way; what leaves our bridges takes the address of its way out.
  * forward: what a bridge lets in from, and out to, other interfaces.
@@ -147,7 +148,7 @@ table ${family} ${TABLE} {
     dnat ${family} to meta l4proto . th dport map @anywhere
   }
   chain prerouting { type nat hook prerouting priority -100 ; fib daddr type local jump publish ; }
-  chain output { type nat hook output priority -100 ; fib daddr type local jump publish ; }
+  chain output { type nat hook output priority -100 ; ${family === "ip6" ? "ip6 daddr != ::1 " : ""}fib daddr type local jump publish ; }
   chain postrouting {
     type nat hook postrouting priority 100 ;
     ${family} saddr ${loopback} oifname @bridges masquerade

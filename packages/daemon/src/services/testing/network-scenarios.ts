@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, get } from "node:http";
 import { join } from "node:path";
 import { BridgeDriver } from "../../drivers/network/bridge.js";
 import { MachineFirewall } from "../../drivers/network/machine-firewall.js";
@@ -59,18 +59,20 @@ class Bed {
   }
   /** Sends a datagram every 50 ms from one socket. */
   datagrams(id: string, address: string, port: number, answer: (text: string) => void): ChildProcess {
-    const code = `const s=require("dgram").createSocket("udp4");s.on("message",(m)=>console.log(String(m)));s.bind(4000,()=>setInterval(()=>s.send("x",${port},"${address}",()=>{}),50))`;
+    const code = `const s=require("dgram").createSocket("udp4");s.on("message",(m)=>console.log(String(m)));s.bind(4000,()=>setInterval(()=>s.send("x",${port},"${address}",()=>{console.log("sent")}),50))`;
     const child = spawn("nsenter", [`--net=${this.namespaces.path(id)}`, process.execPath, "-e", code], { stdio: ["ignore", "pipe", "inherit"] });
     child.stdout.on("data", (d: Buffer) => answer(d.toString().trim()));
     this.children.push(child);
     return child;
   }
   /** What a GET gives, from this machine or from a namespace; an error's code if it fails. */
-  get(url: string, from?: string): Promise<string> {
-    const code = `const r=require("http").get(${JSON.stringify(url)},{timeout:700},(a)=>{a.setEncoding("utf8");let t="";a.on("data",(d)=>t+=d);a.on("end",()=>{console.log(t)})});r.on("timeout",()=>r.destroy(Object.assign(new Error(),{code:"TIMEOUT"})));r.on("error",(e)=>{console.log(e.code)})`;
-    const args = from === undefined ? [process.execPath, "-e", code] : ["nsenter", `--net=${this.namespaces.path(from)}`, process.execPath, "-e", code];
-    return output(args[0]!, args.slice(1));
+  get(url: string, from?: string, patience = PATIENCE_MS): Promise<string> {
+    if (from === undefined) return fetched(url, patience);
+    const code = `const r=require("http").get(${JSON.stringify(url)},{timeout:${patience}},(a)=>{a.setEncoding("utf8");let t="";a.on("data",(d)=>t+=d);a.on("end",()=>{console.log(t)})});r.on("timeout",()=>r.destroy(Object.assign(new Error(),{code:"TIMEOUT"})));r.on("error",(e)=>{console.log(e.code)})`;
+    return output("nsenter", [`--net=${this.namespaces.path(from)}`, process.execPath, "-e", code]);
   }
+  /** A GET that should have no answer. */
+  silence(url: string, from?: string): Promise<string> { return this.get(url, from, SILENCE_MS); }
   /** Another machine beside this one: its address 198.51.100.2, ours 198.51.100.1, its way to everything else is us. */
   async neighbour(): Promise<string> {
     await this.thread.call("ensureBridge", { name: "lan0", mac: "02:42:00:00:00:01", mtu: 1500, addresses: [{ address: "198.51.100.1", prefix: 24 }] });
@@ -86,6 +88,27 @@ class Bed {
     for (const id of await this.namespaces.list()) await this.namespaces.remove(id);
     await this.thread.close();
   }
+}
+/** For an answer that should come; and for one that should not. */
+const PATIENCE_MS = 10_000, SILENCE_MS = 700;
+function fetched(url: string, patience: number): Promise<string> {
+  return new Promise((resolve) => {
+    const request = get(url, { timeout: patience, agent: false }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (d: string) => { text += d; }).on("end", () => resolve(text));
+    });
+    request.on("timeout", () => request.destroy(Object.assign(new Error(), { code: "TIMEOUT" })));
+    request.on("error", (e: NodeJS.ErrnoException) => resolve(e.code ?? e.message));
+  });
+}
+/** Waits for a state, not for ever. */
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let left = 200; left > 0 && !(await holds()); left--) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+/** The values of several promises, by name. */
+async function all<T extends Record<string, unknown>>(promises: T): Promise<Record<string, unknown>> {
+  const values = await Promise.all(Object.values(promises).map((value): unknown => (Array.isArray(value) ? Promise.all(value) : value)));
+  return Object.fromEntries(Object.keys(promises).map((key, i) => [key, values[i]]));
 }
 function output(program: string, args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -107,12 +130,12 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
     const attached = await bed.serve(one, 80);
     await bed.serve(two, 80);
     const [e] = attached.endpoints;
-    return {
-      interfaces: await bed.interfaces(), endpoint: { ipv4: e?.ipv4, gateway: e?.gateway, mac: e?.mac, name: e?.interfaceName },
-      fromHost: await bed.get(`http://${e?.ipv4}/`), fromTwo: await bed.get(`http://${e?.ipv4}/`, two.id),
-      gateway: await bed.get("http://172.17.0.1:81/", two.id), routes: await tools(bed, one.id, "cat", "/proc/net/route"),
-      ipv6: await tools(bed, one.id, "cat", "/proc/net/if_inet6"), forward: readFileSync("/proc/sys/net/ipv4/ip_forward", "utf8").trim(),
-    };
+    return all({
+      interfaces: bed.interfaces(), endpoint: { ipv4: e?.ipv4, gateway: e?.gateway, mac: e?.mac, name: e?.interfaceName },
+      fromHost: bed.get(`http://${e?.ipv4}/`), fromTwo: bed.get(`http://${e?.ipv4}/`, two.id),
+      gateway: bed.get("http://172.17.0.1:81/", two.id), routes: tools(bed, one.id, "cat", "/proc/net/route"),
+      ipv6: tools(bed, one.id, "cat", "/proc/net/if_inet6"), forward: readFileSync("/proc/sys/net/ipv4/ip_forward", "utf8").trim(),
+    });
   },
   /** A published port from everywhere it may be asked for. */
   async published(bed) {
@@ -120,20 +143,20 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
     const { endpoints, ports } = await bed.serve(one, 80);
     await bed.serve(two, 80);
     const neighbour = await bed.neighbour();
-    const answers = {
-      ports, loopback: await bed.get("http://127.0.0.1:8080/"), lanAddress: await bed.get("http://198.51.100.1:8080/"),
-      neighbour: await bed.get("http://198.51.100.1:8080/", neighbour), otherContainer: await bed.get("http://172.17.0.1:8080/", two.id),
-      itself: await bed.get("http://172.17.0.1:8080/", one.id), lanFromContainer: await bed.get("http://198.51.100.1:8080/", one.id),
-      direct: await bed.get(`http://${endpoints[0]?.ipv4}/`),
-    };
+    const answers = await all({
+      ports, loopback: bed.get("http://127.0.0.1:8080/"), lanAddress: bed.get("http://198.51.100.1:8080/"),
+      neighbour: bed.get("http://198.51.100.1:8080/", neighbour), otherContainer: bed.get("http://172.17.0.1:8080/", two.id),
+      itself: bed.get("http://172.17.0.1:8080/", one.id), lanFromContainer: bed.get("http://198.51.100.1:8080/", one.id),
+      direct: bed.get(`http://${endpoints[0]?.ipv4}/`),
+    });
     await bed.networks.release(one);
-    return { ...answers, after: await bed.get("http://127.0.0.1:8080/") };
+    return all({ ...answers, after: bed.get("http://127.0.0.1:8080/") });
   },
   /** One host address only, and ports that are taken. */
   async addressed(bed) {
     await bed.neighbour();
     const { ports } = await bed.serve(web("one", "8080", "127.0.0.1"), 80);
-    const answers = { ports, loopback: await bed.get("http://127.0.0.1:8080/"), lan: await bed.get("http://198.51.100.1:8080/") };
+    const answers = await all({ ports, loopback: bed.get("http://127.0.0.1:8080/"), lan: bed.get("http://198.51.100.1:8080/") });
     const listener = createServer();
     await new Promise<void>((resolve) => listener.listen(9000, "0.0.0.0", () => resolve()));
     const refused = await bed.networks.attach(web("two", "9000")).then(() => "attached", (e: unknown) => (e as Error).message);
@@ -155,7 +178,7 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
     const bend = "ip route del table local 127.0.0.0/8 dev lo; ip route del table local 127.0.0.1 dev lo; ip route add 127.0.0.1 via 172.17.0.1 src 172.17.0.2; echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet";
     await tools(bed, one.id, "sh", "-c", bend);
     const way = await tools(bed, one.id, "ip", "route", "get", "127.0.0.1");
-    const loopback = await bed.get("http://127.0.0.1:7000/", one.id);
+    const loopback = await bed.silence("http://127.0.0.1:7000/", one.id);
     secret.close();
     return { outside, way, loopback };
   },
@@ -170,16 +193,16 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
     const first = await bed.serve(one, 80), second = await bed.serve(two, 80);
     const third = web("three", "8080");
     await bed.serve(third, 80);
-    const result = {
+    const result = await all({
       endpoints: first.endpoints.map((e) => [e.interfaceName, e.ipv4, e.gateway]), alone: second.endpoints.map((e) => [e.interfaceName, e.ipv4, e.gateway]),
-      across: await bed.get("http://10.10.0.2/", two.id), out: await bed.get("http://198.51.100.2/", one.id), shut: await bed.get("http://198.51.100.2/", two.id),
-      apart: [await bed.get("http://10.9.0.77/", third.id), await bed.get("http://172.17.0.2/", one.id), await bed.get("http://10.9.0.1:8080/", one.id)],
+      across: bed.get("http://10.10.0.2/", two.id), out: bed.get("http://198.51.100.2/", one.id), shut: bed.get("http://198.51.100.2/", two.id),
+      apart: [bed.silence("http://10.9.0.77/", third.id), bed.silence("http://172.17.0.2/", one.id), bed.get("http://10.9.0.1:8080/", one.id)],
       bridges: (await bed.interfaces()).filter((n) => n.startsWith("br-")).sort(), ids: [own, closed].map((n) => `br-${n.id.slice(0, 12)}`).sort(),
-    };
+    });
     await bed.networks.connect("bridge", "two", {});
     const joined = await bed.get("http://198.51.100.2/", two.id);
     await bed.networks.disconnect("closed", "two", false);
-    const left = await bed.get("http://10.10.0.2/", two.id);
+    const left = await bed.silence("http://10.10.0.2/", two.id);
     await bed.networks.disconnect("own", "one", false);
     const active = await bed.networks.remove("closed").then(() => "removed", (e: unknown) => (e as Error).message);
     await bed.networks.remove("own");
@@ -201,11 +224,11 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
     links.remove("strata0");
     links.close();
     await again.recover([one]);
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    return {
-      before: before.length, after: await bed.interfaces(), port, one: await bed.get("http://127.0.0.1:8080/"), two: await bed.get("http://127.0.0.1:8081/"),
+    await until(async () => (await bed.interfaces()).length === 3);
+    return all({
+      before: before.length, after: bed.interfaces(), port, one: bed.get("http://127.0.0.1:8080/"), two: bed.get("http://127.0.0.1:8081/"),
       namespaces: (await bed.namespaces.list()).length, endpoints: bed.parts.store.endpoints({}).length,
-    };
+    });
   },
   /** Another program's FORWARD chain drops everything. */
   async foreign(bed) {
@@ -216,24 +239,54 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
     await bed.networks.create({ name: "own", ipam: [{ subnet: "10.9.0.0/24" }] });
     const one = web("one", "8080", "", "own");
     await bed.serve(one, 80);
-    const result = { out: await bed.get("http://198.51.100.2/", one.id), in: await bed.get("http://198.51.100.1:8080/", neighbour), unpublished: await bed.get("http://10.9.0.2/", neighbour) };
+    const result = await all({ out: bed.get("http://198.51.100.2/", one.id), in: bed.get("http://198.51.100.1:8080/", neighbour), unpublished: bed.silence("http://10.9.0.2/", neighbour) });
     await bed.networks.release(one);
     await bed.networks.remove("own");
     return { ...result, left: await iptables("-S", "FORWARD") };
+  },
+  /** IPv6: addresses, published ports on both families, no answer that never comes on ::1. */
+  async six(bed) {
+    await bed.networks.create({ name: "six", ipv6: true, ipam: [{ subnet: "10.9.0.0/24" }, { subnet: "fd00:9::/64" }] });
+    const one = web("one", "8080", "", "six"), two = web("two", "8081", "", "six");
+    const { endpoints, ports } = await bed.serve(one, 80);
+    await bed.serve(two, 80);
+    return all({
+      endpoint: [endpoints[0]?.ipv6, endpoints[0]?.gateway6], ports: ports.map((p) => `${p.hostIp} ${p.hostPort}`),
+      direct: bed.get("http://[fd00:9::2]/"), across: bed.get("http://[fd00:9::2]/", two.id), host: bed.get("http://[fd00:9::1]:8080/"),
+      hairpin: bed.get("http://[fd00:9::1]:8080/", two.id), four: bed.get("http://127.0.0.1:8080/"), loopback: bed.get("http://[::1]:8080/"),
+    });
+  },
+  /** Containers that may not talk to each other. */
+  async isolated(bed) {
+    await bed.networks.create({ name: "own", options: { "com.docker.network.bridge.enable_icc": "false" }, ipam: [{ subnet: "10.9.0.0/24" }] });
+    const one = web("one", "8080", "", "own"), two = containerNamed("two", { hostConfig: { NetworkMode: "own" } });
+    await bed.serve(one, 80);
+    await bed.serve(two, 80);
+    return all({ direct: bed.silence("http://10.9.0.2/", two.id), published: bed.get("http://127.0.0.1:8080/"), host: bed.get("http://10.9.0.3/") });
+  },
+  /** A bridge of that name which somebody else made stays as it is. */
+  async taken(bed) {
+    const links = new Links();
+    links.addBridge("theirs", "02:00:00:00:00:01", 1500);
+    links.addAddress(links.index("theirs"), "10.50.0.1", 24);
+    const made = await bed.networks.create({ name: "own", options: { "com.docker.network.bridge.name": "theirs" }, ipam: [{ subnet: "10.9.0.0/24" }] }).then(() => "made", (e: unknown) => (e as Error).message);
+    const index = links.index("theirs"), addresses = links.addresses().filter((a) => a.index === index && a.address.includes(".")).map((a) => a.address);
+    links.close();
+    return { made, addresses, networks: bed.networks.list(new Map()).length };
   },
   /** UDP, with a client that was there before the port. */
   async datagrams(bed) {
     const one = containerNamed("one", { hostConfig: { PortBindings: { "53/udp": [{ HostPort: "5300" }] } } });
     const neighbour = await bed.neighbour();
-    const answers: string[] = [];
-    const client = bed.datagrams(neighbour, "198.51.100.1", 5300, (text) => answers.push(text));
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    const heard: string[] = [];
+    const client = bed.datagrams(neighbour, "198.51.100.1", 5300, (text) => heard.push(...text.split("\n")));
+    await until(() => heard.includes("sent"));
     bed.parts.containers.update(one);
     await bed.networks.attach(one);
     await bed.program(one.id, `const s=require("dgram").createSocket("udp4");s.on("message",(m,r)=>s.send("one",r.port,r.address));s.bind(53,()=>console.log("up"))`);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await until(() => heard.some((text) => text !== "sent"));
     client.kill("SIGKILL");
-    return { answered: answers.length > 0, first: answers[0] };
+    return { first: heard.find((text) => text !== "sent") };
   },
 };
 
