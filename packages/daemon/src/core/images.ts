@@ -45,7 +45,8 @@ export interface ImageStore {
   untag(ref: string): boolean;
   /** Forgets the image and its references; the collector takes its layers. Conflict while a container or child uses it. */
   remove(id: ImageId): void;
-  list(): Iterable<ImageSummary>;
+  /** `sharedSize: false` leaves that out (-1), which makes long lists cheaper. */
+  list(options?: { sharedSize?: boolean }): Iterable<ImageSummary>;
   /** Marks use now, for the image and its parents' layers. */
   touch(id: ImageId): void;
   /** Remembers where a layer's packed form is known to exist: `digest` in `repository`. */

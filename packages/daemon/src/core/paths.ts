@@ -23,5 +23,6 @@ export class DataRoot {
   get tmp(): string { return join(this.root, "tmp"); }
   get trash(): string { return join(this.root, "trash"); }
   driver(name: string): string { return join(this.root, name); }
-  layerdbMount(driver: string, container: string): string { return join(this.root, "image", driver, "layerdb", "mounts", container); }
+  layerdbMounts(driver: string): string { return join(this.root, "image", driver, "layerdb", "mounts"); }
+  layerdbMount(driver: string, container: string): string { return join(this.layerdbMounts(driver), container); }
 }

@@ -8,7 +8,17 @@ interface Row {
 }
 type SummaryRow = Row & { created_at: number; labels: string; containers: number; shared: number };
 
-const NAMES = "(SELECT json_group_array(name) FROM (SELECT name FROM reference WHERE image = image.id ORDER BY name)) AS names";
+/** Names have no spaces. */
+const NAMES = "coalesce((SELECT group_concat(name, ' ' ORDER BY name) FROM reference WHERE image = image.id), '') AS names";
+
+const COMMON = "id, parent, size, created_at, labels, stored_at, last_used_at, last_tagged_at, coalesce(names, '') AS names, coalesce(containers, 0) AS containers";
+const NAMED = "named AS (SELECT image, group_concat(name, ' ' ORDER BY name) AS names FROM reference GROUP BY image), used AS (SELECT image, count(*) AS containers FROM container GROUP BY image)";
+const JOINED = "image LEFT JOIN named ON named.image = id LEFT JOIN used ON used.image = id";
+const LIST = `WITH ${NAMED} SELECT ${COMMON}, -1 AS shared FROM ${JOINED} ORDER BY created_at DESC, id`;
+const LIST_WITH_SHARED = `WITH ${NAMED},
+    common AS (SELECT chain FROM image_layer GROUP BY chain HAVING count(*) > 1),
+    sharing AS (SELECT image_layer.image, sum(layer.size) AS shared FROM common JOIN image_layer USING (chain) JOIN layer ON layer.chain_id = common.chain GROUP BY image_layer.image)
+  SELECT ${COMMON}, coalesce(shared, 0) AS shared FROM ${JOINED} LEFT JOIN sharing ON sharing.image = id ORDER BY created_at DESC, id`;
 
 /** Images, their references and where their packed layers are known to be, in the ledger. */
 export class LedgerImages implements ImageStore {
@@ -47,7 +57,10 @@ export class LedgerImages implements ImageStore {
     const row = this.ledger.sql<[string], Row & { config: Buffer }>(`SELECT id, top, parent, size, stored_at, last_used_at, last_tagged_at, config, ${NAMES}
       FROM image JOIN image_config ON image_config.image = image.id WHERE id = ?`).get(id);
     if (row === undefined) throw noImage(id);
-    return { ...common(row), top: row.top, config: withLayers(parseFrozen<ImageConfig>(row.config.toString())) };
+    return {
+      id: row.id, parent: row.parent, size: row.size, ...names(row), storedAt: row.stored_at, lastUsedAt: row.last_used_at, lastTaggedAt: row.last_tagged_at,
+      top: row.top, config: withLayers(parseFrozen<ImageConfig>(row.config.toString())),
+    };
   }
 
   config(id: ImageId): Buffer {
@@ -105,18 +118,18 @@ export class LedgerImages implements ImageStore {
   }
 
   /** Newest first. */
-  list(): Iterable<ImageSummary> {
-    const rows = this.ledger.sql<[], SummaryRow>(`
-      WITH named AS (SELECT image, json_group_array(name) AS names FROM (SELECT image, name FROM reference ORDER BY image, name) GROUP BY image),
-        used AS (SELECT image, count(*) AS containers FROM container GROUP BY image),
-        common AS (SELECT chain FROM image_layer GROUP BY chain HAVING count(*) > 1),
-        sharing AS (SELECT image_layer.image, sum(layer.size) AS shared FROM common JOIN image_layer USING (chain) JOIN layer ON layer.chain_id = common.chain GROUP BY image_layer.image)
-      SELECT id, parent, size, created_at, labels, stored_at, last_used_at, last_tagged_at, coalesce(names, '[]') AS names, coalesce(containers, 0) AS containers, coalesce(shared, 0) AS shared
-      FROM image LEFT JOIN named ON named.image = id LEFT JOIN used ON used.image = id LEFT JOIN sharing ON sharing.image = id
-      ORDER BY created_at DESC, id`).all();
-    return rows.map((row) => ({
-      ...common(row), createdAt: row.created_at, labels: parseFrozen<Record<string, string>>(row.labels), containers: row.containers, sharedSize: row.shared,
-    }));
+  list(options: { sharedSize?: boolean } = {}): Iterable<ImageSummary> {
+    const rows = this.ledger.sql<[], SummaryRow>(options.sharedSize === false ? LIST : LIST_WITH_SHARED).all();
+    // Many images have the same labels, or none.
+    const labels = new Map<string, Readonly<Record<string, string>>>();
+    return rows.map((row) => {
+      let parsed = labels.get(row.labels);
+      if (parsed === undefined) labels.set(row.labels, parsed = parseFrozen<Record<string, string>>(row.labels));
+      return {
+        id: row.id, parent: row.parent, size: row.size, sharedSize: row.shared, containers: row.containers, labels: parsed, ...names(row),
+        createdAt: row.created_at, storedAt: row.stored_at, lastUsedAt: row.last_used_at, lastTaggedAt: row.last_tagged_at,
+      };
+    });
   }
 
   /** A power cut may lose it: it only ranks what is collected first. */
@@ -144,13 +157,12 @@ export class LedgerImages implements ImageStore {
   }
 }
 
-function common(row: Row) {
-  const names = JSON.parse(row.names) as string[];
-  return {
-    id: row.id, parent: row.parent, size: row.size, storedAt: row.stored_at, lastUsedAt: row.last_used_at, lastTaggedAt: row.last_tagged_at,
-    tags: names.filter((n) => !n.includes("@")), digests: names.filter((n) => n.includes("@")),
-  };
+function names(row: Row): Pick<Image, "tags" | "digests"> {
+  if (row.names === "") return NAMELESS;
+  const all = row.names.split(" ");
+  return row.names.includes("@") ? { tags: all.filter((n) => !n.includes("@")), digests: all.filter((n) => n.includes("@")) } : { tags: all, digests: [] };
 }
+const NAMELESS: Pick<Image, "tags" | "digests"> = { tags: [], digests: [] };
 
 function reading(text: string): Reference {
   try {

@@ -33,12 +33,12 @@ export class Mounts {
     }
   }
 
-  /** Forgets every hold of a key and unmounts `target`; holders' releases then do nothing. */
-  async end(key: string, target: string): Promise<void> {
+  /** Forgets every hold of a key and unmounts its target, if it has one; holders' releases then do nothing. */
+  async end(key: string, target: string | undefined): Promise<void> {
     const entry = this.entries.get(key);
     this.entries.delete(key);
     await entry?.last.catch(() => undefined);
-    if (this.mounter.under(target).length > 0) await this.mounter.unmount(target);
+    if (target !== undefined && this.mounter.under(target).length > 0) await this.mounter.unmount(target);
   }
 
   private async mount(plan: () => Promise<MountPlan>): Promise<MountPlan> {

@@ -18,7 +18,8 @@ let leases: LedgerLeases, images: LedgerImages, containers: LedgerContainers, vo
 
 beforeEach(() => {
   ({ root, remove } = temporaryRoot());
-  lock = lockRoot(root);
+  lock = lockRoot(root.root);
+  for (const directory of [root.containers, root.volumes, root.trash]) mkdirSync(directory);
   ledger = Ledger.open(root.ledger);
   [clock, mounter] = [new TestClock(), new FakeMounter()];
   trash = new Trash(root.trash, mounter, silentLogger);
@@ -43,10 +44,10 @@ function image(name: string, layers: readonly string[] = [name], more: object = 
 }
 
 test("a second daemon on a data root is refused with the first one's pid", () => {
-  expect(() => lockRoot(root)).toThrow(Conflict);
-  expect(() => lockRoot(root)).toThrow(`in use by another daemon (pid ${process.pid})`);
+  expect(() => lockRoot(root.root)).toThrow(Conflict);
+  expect(() => lockRoot(root.root)).toThrow(`in use by another daemon (pid ${process.pid})`);
   lock.release();
-  lock = lockRoot(root);
+  lock = lockRoot(root.root);
 });
 
 describe("leases", () => {

@@ -1,15 +1,18 @@
-import { closeSync, constants, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
-import { Conflict, type DataRoot } from "../core/index.js";
+import { closeSync, constants, ftruncateSync, mkdirSync, openSync, readFileSync, realpathSync, writeSync } from "node:fs";
+import { Conflict, DataRoot } from "../core/index.js";
 import { tryLock } from "../kernel/libc.js";
 
 /** Keeps other daemons off a data root for as long as this process lives or until `release`. */
 export interface RootLock {
+  /** The root without symlinks, as the mount table names it. */
+  readonly root: DataRoot;
   release(): void;
 }
 
-/** Makes the data root's directories and takes its lock. Conflict names the process that has it. */
-export function lockRoot(root: DataRoot): RootLock {
-  mkdirSync(root.root, { recursive: true, mode: 0o710 });
+/** Makes the data root if need be and takes its lock. Conflict names the process that has it. */
+export function lockRoot(path: string): RootLock {
+  mkdirSync(path, { recursive: true, mode: 0o710 });
+  const root = new DataRoot(realpathSync(path));
   const fd = openSync(root.lock, constants.O_RDWR | constants.O_CREAT, 0o600);
   try {
     if (!tryLock(fd)) {
@@ -22,8 +25,5 @@ export function lockRoot(root: DataRoot): RootLock {
     closeSync(fd);
     throw e;
   }
-  for (const [directory, mode] of [[root.blobs, 0o710], [root.ingests, 0o710], [root.containers, 0o710], [root.volumes, 0o701], [root.tmp, 0o700], [root.trash, 0o700]] as const) {
-    mkdirSync(directory, { recursive: true, mode });
-  }
-  return { release: () => closeSync(fd) };
+  return { root, release: () => closeSync(fd) };
 }

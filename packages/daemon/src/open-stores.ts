@@ -1,0 +1,72 @@
+import { mkdirSync, readdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Mounter, NetworkStore, StorageDriver, VolumeStore } from "./core/index.js";
+import { Ledger } from "./db/ledger.js";
+import { Collector } from "./gc/collect.js";
+import { LedgerContainers } from "./stores/containers.js";
+import { FileContent } from "./stores/content.js";
+import { LedgerImages } from "./stores/images.js";
+import { LedgerLayers } from "./stores/layers.js";
+import { LedgerLeases } from "./stores/leases.js";
+import { LedgerNetworks } from "./stores/networks.js";
+import { Snapshots } from "./stores/snapshots.js";
+import { Trash } from "./stores/trash.js";
+import { LocalVolumes } from "./stores/volumes.js";
+import { Writables } from "./stores/writables.js";
+
+export interface OpenStoresOptions {
+  /** Locked by the caller (stores/root-lock.ts); its path must be free of symlinks. */
+  readonly root: DataRoot;
+  readonly drivers: ReadonlyMap<string, StorageDriver>;
+  readonly defaultDriver: string;
+  readonly mounter: Mounter;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Everything durable of one data root. Call `collector.recover()` once before serving. */
+export interface Stores {
+  readonly ledger: Ledger;
+  readonly leases: LeaseStore;
+  readonly content: ContentStore;
+  readonly layers: LayerStore;
+  readonly images: ImageStore;
+  readonly containers: ContainerStore;
+  readonly volumes: VolumeStore;
+  readonly networks: NetworkStore;
+  readonly collector: GarbageCollector;
+  /** Waits for background work and closes the ledger. */
+  close(): Promise<void>;
+}
+
+export function openStores(options: OpenStoresOptions): Stores {
+  const { root, drivers, defaultDriver, mounter, clock, logger } = options;
+  for (const [directory, mode] of [[root.blobs, 0o710], [root.ingests, 0o710], [root.containers, 0o710], [root.volumes, 0o701], [root.tmp, 0o700], [root.trash, 0o700]] as const) {
+    mkdirSync(directory, { recursive: true, mode });
+  }
+  const ledger = Ledger.open(root.ledger);
+  const trash = new Trash(root.trash, mounter, logger);
+  const leases = new LedgerLeases(ledger, clock);
+  const content = new FileContent(ledger, leases, root, clock, logger);
+  const snapshots = new Snapshots(ledger, leases, drivers, defaultDriver, clock, logger);
+  const writables = new Writables(ledger, snapshots, root, mounter);
+  const layers = new LedgerLayers(ledger, leases, snapshots, writables, [...drivers.keys()], clock);
+  const containers = new LedgerContainers(ledger, root, trash, logger);
+  const volumes = new LocalVolumes(ledger, root, trash, mounter, clock, logger);
+  const collectables: readonly Collectable[] = [...layers.collectables, ...content.collectables, containers, volumes];
+  const emptyScratch = async (): Promise<void> => {
+    await Promise.all([trash.empty(), ...readdirSync(root.tmp).map((name) => rm(join(root.tmp, name), { recursive: true, force: true }))]);
+  };
+  const collector = new Collector({ ledger, leases, collectables, clock, logger, emptyScratch });
+  return {
+    ledger, leases, content, layers, containers, volumes, collector,
+    images: new LedgerImages(ledger, leases, clock),
+    networks: new LedgerNetworks(ledger),
+    close: async () => {
+      await collector.close();
+      await trash.drain();
+      ledger.close();
+    },
+  };
+}

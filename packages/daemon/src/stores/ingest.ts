@@ -1,0 +1,103 @@
+import { createHash, type Hash } from "node:crypto";
+import type { FileHandle } from "node:fs/promises";
+import type { Descriptor, Digest } from "@strata/oci";
+import { Conflict, DataLoss, type Ingest } from "../core/index.js";
+
+/** What an ingest needs of the store that opened it. */
+export interface IngestHome {
+  /** The bytes are complete and verified: make them the blob. Closes the file. */
+  keep(file: FileHandle, found: { digest: Digest; size: number }): Promise<Descriptor>;
+  /** Forget the ingest and its bytes. */
+  drop(): Promise<void>;
+  /** The ingest is closed, whichever way. */
+  closed(): void;
+}
+
+/** An ingest that writes to `<id>/data`. One caller at a time; after `commit`, `abort` or DataLoss it is closed. */
+export class FileIngest implements Ingest {
+  private open = true;
+  private verdict: { digest: Digest; size: number } | undefined;
+
+  constructor(
+    private readonly home: IngestHome, readonly path: string, private readonly file: FileHandle, private readonly expected: Partial<Descriptor>,
+    private hash: Hash, private position: number,
+  ) {}
+
+  get offset(): number { return this.position; }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.mustBeOpen();
+    this.verdict = undefined;
+    for (let done = 0; done < chunk.length;) {
+      const { bytesWritten } = await this.file.write(chunk, done, chunk.length - done, this.position);
+      this.hash.update(chunk.subarray(done, done + bytesWritten));
+      done += bytesWritten;
+      this.position += bytesWritten;
+    }
+  }
+
+  async truncate(): Promise<void> {
+    this.mustBeOpen();
+    await this.file.truncate(0);
+    this.hash = createHash("sha256");
+    this.position = 0;
+    this.verdict = undefined;
+  }
+
+  async check(): Promise<void> {
+    await this.verify();
+  }
+
+  async commit(): Promise<Descriptor> {
+    const found = await this.verify();
+    try {
+      return await this.home.keep(this.file, found);
+    } finally {
+      this.close();
+    }
+  }
+
+  async abort(keep: boolean): Promise<void> {
+    if (!this.open) return;
+    try {
+      await this.file.close();
+      if (!keep) await this.home.drop();
+    } finally {
+      this.close();
+    }
+  }
+
+  private async verify(): Promise<{ digest: Digest; size: number }> {
+    this.mustBeOpen();
+    const found = (this.verdict ??= { digest: `sha256:${this.hash.copy().digest("hex")}` as Digest, size: this.position });
+    const { digest, size } = this.expected;
+    const wrong = size !== undefined && size !== found.size ? `it has ${found.size} bytes, not ${size}` : digest !== undefined && digest !== found.digest ? `its bytes have digest ${found.digest}` : undefined;
+    if (wrong === undefined) return found;
+    await this.abort(false);
+    throw new DataLoss(`${digest ?? "the content"} could not be verified: ${wrong}`);
+  }
+
+  private mustBeOpen(): void {
+    if (!this.open) throw new Conflict("the ingest is closed");
+  }
+  private close(): void {
+    this.open = false;
+    this.home.closed();
+  }
+}
+
+/** What `ingest` gives for a blob that is there already: nothing is left to write. */
+export class CompleteIngest implements Ingest {
+  constructor(private readonly blob: Descriptor, readonly path: string) {}
+  get offset(): number { return this.blob.size; }
+  async write(chunk: Uint8Array): Promise<void> {
+    if (chunk.length > 0) throw new Conflict(`blob ${this.blob.digest} is complete already`);
+  }
+  /** The blob stays: whoever fetches it again finds that it exists. */
+  async truncate(): Promise<void> {
+    throw new Conflict(`blob ${this.blob.digest} is complete already`);
+  }
+  async check(): Promise<void> {}
+  async commit(): Promise<Descriptor> { return this.blob; }
+  async abort(): Promise<void> {}
+}

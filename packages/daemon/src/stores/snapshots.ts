@@ -1,0 +1,128 @@
+import type { ChainId } from "@strata/oci";
+import { type Clock, type Lease, type LeaseStore, type Logger, NotFound, NotImplemented, noUsage, type SnapshotId, type StorageDriver, type Usage } from "../core/index.js";
+import type { Ledger } from "../db/ledger.js";
+import { KeyedLock } from "./keyed-lock.js";
+
+export type SnapshotKind = "layer" | "init" | "writable";
+export interface SnapshotRow { readonly id: SnapshotId; readonly driver: string; readonly state: "preparing" | "committed" }
+
+/**
+ * Rows and directories of snapshots, in the order that makes a crash harmless: the row is there before the driver is
+ * asked for a directory, and gone before the driver is asked to remove it.
+ */
+export class Snapshots {
+  /** What forgotten snapshots took, until they are swept: nobody needs to walk them. */
+  private readonly forgotten = new Map<SnapshotId, Usage>();
+  private readonly removing = new KeyedLock();
+
+  constructor(
+    private readonly ledger: Ledger, private readonly leases: LeaseStore, private readonly drivers: ReadonlyMap<string, StorageDriver>, readonly defaultDriver: string,
+    private readonly clock: Clock, private readonly logger: Logger,
+  ) {
+    this.driver(defaultDriver);
+  }
+
+  driver(name: string): StorageDriver {
+    const driver = this.drivers.get(name);
+    if (driver === undefined) throw new NotImplemented(`the storage driver ${name} is not available`);
+    return driver;
+  }
+
+  /** Within a transaction: announces a snapshot that is about to be made. */
+  prepare(id: SnapshotId, driver: string, kind: SnapshotKind, lease: Lease): void {
+    this.ledger.sql<[string, string, string, number]>("INSERT INTO snapshot (id, driver, kind, state, created_at) VALUES (?, ?, ?, 'preparing', ?)").run(id, driver, kind, this.clock.now());
+    this.leases.hold(lease, "snapshot", id);
+  }
+
+  /** Within a transaction: the snapshot is made. NotFound when it was collected meanwhile. */
+  commit(id: SnapshotId, usage: Usage, chain: ChainId | null): void {
+    const { changes } = this.ledger.sql<[number, number, string | null, string]>("UPDATE snapshot SET state = 'committed', bytes = ?, inodes = ?, chain = ? WHERE id = ?").run(usage.bytes, usage.inodes, chain, id);
+    if (changes === 0) throw new NotFound(`snapshot ${id} was collected before it was complete: its lease ran out`);
+  }
+
+  get(id: SnapshotId): SnapshotRow | undefined {
+    return this.ledger.sql<[string], SnapshotRow>("SELECT id, driver, state FROM snapshot WHERE id = ?").get(id);
+  }
+
+  /** Snapshots of a chain on a driver, nearest first. NotFound when the chain does not lie there whole. */
+  stack(chain: ChainId | null, driver: string): SnapshotId[] {
+    if (chain === null) return [];
+    const rows = this.ledger.sql<[string, string], { chain: string; id: SnapshotId | null }>(`
+      WITH RECURSIVE line (chain, parent, depth) AS (
+        SELECT chain_id, parent, 0 FROM layer WHERE chain_id = ?
+        UNION ALL SELECT layer.chain_id, layer.parent, depth + 1 FROM layer JOIN line ON layer.chain_id = line.parent)
+      SELECT line.chain, snapshot.id FROM line LEFT JOIN snapshot ON snapshot.chain = line.chain AND snapshot.driver = ? ORDER BY depth`).all(chain, driver);
+    if (rows.length === 0) throw new NotFound(`layer ${chain} does not exist`);
+    return rows.map(({ id, chain: missing }) => {
+      if (id === null) throw new NotFound(`layer ${missing} does not lie on ${driver}`);
+      return id;
+    });
+  }
+
+  /**
+   * Drops snapshots: rows, then directories. A directory that stays (busy) is left to the next sweep.
+   * `made`: they were committed, so a power cut must not bring the rows back alone.
+   */
+  async discard(ids: readonly SnapshotId[], made: boolean): Promise<void> {
+    const rows = ids.map((id) => this.get(id)).filter((row) => row !== undefined);
+    this.ledger.transaction(() => {
+      for (const { id } of rows) this.ledger.sql<[string]>("DELETE FROM snapshot WHERE id = ?").run(id);
+    }, { durable: false });
+    if (made) await this.ledger.flush();
+    await Promise.all(rows.map((row) => this.removing.run(row.id, async () => {
+      try {
+        await this.driver(row.driver).remove(row.id);
+      } catch (e) {
+        this.couldNotRemove(e, row.driver, row.id);
+      }
+    })));
+  }
+
+  /** Within the collector's transaction. */
+  forget(keys: readonly string[]): void {
+    for (const id of keys as readonly SnapshotId[]) {
+      const usage = this.ledger.sql<[string], Usage>("SELECT bytes, inodes FROM snapshot WHERE id = ?").get(id);
+      if (usage === undefined) continue;
+      this.ledger.sql<[string]>("DELETE FROM snapshot WHERE id = ?").run(id);
+      this.forgotten.set(id, usage);
+    }
+  }
+
+  /** Removes from every driver what has no row. */
+  async sweep(): Promise<Usage> {
+    const freed = await Promise.all([...this.drivers.values()].map((driver) => this.sweepDriver(driver)));
+    return freed.reduce(plus, noUsage);
+  }
+
+  private async sweepDriver(driver: StorageDriver): Promise<Usage> {
+    const found: SnapshotId[] = [];
+    for await (const id of driver.list()) found.push(id);
+    if (found.length === 0) return noUsage;
+    // Rows after the listing: whatever was listed and is alive had its row by then.
+    const known = new Set(this.ledger.sql<[string], { id: SnapshotId }>("SELECT id FROM snapshot WHERE driver = ?").all(driver.name).map((row) => row.id));
+    let freed = noUsage;
+    for (const id of found) if (!known.has(id)) freed = plus(freed, await this.removing.run(id, () => this.removeOrphan(driver, id)));
+    return freed;
+  }
+
+  /** One that cannot be removed (busy, failing disk) does not keep the others; the next sweep tries again. */
+  private async removeOrphan(driver: StorageDriver, id: SnapshotId): Promise<Usage> {
+    const known = this.forgotten.get(id);
+    try {
+      const usage = known ?? await driver.usage(id).catch(() => noUsage);
+      if (known === undefined) this.logger.info({ driver: driver.name, snapshot: id, bytes: usage.bytes }, "removing a snapshot that nothing knows");
+      await driver.remove(id);
+      this.forgotten.delete(id);
+      return usage;
+    } catch (e) {
+      this.couldNotRemove(e, driver.name, id);
+      return noUsage;
+    }
+  }
+
+  private couldNotRemove(e: unknown, driver: string, snapshot: SnapshotId): void {
+    this.logger.warn({ err: e, driver, snapshot }, "cannot remove a snapshot; the next sweep tries again");
+  }
+}
+
+const plus = (a: Usage, b: Usage): Usage => ({ bytes: a.bytes + b.bytes, inodes: a.inodes + b.inodes });

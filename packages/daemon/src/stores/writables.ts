@@ -1,0 +1,150 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { ChainId } from "@strata/oci";
+import {
+  AlreadyExists, type Change, type DataRoot, InvalidArgument, type Lease, type Mounted, type Mounter, NotFound, noUsage, type SnapshotId, type StorageDriver, type Usage, type WritableOptions,
+} from "../core/index.js";
+import { type Ledger, violated } from "../db/ledger.js";
+import { makeMountPoints } from "./init-layer.js";
+import { Mounts } from "./mounts.js";
+import { namesIn } from "./names.js";
+import type { Snapshots } from "./snapshots.js";
+
+interface Row { readonly owner: string; readonly snapshot: SnapshotId; readonly init: SnapshotId; readonly parent: ChainId | null; readonly volatile: number; readonly driver: string; readonly state: string }
+
+/** A writable snapshot with what lies below it, ready for its driver. */
+export interface Writable {
+  readonly snapshot: SnapshotId;
+  readonly driver: StorageDriver;
+  readonly parents: readonly SnapshotId[];
+}
+
+/**
+ * Containers' own layers: `<owner>-init` with the mount points, and `<owner>` on top of it.
+ * An owner's name is never used again for another (containers' ids are random).
+ */
+export class Writables {
+  private readonly mounts: Mounts;
+
+  constructor(private readonly ledger: Ledger, private readonly snapshots: Snapshots, private readonly root: DataRoot, private readonly mounter: Mounter) {
+    this.mounts = new Mounts(mounter);
+  }
+
+  async create(owner: string, parent: ChainId | null, driverName: string, lease: Lease, options: WritableOptions): Promise<void> {
+    if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(owner)) throw new InvalidArgument(`${JSON.stringify(owner)} cannot own a layer`);
+    if (options.size !== undefined) throw new InvalidArgument(`the storage driver ${driverName} cannot limit the size of a container`);
+    const driver = this.snapshots.driver(driverName);
+    const snapshot = owner as SnapshotId, init = `${owner}-init` as SnapshotId;
+    const below = this.snapshots.stack(parent, driverName);
+    this.announce(owner, parent, driverName, lease, options);
+    try {
+      await driver.create(init, below);
+      await this.fill(driver, init, below);
+      await driver.create(snapshot, [init, ...below]);
+      this.writeMountId(driverName, owner, snapshot, init, parent);
+      this.ledger.transaction(() => {
+        this.snapshots.commit(init, noUsage, null);
+        this.snapshots.commit(snapshot, noUsage, null);
+      }, { durable: false });
+    } catch (e) {
+      await this.snapshots.discard([snapshot, init], false);
+      await this.removeMountId(driverName, owner);
+      throw e;
+    }
+  }
+
+  get(owner: string): Writable {
+    const row = this.row(owner);
+    if (row?.state !== "committed") throw new NotFound(`${owner} has no layer of its own`);
+    return { snapshot: row.snapshot, driver: this.snapshots.driver(row.driver), parents: [row.init, ...this.snapshots.stack(row.parent, row.driver)] };
+  }
+
+  async mount(owner: string): Promise<Mounted> {
+    const { snapshot, driver, parents } = this.get(owner);
+    const mode = this.row(owner)?.volatile === 1 ? "volatile" : "rw";
+    return this.mounts.hold(owner, () => driver.mounts(snapshot, parents, mode));
+  }
+
+  changes(owner: string): AsyncIterable<Change> {
+    const { snapshot, driver, parents } = this.get(owner);
+    return driver.changes(snapshot, parents);
+  }
+
+  async usage(owner: string): Promise<Usage> {
+    const { snapshot, driver } = this.get(owner);
+    const usage = await driver.usage(snapshot);
+    this.ledger.transaction(() => this.ledger.sql<[number, number, string]>("UPDATE snapshot SET bytes = ?, inodes = ? WHERE id = ?").run(usage.bytes, usage.inodes, snapshot), { durable: false });
+    return usage;
+  }
+
+  async release(owner: string): Promise<void> {
+    const row = this.row(owner);
+    if (row === undefined) return;
+    await this.mounts.end(owner, await this.target(row));
+    await this.snapshots.discard([row.snapshot, row.init], true);
+    await this.removeMountId(row.driver, owner);
+  }
+
+  /** Removes `mount-id` files of layers that are gone. */
+  async sweepMountIds(drivers: readonly string[]): Promise<void> {
+    for (const driver of drivers) {
+      for (const owner of await namesIn(this.root.layerdbMounts(driver))) {
+        if (this.row(owner) === undefined) await this.removeMountId(driver, owner);
+      }
+    }
+  }
+
+  private row(owner: string): Row | undefined {
+    return this.ledger.sql<[string], Row>("SELECT owner, snapshot, init, parent, volatile, driver, state FROM writable JOIN snapshot ON snapshot.id = writable.snapshot WHERE owner = ?").get(owner);
+  }
+
+  /** Undefined where nothing is mounted, or a layer below is lost: a broken container must be removable. */
+  private async target(row: Row): Promise<string | undefined> {
+    try {
+      const plan = await this.snapshots.driver(row.driver).mounts(row.snapshot, [row.init, ...this.snapshots.stack(row.parent, row.driver)], "rw");
+      return plan.mounts.length === 0 ? undefined : plan.target;
+    } catch {
+      return undefined;
+    }
+  }
+
+  private announce(owner: string, parent: ChainId | null, driver: string, lease: Lease, options: WritableOptions): void {
+    const snapshot = owner as SnapshotId, init = `${owner}-init` as SnapshotId;
+    try {
+      this.ledger.transaction(() => {
+        this.snapshots.prepare(init, driver, "init", lease);
+        this.snapshots.prepare(snapshot, driver, "writable", lease);
+        this.ledger.sql<[string, string, string, string | null, number]>("INSERT INTO writable (owner, snapshot, init, parent, volatile) VALUES (?, ?, ?, ?, ?)").run(owner, snapshot, init, parent, options.volatile === true ? 1 : 0);
+      }, { durable: false });
+    } catch (e) {
+      if (violated(e) === "unique") throw new AlreadyExists(`${owner} has a layer of its own already`, { cause: e });
+      if (violated(e) === "foreign-key") throw new NotFound(`layer ${parent} does not exist`, { cause: e });
+      throw e;
+    }
+  }
+
+  /** A volatile mount: taking down any other would sync the whole file system, and nothing here needs it. */
+  private async fill(driver: StorageDriver, init: SnapshotId, below: readonly SnapshotId[]): Promise<void> {
+    const plan = await driver.mounts(init, below, "volatile");
+    if (plan.mounts.length === 0) return makeMountPoints(plan.target);
+    await this.mounter.mount(plan);
+    try {
+      makeMountPoints(plan.target);
+    } finally {
+      await this.mounter.unmount(plan.target);
+    }
+  }
+
+  /** cAdvisor finds a container's layer by these. */
+  private writeMountId(driver: string, owner: string, snapshot: SnapshotId, init: SnapshotId, parent: ChainId | null): void {
+    const directory = this.root.layerdbMount(driver, owner);
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    writeFileSync(join(directory, "mount-id"), snapshot);
+    writeFileSync(join(directory, "init-id"), init);
+    if (parent !== null) writeFileSync(join(directory, "parent"), parent);
+  }
+  private async removeMountId(driver: string, owner: string): Promise<void> {
+    await rm(this.root.layerdbMount(driver, owner), { recursive: true, force: true });
+  }
+}
