@@ -1,9 +1,11 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { WorkerPool } from "./archive/workers/pool.js";
 import type { Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Mounter, NetworkStore, StorageDriver, VolumeStore } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
 import { Collector } from "./gc/collect.js";
+import { KernelMounter } from "./kernel/mounter.js";
 import { LedgerContainers } from "./stores/containers.js";
 import { FileContent } from "./stores/content.js";
 import { LedgerImages } from "./stores/images.js";
@@ -20,7 +22,10 @@ export interface OpenStoresOptions {
   readonly root: DataRoot;
   readonly drivers: ReadonlyMap<string, StorageDriver>;
   readonly defaultDriver: string;
-  readonly mounter: Mounter;
+  /** Default: this machine's mounts. */
+  readonly mounter?: Mounter;
+  /** Default: a pool of its own. */
+  readonly workers?: WorkerPool;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -41,19 +46,19 @@ export interface Stores {
 }
 
 export function openStores(options: OpenStoresOptions): Stores {
-  const { root, drivers, defaultDriver, mounter, clock, logger } = options;
+  const { root, drivers, defaultDriver, clock, logger, mounter = new KernelMounter(), workers = new WorkerPool({ size: 1 }) } = options;
   for (const [directory, mode] of [[root.blobs, 0o710], [root.ingests, 0o710], [root.containers, 0o710], [root.volumes, 0o701], [root.tmp, 0o700], [root.trash, 0o700]] as const) {
     mkdirSync(directory, { recursive: true, mode });
   }
   const ledger = Ledger.open(root.ledger);
-  const trash = new Trash(root.trash, mounter, logger);
+  const trash = new Trash(root.trash, mounter, workers, logger);
   const leases = new LedgerLeases(ledger, clock);
   const content = new FileContent(ledger, leases, root, clock, logger);
   const snapshots = new Snapshots(ledger, leases, drivers, defaultDriver, clock, logger);
   const writables = new Writables(ledger, snapshots, root, mounter);
   const layers = new LedgerLayers(ledger, leases, snapshots, writables, [...drivers.keys()], clock);
   const containers = new LedgerContainers(ledger, root, trash, logger);
-  const volumes = new LocalVolumes(ledger, root, trash, mounter, clock, logger);
+  const volumes = new LocalVolumes(ledger, root, trash, workers, mounter, clock, logger);
   const collectables: readonly Collectable[] = [...layers.collectables, ...content.collectables, containers, volumes];
   const emptyScratch = async (): Promise<void> => {
     await Promise.all([trash.empty(), ...readdirSync(root.tmp).map((name) => rm(join(root.tmp, name), { recursive: true, force: true }))]);
@@ -66,6 +71,7 @@ export function openStores(options: OpenStoresOptions): Stores {
     close: async () => {
       await collector.close();
       await trash.drain();
+      if (options.workers === undefined) await workers.close();
       ledger.close();
     },
   };

@@ -2,17 +2,20 @@ import { AT_FDCWD, close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openat } from "./li
 import { readDirectory, openDirectoryAt } from "./directory.js";
 import { inodeKey, isDirectory, Stater } from "./stat.js";
 
-/** Bytes on disk and inodes of a tree, hard links once, other file systems not entered. Absent is nothing. */
-export function* measureTree(path: string): Generator<undefined, { bytes: number; inodes: number }> {
+/**
+ * Bytes on disk and inodes of a tree, hard links once, other file systems not entered; `size` is the sum of the
+ * lengths of what is no directory. Absent is nothing.
+ */
+export function* measureTree(path: string): Generator<undefined, { bytes: number; inodes: number; size: number }> {
   const stater = new Stater();
   const buffer = Buffer.allocUnsafeSlow(65536);
   const linked = new Set<string>();
-  let bytes = 0, inodes = 0;
+  let bytes = 0, inodes = 0, size = 0;
   const top = stater.at(AT_FDCWD, Buffer.from(path).toString("latin1"));
-  if (!top) return { bytes, inodes };
+  if (!top) return { bytes, inodes, size };
   bytes += top.allocated;
   inodes++;
-  if (!isDirectory(top.mode)) return { bytes, inodes };
+  if (!isDirectory(top.mode)) return { bytes, inodes, size: top.size };
 
   function* walk(fd: number): Generator<undefined, void> {
     for (const { name } of readDirectory(fd, buffer)) {
@@ -24,6 +27,7 @@ export function* measureTree(path: string): Generator<undefined, { bytes: number
         linked.add(key);
       }
       bytes += stat.allocated;
+      if (!isDirectory(stat.mode)) size += stat.size;
       if (++inodes % 1024 === 0) yield;
       if (!isDirectory(stat.mode) || stat.dev !== top!.dev) continue;
       const child = openDirectoryAt(fd, name);
@@ -32,5 +36,5 @@ export function* measureTree(path: string): Generator<undefined, { bytes: number
   }
   const fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   try { yield* walk(fd); } finally { close(fd); }
-  return { bytes, inodes };
+  return { bytes, inodes, size };
 }

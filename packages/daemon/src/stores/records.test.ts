@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import { join } from "node:path";
 import { type ImageId, digestOf } from "@strata/oci";
 import { AlreadyExists, Conflict, type DataRoot, InvalidArgument, type Network, type NetworkId, NotFound, newId, silentLogger } from "../core/index.js";
+import { WorkerPool } from "../archive/workers/pool.js";
 import { Ledger } from "../db/ledger.js";
 import { LedgerContainers } from "./containers.js";
 import { LedgerImages } from "./images.js";
@@ -12,6 +13,7 @@ import { FakeMounter, TestClock, container, imageConfig, layerRows, temporaryRoo
 import { Trash } from "./trash.js";
 import { LocalVolumes } from "./volumes.js";
 
+const workers = new WorkerPool({ size: 1 });
 let root: DataRoot, remove: () => void, lock: RootLock, ledger: Ledger;
 let clock: TestClock, mounter: FakeMounter, trash: Trash;
 let leases: LedgerLeases, images: LedgerImages, containers: LedgerContainers, volumes: LocalVolumes, networks: LedgerNetworks;
@@ -22,11 +24,11 @@ beforeEach(() => {
   for (const directory of [root.containers, root.volumes, root.trash]) mkdirSync(directory);
   ledger = Ledger.open(root.ledger);
   [clock, mounter] = [new TestClock(), new FakeMounter()];
-  trash = new Trash(root.trash, mounter, silentLogger);
+  trash = new Trash(root.trash, mounter, workers, silentLogger);
   leases = new LedgerLeases(ledger, clock);
   images = new LedgerImages(ledger, leases, clock);
   containers = new LedgerContainers(ledger, root, trash, silentLogger);
-  volumes = new LocalVolumes(ledger, root, trash, mounter, clock, silentLogger);
+  volumes = new LocalVolumes(ledger, root, trash, workers, mounter, clock, silentLogger);
   networks = new LedgerNetworks(ledger);
 });
 afterEach(async () => {
@@ -295,7 +297,7 @@ describe("volumes", () => {
     mounter.failing = false;
     await volumes.attach("mem", "a");
     expect(mounter.mounted.get(mountpoint)!.mounts[0]!.options).toEqual([["size", "1m"], ["uid", "5"]]);
-    const next = new LocalVolumes(ledger, root, trash, mounter, clock, silentLogger);
+    const next = new LocalVolumes(ledger, root, trash, workers, mounter, clock, silentLogger);
     await next.attach("mem", "a");
     expect(mounter.log.filter((l) => l.startsWith("mount"))).toHaveLength(1);
     next.detach("mem", "a");

@@ -1,5 +1,6 @@
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
+import type { WorkerPool } from "../archive/workers/pool.js";
 import { errnoOf, type Logger, type Mounter, newId } from "../core/index.js";
 
 /**
@@ -10,7 +11,7 @@ import { errnoOf, type Logger, type Mounter, newId } from "../core/index.js";
 export class Trash {
   private readonly running = new Set<Promise<void>>();
 
-  constructor(private readonly directory: string, private readonly mounter: Mounter, private readonly logger: Logger) {}
+  constructor(private readonly directory: string, private readonly mounter: Mounter, private readonly workers: WorkerPool, private readonly logger: Logger) {}
 
   /** Absent is success. */
   async discard(path: string): Promise<void> {
@@ -22,7 +23,7 @@ export class Trash {
       if (errnoOf(e) === "ENOENT") return;
       throw e;
     }
-    this.background(rm(place, { recursive: true, force: true }));
+    this.background(place);
   }
 
   /** Starts to remove what a former process left. */
@@ -31,7 +32,7 @@ export class Trash {
     const left = await readdir(this.directory);
     if (left.length === 0) return;
     await this.unmountBelow(this.directory);
-    for (const name of left) this.background(rm(join(this.directory, name), { recursive: true, force: true }));
+    for (const name of left) this.background(join(this.directory, name));
   }
 
   /** Resolves when everything discarded so far is gone from disk. */
@@ -47,8 +48,8 @@ export class Trash {
     if (stays.length > 0) throw new Error(`cannot remove ${path}: ${stays[0]} is mounted`);
   }
 
-  private background(work: Promise<void>): void {
-    const task: Promise<void> = work
+  private background(path: string): void {
+    const task: Promise<void> = this.workers.run("remove", { path })
       .catch((e: unknown) => this.logger.warn({ err: e }, "cannot empty the trash; the next start tries again"))
       .finally(() => this.running.delete(task));
     this.running.add(task);

@@ -14,7 +14,7 @@ export const consumers = {
 export const steps = {
   /** Removes a tree. Absent is success. */
   remove: ({ path }: { readonly path: string }) => removePath(path),
-  /** Bytes on disk and inodes. */
+  /** Bytes on disk, inodes, and the sum of the files' lengths. */
   usage: ({ path }: { readonly path: string }) => measureTree(path),
   /** The tar that a layer was made of. */
   reassemble,
