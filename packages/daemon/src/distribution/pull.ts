@@ -7,7 +7,6 @@ import type { Credentials } from "./auth.js";
 import { BlobFetcher } from "./blob-fetcher.js";
 import type { FetchStage } from "./blob-fetcher.js";
 import type { RegistryClient } from "./client.js";
-import { decompress } from "./decompress.js";
 import { Flights } from "./flights.js";
 import type { FlightContext } from "./flights.js";
 import { Limiter } from "./limiter.js";
@@ -16,6 +15,7 @@ import { Row } from "./progress.js";
 import type { Sink } from "./progress.js";
 import { RegistryFault } from "./registry-fault.js";
 import type { FetchedManifest, Repository } from "./repository.js";
+import { registerPacked } from "./unpack.js";
 
 export interface PullerOptions {
   readonly registry: RegistryClient;
@@ -156,7 +156,7 @@ export class Puller {
     const tick = (): void => report({ stage: "extracting", current: packed.bytesRead, total: file.size });
     const timer = setInterval(tick, 100);
     try {
-      const layer = await this.options.layers.register(decompress(packed), job.parent, lease);
+      const layer = await registerPacked(this.options.layers, packed, job.parent, lease);
       if (layer.diffId !== job.diffId) throw new DataLoss(`layer ${job.packed.digest} unpacks to diff ID ${layer.diffId}, the image says ${job.diffId}`);
       tick();
       return layer;
@@ -166,7 +166,6 @@ export class Puller {
       throw e instanceof StrataError ? new StrataError(e.code, message, { cause: e }) : new Error(message, { cause: e });
     } finally {
       clearInterval(timer);
-      packed.destroy();
     }
   }
 
