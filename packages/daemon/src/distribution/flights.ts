@@ -7,7 +7,7 @@ export interface FlightContext<P> {
   /** Held until every caller has taken over what the work made. */
   readonly lease: Lease;
   /** Goes to every caller; one that joins later gets the last line first. */
-  report(line: P): void;
+  readonly report: (line: P) => void;
 }
 
 interface Flight<T, P> {

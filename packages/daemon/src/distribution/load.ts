@@ -7,7 +7,7 @@ import type { Clock, ImageStore, LayerStore, Lease, LeaseStore } from "../core/i
 import type { TarEntry } from "../archive/tar-entry.js";
 import { configPaths, dockerImages, ociImages } from "./archive-index.js";
 import type { ArchivedImage } from "./archive-index.js";
-import { decompress } from "./decompress.js";
+import { decompress } from "../archive/compress.js";
 import { Row } from "./progress.js";
 import type { Sink } from "./progress.js";
 import { Spool } from "./spool.js";
@@ -43,9 +43,10 @@ export class ArchiveLoader {
   async load(archive: Readable, request: LoadRequest): Promise<LoadedImage[]> {
     const { leases, temporary } = this.options;
     const spool = await Spool.create(temporary);
-    const cancel = (): void => void archive.destroy(request.signal.reason as Error);
+    const cancel = (): void => void archive.destroy();
     request.signal.addEventListener("abort", cancel, { once: true });
     try {
+      request.signal.throwIfAborted();
       return await leases.with("load", async (lease) => await new Session(this.options, request, spool, lease).run(archive));
     } catch (e) {
       request.signal.throwIfAborted();

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { Transform, pipeline } from "node:stream";
 import type { Readable } from "node:stream";
-import { constants, createGzip } from "node:zlib";
 import { MediaType, chainIdsOf, digestOf, familiarName, formatReference, hexOf, repositoryOf } from "@strata/oci";
 import type { ChainId, Descriptor, DiffId, Digest, ImageId, Manifest, Reference } from "@strata/oci";
+import { compressGzip } from "../archive/compress.js";
 import { InvalidArgument } from "../core/index.js";
 import type { Clock, ContentStore, ImageStore, LayerStore, LeaseStore, Logger, PackedSource } from "../core/index.js";
 import type { Credentials } from "./auth.js";
@@ -168,9 +168,8 @@ export class Pusher {
     } });
     row.count("Pushing", 0, layer.size);
     const tar: Readable = await this.options.layers.tar(layer.chainId);
-    // The same layer gives the same bytes each time: no name, no time in the header (RFC 1952), one level.
-    const gzip = createGzip({ level: constants.Z_DEFAULT_COMPRESSION, chunkSize: 256 * 1024 });
-    pipeline(tar, count, gzip, measure, () => {});
+    pipeline(tar, count, () => {});
+    pipeline(compressGzip(count), measure, () => {});
     try {
       const sent = await repository.sendUpload(upload, measure, signal);
       const digest = `sha256:${hash.digest("hex")}` as Digest;

@@ -74,7 +74,7 @@ export class Transport {
         signal,
         ...(tls ? { agent: request.unverified ? this.#unverified : this.#https, ...(secureContext ? { secureContext } : {}) } : { agent: this.#http }),
       };
-      const fail = (e: unknown): void => reject(signal?.aborted ? signal.reason : e instanceof StrataError ? e : new NetworkError(method, url, e));
+      const fail = (e: unknown): void => reject(signal?.aborted ? (signal.reason as Error) : e instanceof StrataError ? e : new NetworkError(method, url, e));
       const outgoing = (tls ? https : http).request(url, options, (incoming) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: incoming, url }));
       outgoing.setTimeout(method === "GET" || method === "HEAD" ? IDLE_MS.read : IDLE_MS.write, () => {
         outgoing.destroy(Object.assign(new Error("timeout"), { code: "ETIMEDOUT" }));

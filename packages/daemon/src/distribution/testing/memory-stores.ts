@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { Hash } from "node:crypto";
-import { appendFile, mkdir, readFile, rm, stat, truncate } from "node:fs/promises";
+import { appendFile, mkdir, readFile, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { chainIdOf, chainIdsOf, digestOf, formatReference, parseReference, withDefaultTag } from "@strata/oci";
@@ -246,7 +246,7 @@ export class MemoryCollector implements GarbageCollector {
       for (let id: ChainId | null = layer.chainId; id !== null; id = this.layers.get(id).parent) live.add(id);
     }
     const items = [...this.layers.tars.values()].filter(({ layer }) => !live.has(layer.chainId)).map(({ layer }) => ({ kind: "layer" as const, key: layer.chainId, bytes: layer.usage.bytes }));
-    for (const { key } of items) this.layers.tars.delete(key as ChainId);
+    for (const { key } of items) this.layers.tars.delete(key);
     return { items, freed: items.reduce((sum, i) => ({ bytes: sum.bytes + i.bytes, inodes: sum.inodes + 1 }), noUsage) };
   }
   notify(event: "mutation" | "deletion"): void { this.notes.push(event); }
