@@ -88,13 +88,13 @@ export class Images {
     });
   }
 
-  /** Makes an image of a root file system's tar (plain, gzip, …). The answer is the image's ID. */
-  async import(tar: Readable, options: ImportOptions = {}): Promise<string> {
+  /** Makes an image of a root file system's tar (plain, gzip, …), sent along or fetched by the daemon from a URL. The answer is the image's ID. */
+  async import(source: Readable | string, options: ImportOptions = {}): Promise<string> {
     const { name, tag } = splitReference(options.reference ?? "");
     let id = "";
     const lines = this.#api.lines("post", "/images/create", {
-      query: { fromSrc: "-", repo: name || undefined, tag, message: options.message, changes: options.changes && [...options.changes], platform: options.platform },
-      body: tar, signal: options.signal,
+      query: { fromSrc: typeof source === "string" ? source : "-", repo: name || undefined, tag, message: options.message, changes: options.changes && [...options.changes], platform: options.platform },
+      body: typeof source === "string" ? undefined : source, signal: options.signal,
     });
     await drain(lines, (line) => {
       if (line.status?.startsWith("sha256:")) id = line.status;
