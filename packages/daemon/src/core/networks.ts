@@ -59,7 +59,7 @@ export interface NetworkStore {
 /** What touches the kernel. Every verb is idempotent: the state holds afterwards, whoever made it. */
 export interface NetworkDriver {
   readonly name: string;
-  /** Makes the bridge and its rules. */
+  /** Makes the bridge and its rules. AlreadyExists when an interface of that name is somebody else's. */
   ensure(network: Network): Promise<void>;
   remove(network: Network): Promise<void>;
   /** Plugs a network namespace in. */

@@ -15,13 +15,13 @@ const NSFS_MAGIC = 0x6e736673;
 const NETLINK_NETFILTER = 12;
 /** Elements to a transaction: it must fit the socket's send buffer and its answers the receive buffer. */
 const ELEMENTS_AT_ONCE = 200;
-/** Alias of the bridges we made: no other is changed or removed. */
-const OURS = "strata";
 const THREAD_NS = "/proc/thread-self/ns/net";
 
 export interface Cidr { readonly address: string; readonly prefix: number }
 export interface BridgeSpec {
   readonly name: string;
+  /** Whose it is: noted as the interface's alias, and a bridge with another note is nobody's to change. */
+  readonly owner: string;
   readonly mac: string;
   readonly mtu: number;
   /** Its addresses; others that it has are removed. */
@@ -95,10 +95,8 @@ export class NetworkPlug {
   ensureBridge(spec: BridgeSpec): void {
     const made = this.links.addBridge(spec.name, spec.mac, spec.mtu);
     const bridge = this.links.find(spec.name);
-    if (bridge && made) this.links.setAlias(bridge.index, OURS);
-    else if (bridge?.kind !== "bridge" || bridge.alias !== OURS) {
-      throw Object.assign(new Error(`EEXIST: the interface ${spec.name} exists and is not one of ours`), { code: "EEXIST" });
-    }
+    if (bridge && made) this.links.setAlias(bridge.index, spec.owner);
+    else if (bridge?.kind !== "bridge" || bridge.alias !== spec.owner) throw Object.assign(new Error(`EEXIST: interface ${spec.name}`), { code: "EEXIST" });
     sysctl(`net/ipv6/conf/${spec.name}/disable_ipv6`, spec.addresses.some((a) => a.address.includes(":")) ? "0" : "1");
     const wanted = new Set(spec.addresses.map((a) => `${addressBytes(a.address).toString("hex")}/${a.prefix}`));
     for (const a of made ? [] : this.links.addresses()) {
@@ -122,9 +120,17 @@ export class NetworkPlug {
     }
     sysctl("net/ipv6/conf/all/forwarding", "1");
   }
-  /** Removes a bridge of ours. Absent is success, and so is one that is not ours. */
-  removeBridge(name: string): void {
-    if (this.links.find(name)?.alias === OURS) this.links.remove(name);
+  /** Removes a bridge of this owner's; false when it is somebody else's. Absent is success. */
+  removeBridge(name: string, owner: string): boolean {
+    const bridge = this.links.find(name);
+    if (bridge && bridge.alias !== owner) return false;
+    if (bridge) this.links.remove(name);
+    return true;
+  }
+  /** The IPv4 addresses of an interface. */
+  addressesOf(name: string): Cidr[] {
+    const index = this.links.find(name)?.index;
+    return this.links.addresses().filter((a) => a.index === index && !a.address.includes(":")).map((a) => ({ address: a.address, prefix: a.prefix }));
   }
   removeLink(name: string): void { this.links.remove(name); }
 

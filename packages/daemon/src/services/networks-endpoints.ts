@@ -12,6 +12,7 @@ const REAP_AFTER_MS = 500;
 /** Joins containers to networks and takes them off again: address, ledger, kernel, event. */
 export class Endpoints {
   private readonly chooser: AddressChooser;
+  private readonly reaping = new Map<NodeJS.Timeout, () => Promise<void>>();
   /** Networks that are being removed. */
   private readonly closing = new Set<string>();
 
@@ -87,12 +88,22 @@ export class Endpoints {
   abandon(container: string, network: Network, endpoint: Endpoint): void {
     this.forget(container, network, endpoint);
     if (!isDriven(network)) return;
+    const reap = (): Promise<void> => undo(this.parts, "an interface", () => this.parts.driver.disconnect(network, endpoint, this.parts.namespaces.path(container)));
     const timer = setTimeout(() => {
-      this.parts.driver.disconnect(network, endpoint, this.parts.namespaces.path(container)).catch((e: unknown) => {
-        this.parts.logger.warn({ err: e, interface: endpoint.hostInterface }, "interface could not be removed");
-      });
+      this.reaping.delete(timer);
+      void reap();
     }, REAP_AFTER_MS);
     timer.unref();
+    this.reaping.set(timer, reap);
+  }
+  /** Removes at once what was to be removed later. */
+  async reapAll(): Promise<void> {
+    const left = [...this.reaping];
+    this.reaping.clear();
+    for (const [timer, reap] of left) {
+      clearTimeout(timer);
+      await reap();
+    }
   }
 
   /** Forgets an endpoint that never came to life: no event. */

@@ -99,7 +99,11 @@ it("containers of a network without inter-container traffic are seen by the host
 });
 
 it("a bridge of somebody else's is left alone", () => {
-  expect(scenario("taken")).toEqual({ made: expect.stringContaining("the interface theirs exists and is not one of ours"), addresses: ["10.50.0.1"], networks: 3 });
+  expect(scenario("taken")).toEqual({ made: expect.stringContaining("the interface theirs exists and is not this network's"), addresses: ["10.50.0.1"], networks: 3 });
 });
+
+const two = { one: expect.stringContaining("one saw"), two: expect.stringContaining("two saw"), address: "172.18.0.2", bridges: ["strata0", "strata1"], stays: expect.stringContaining("one saw"), rest: expect.stringContaining("two saw"), after: ["lo"], rules: "" };
+it("two daemons keep apart, and leave the machine as they found it", () => expect(scenario("two")).toEqual(two), ["nft"]);
+it("also by iptables", () => expect(scenario("two", "nft")).toEqual(two), ["iptables"]);
 
 it("UDP clients that were early reach a port once it is published", () => expect(scenario("datagrams")).toEqual({ first: "one" }));

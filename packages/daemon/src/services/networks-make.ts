@@ -1,5 +1,5 @@
 import {
-  Conflict, formatIp, formatRange, InvalidArgument, messageOf, newId, NotFound, overlap, parseCidr, PermissionDenied, StrataError,
+  AlreadyExists, Conflict, formatIp, formatRange, InvalidArgument, messageOf, newId, NotFound, overlap, parseCidr, PermissionDenied, StrataError,
   type IpamPool, type IpRange, type Network, type NetworkId,
 } from "../core/index.js";
 import { completePool, defaultPools, firstFree, uniqueLocal } from "./networks-ipam.js";
@@ -7,6 +7,8 @@ import { isDriven, PREDEFINED, type NetworkParts } from "./networks-parts.js";
 import { undo } from "./networks-endpoints.js";
 import type { NetworkSpec } from "./types.js";
 
+/** Interfaces of the default network, in order of preference: each daemon on a machine needs one of its own. */
+const OUR_BRIDGES = Array.from({ length: 10 }, (_, i) => `strata${i}`);
 const INTERFACE_NAME = /^[A-Za-z0-9_.-]{1,15}$/;
 const OPTION = { name: "com.docker.network.bridge.name", mtu: "com.docker.network.driver.mtu" } as const;
 
@@ -48,14 +50,28 @@ export class NetworkMaker {
     for (const [name, driver] of [["host", "host"], ["none", "null"]] as const) {
       if (!this.named(name)) this.parts.store.create(this.plain(name, driver));
     }
-    if (this.parts.config.bridge === "none") return;
     const { config } = this.parts;
-    if (!INTERFACE_NAME.test(config.bridge)) throw new InvalidArgument(`invalid bridge name: ${config.bridge}`);
+    if (config.bridge === "none") return;
+    if (config.bridge !== undefined && !INTERFACE_NAME.test(config.bridge)) throw new InvalidArgument(`invalid bridge name: ${config.bridge}`);
+    const had = this.named("bridge")?.options[OPTION.name];
+    const names = config.bridge !== undefined ? [config.bridge] : [...new Set([...OUR_BRIDGES.filter((n) => n === had), ...OUR_BRIDGES])];
     const occupied = await this.occupied();
+    for (const [i, name] of names.entries()) {
+      try {
+        await this.defaultNetwork(name, occupied);
+        return;
+      } catch (e) {
+        // Another daemon on this machine has that interface.
+        if (!(e instanceof AlreadyExists) || i === names.length - 1) throw e;
+      }
+    }
+  }
+  private async defaultNetwork(bridge: string, occupied: readonly IpRange[]): Promise<void> {
+    const { config } = this.parts;
     const network = this.named("bridge");
-    const wanted = { ...this.plain("bridge", "bridge"), options: this.bridgeOptions() };
+    const wanted = { ...this.plain("bridge", "bridge"), options: this.bridgeOptions(bridge) };
     const inUse = network !== undefined && this.parts.store.endpoints({ network: network.id }).length > 0;
-    if (network && (inUse || this.suits(network, occupied))) {
+    if (network && (inUse || this.suits(network, wanted.options, occupied))) {
       await this.driven(network);
       return;
     }
@@ -93,8 +109,8 @@ export class NetworkMaker {
   private plain(name: string, driver: string): Network {
     return { id: newId(), name, driver, createdAt: this.parts.clock.now(), internal: false, attachable: false, ipv6: false, ipam: [], options: {}, labels: {} };
   }
-  private bridgeOptions(): Record<string, string> {
-    const { bridge, icc, defaultHostIp, mtu } = this.parts.config;
+  private bridgeOptions(bridge: string): Record<string, string> {
+    const { icc, defaultHostIp, mtu } = this.parts.config;
     return {
       "com.docker.network.bridge.default_bridge": "true", "com.docker.network.bridge.enable_icc": String(icc),
       "com.docker.network.bridge.enable_ip_masquerade": "true", "com.docker.network.bridge.host_binding_ipv4": defaultHostIp,
@@ -102,11 +118,11 @@ export class NetworkMaker {
     };
   }
   /** Whether the default network is as the configuration wants it and still clear of the machine's own ranges. */
-  private suits(network: Network, occupied: readonly IpRange[]): boolean {
+  private suits(network: Network, options: Network["options"], occupied: readonly IpRange[]): boolean {
     const { bip, fixedCidr } = this.parts.config;
     const pool = network.ipam[0];
     const range = pool && parseCidr(pool.subnet)?.range;
-    if (!range || JSON.stringify(network.options) !== JSON.stringify(this.bridgeOptions()) || pool.range !== fixedCidr) return false;
+    if (!range || JSON.stringify(network.options) !== JSON.stringify(options) || pool.range !== fixedCidr) return false;
     if (bip !== undefined) return pool.gateway === bip.split("/")[0] && pool.subnet === bipPool(bip).subnet;
     return !occupied.some((o) => overlap(o, range));
   }

@@ -1,8 +1,8 @@
 import type { Clock, Container, ContainerStore, EventBus, Logger, NamespaceManager, Network, NetworkDriver, NetworkStore } from "../core/index.js";
 
 export interface NetworksConfig {
-  /** Interface of the default network; `none` for no default network. */
-  readonly bridge: string;
+  /** Interface of the default network; `none` for no default network. Unset: ours, `strata0` or the next that is free. */
+  readonly bridge?: string;
   /** Address of the default bridge with its prefix (`172.20.0.1/16`); else the first free pool. */
   readonly bip?: string;
   /** Part of the default network's range to hand out. */
@@ -19,7 +19,7 @@ export interface NetworksConfig {
   readonly hostGateway?: string;
 }
 export const defaultNetworksConfig: NetworksConfig = {
-  bridge: "strata0", mtu: 1500, icc: true, defaultHostIp: "0.0.0.0", dns: [], dnsSearch: [], dnsOptions: [],
+  mtu: 1500, icc: true, defaultHostIp: "0.0.0.0", dns: [], dnsSearch: [], dnsOptions: [],
 };
 
 /** What the parts of networking share. */

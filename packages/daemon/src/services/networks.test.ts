@@ -39,6 +39,7 @@ describe("the default networks", () => {
   test("are as configured", async () => {
     const { networks } = await bed({ bip: "10.7.0.5/24", mtu: 1400, bridge: "mine0", fixedCidr: "10.7.0.64/26" });
     expect(networks.inspect("bridge").network).toMatchObject({ ipam: [{ subnet: "10.7.0.0/24", gateway: "10.7.0.5", range: "10.7.0.64/26" }], options: { "com.docker.network.bridge.name": "mine0", "com.docker.network.driver.mtu": "1400" } });
+    await expect(bed({ bridge: 'a" }' })).rejects.toMatchObject({ code: "InvalidArgument" });
     expect((await bed({ bridge: "none" })).networks.list(none).map((v) => v.network.name).sort()).toEqual(["host", "none"]);
   });
 });

@@ -29,6 +29,13 @@ export class Networks implements NetworkService, ContainerNetworking {
   /** Start-up: makes `bridge`, `host` and `none`. Call before `recover`. */
   ensureDefaults(): Promise<void> { return this.maker.defaults(); }
 
+  /** Shutdown: takes down every bridge and rule, unless a container is still on one: then all stays for the next daemon. */
+  async close(): Promise<void> {
+    await this.endpoints.reapAll();
+    if (this.parts.store.endpoints({}).length > 0) return;
+    for (const network of this.parts.store.list()) if (isDriven(network)) await this.parts.driver.remove(network);
+  }
+
   create(spec: NetworkSpec): Promise<Network> { return this.maker.make(spec); }
 
   inspect(name: string): NetworkView { return this.view(this.parts.store.get(name)); }

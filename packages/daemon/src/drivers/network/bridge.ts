@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import {
-  Conflict, formatRange, InvalidArgument, parseCidr, parseIp, rangeOf, Unavailable,
+  AlreadyExists, Conflict, errnoOf, formatRange, InvalidArgument, NotFound, parseCidr, parseIp, rangeOf, Unavailable,
   type Endpoint, type Network, type NetworkDriver, type PortBinding,
 } from "../../core/index.js";
 import type { NetworkThread } from "../../kernel/network-thread.js";
@@ -42,7 +42,12 @@ export class BridgeDriver implements NetworkDriver {
   async ensure(network: Network): Promise<void> {
     const name = bridgeName(network);
     if (name !== this.foreignBridge) {
-      await this.thread.call("ensureBridge", { name, mac: bridgeMac(), mtu: mtuOf(network), addresses: gatewayAddresses(network) });
+      try {
+        await this.thread.call("ensureBridge", { name, owner: ownerOf(network), mac: bridgeMac(), mtu: mtuOf(network), addresses: gatewayAddresses(network) });
+      } catch (e) {
+        if (errnoOf(e) === "EEXIST") throw new AlreadyExists(`the interface ${name} exists and is not this network's`, { cause: e });
+        throw e;
+      }
     }
     await this.thread.call("allowLoopback", name);
     if (this.ipForward && !network.internal) {
@@ -54,8 +59,14 @@ export class BridgeDriver implements NetworkDriver {
 
   async remove(network: Network): Promise<void> {
     const name = bridgeName(network);
-    await this.firewall.remove(name);
-    if (name !== this.foreignBridge) await this.thread.call("removeBridge", name);
+    if (name === this.foreignBridge || await this.thread.call("removeBridge", name, ownerOf(network))) await this.firewall.remove(name);
+  }
+
+  /** Address of the administrator's bridge (`--bridge`) with its prefix: the default network's `bip`. NotFound without one. */
+  async addressOf(bridge: string): Promise<string> {
+    const [own] = await this.thread.call("addressesOf", bridge);
+    if (!own) throw new NotFound(`the bridge ${bridge} does not exist or has no IPv4 address`);
+    return `${own.address}/${own.prefix}`;
   }
 
   async connect(network: Network, endpoint: Endpoint, netns: string): Promise<void> {
@@ -113,6 +124,7 @@ function mtuOf(network: Network): number {
   if (!Number.isInteger(mtu) || mtu < 68 || mtu > 65_535) throw new InvalidArgument(`${BRIDGE_OPTION.mtu}: invalid MTU ${text}`);
   return mtu;
 }
+const ownerOf = (network: Network): string => `strata ${network.id}`;
 /** Locally administered, unicast. A bridge that exists keeps the one it has. */
 const bridgeMac = (): string => `02:42:${[...randomBytes(4)].map((b) => b.toString(16).padStart(2, "0")).join(":")}`;
 

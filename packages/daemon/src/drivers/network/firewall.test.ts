@@ -13,7 +13,7 @@ const port = (hostPort: number, change: Partial<Published> = {}): Published => (
 function recorder(): { firewall: NftFirewall; scripts: string[]; changes: ElementChange[][]; refuse: { script: boolean; change: boolean } } {
   const scripts: string[] = [], changes: ElementChange[][] = [], refuse = { script: false, change: false };
   const firewall = new NftFirewall({
-    logger: silentLogger,
+    table: "strata", logger: silentLogger,
     apply: async (script) => {
       await Promise.resolve();
       if (refuse.script) { refuse.script = false; throw new Error("nft: no"); }
@@ -80,22 +80,26 @@ describe("nftables", () => {
   test("a bridge leaves with its chains", async () => {
     const { firewall, scripts } = recorder();
     await firewall.ensure(bridge("a", { internal: true }));
+    await firewall.ensure(bridge("b", { subnets: ["10.0.1.0/24"] }));
+    scripts.splice(1, 1);
     await firewall.remove("a");
     expect(scripts[1]).toContain("delete element ip strata outward");
     expect(scripts[1]).toContain(`delete chain ip strata out_${Buffer.from("a").toString("hex")}`);
     expect(scripts[1]).not.toContain("masqueraded");
     await firewall.remove("a");
     expect(scripts).toHaveLength(2);
+    await firewall.remove("b");
+    expect(scripts[2]).toBe("delete table ip strata\n");
   });
   test("IPv6 ports are elements of the other table", () => {
-    const change = changeOf("add", port(80, { hostIp: "::", address: "fd00::2" }));
+    const change = changeOf("strata", "add", port(80, { hostIp: "::", address: "fd00::2" }));
     expect([change.family, change.set, Buffer.from(change.data).toString("hex")]).toEqual(["ip6", "anywhere", "fd00000000000000000000000000000200500000"]);
   });
 });
 
 describe("iptables", () => {
   test("chains are written whole, exact addresses first", () => {
-    const script = renderIptables("ip", [bridge("a"), bridge("in", { subnets: ["10.0.1.0/24"], internal: true })], [port(80), port(80, { hostIp: "192.0.2.1", address: "10.0.0.3" })]);
+    const script = renderIptables("STRATA", "ip", [bridge("a"), bridge("in", { subnets: ["10.0.1.0/24"], internal: true })], [port(80), port(80, { hostIp: "192.0.2.1", address: "10.0.0.3" })]);
     const lines = script.split("\n");
     expect(lines.filter((l) => l.includes("DNAT --to"))).toEqual([
       "-A STRATA-PUBLISH -d 192.0.2.1 -p tcp --dport 80 -j DNAT --to-destination 10.0.0.3:80", "-A STRATA-PUBLISH -p tcp --dport 80 -j DNAT --to-destination 10.0.0.2:80",
@@ -106,7 +110,7 @@ describe("iptables", () => {
     expect(lines.filter((l) => l === "COMMIT")).toHaveLength(3);
   });
   test("each family has its own", () => {
-    const script = renderIptables("ip6", [bridge("a"), bridge("six", { subnets: ["fd00::/64"] })], [port(80), port(81, { hostIp: "::", address: "fd00::2" })]);
+    const script = renderIptables("STRATA", "ip6", [bridge("a"), bridge("six", { subnets: ["fd00::/64"] })], [port(80), port(81, { hostIp: "::", address: "fd00::2" })]);
     expect(script).toContain("--to-destination [fd00::2]:80");
     expect(script).not.toContain("10.0.0");
   });

@@ -14,8 +14,16 @@ export class MachineFirewall implements Firewall {
   private chosen: Promise<Firewall> | undefined;
   private readonly foreign: Foreign;
 
-  constructor(private readonly thread: NetworkThread, private readonly logger: Logger) {
-    this.foreign = new Foreign(run, logger);
+  private readonly thread: NetworkThread;
+  private readonly logger: Logger;
+  private readonly tag: string;
+
+  /** `tag` keeps the rules of daemons on one machine apart: a word of at most 16 letters, digits and `_`. */
+  constructor(options: { thread: NetworkThread; logger: Logger; tag?: string }) {
+    this.thread = options.thread;
+    this.logger = options.logger;
+    this.tag = options.tag ?? "strata";
+    this.foreign = new Foreign(run, options.logger);
   }
 
   readonly name = "nftables or iptables";
@@ -42,10 +50,12 @@ export class MachineFirewall implements Firewall {
   private async choose(rules: BridgeRules): Promise<Firewall> {
     const candidates = [
       new NftFirewall({
+        table: this.tag,
         apply: async (script) => { await run("nft", ["-f", "-"], { input: script }); },
         change: (changes) => this.thread.call("changeElements", changes), logger: this.logger,
       }),
       new IptablesFirewall({
+        prefix: this.tag.toUpperCase(),
         rule: (family, args) => status(`${family}tables`, args),
         restore: async (family, script) => { await run(`${family}tables-restore`, ["--noflush", "-w"], { input: script }); },
       }),

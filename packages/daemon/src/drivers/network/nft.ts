@@ -2,11 +2,12 @@ import { bitsOf, parseIp, type Logger } from "../../core/index.js";
 import type { ElementChange } from "../../kernel/nft-elements.js";
 import type { BridgeRules, Firewall, Published } from "./firewall.js";
 
-const TABLE = "strata";
 type Ip = "ip" | "ip6";
 const FAMILIES: readonly Ip[] = ["ip", "ip6"];
 
 export interface NftOptions {
+  /** Name of our table. */
+  readonly table: string;
   /** Runs `nft -f -` with this script; rejects with nft's words. */
   readonly apply: (script: string) => Promise<void>;
   /** Changes elements at once, by netlink: what takes `nft` a process of its own for each container. */
@@ -42,7 +43,7 @@ export class NftFirewall implements Firewall {
     if (before && JSON.stringify(before) === JSON.stringify(rules) && this.built.size > 0) return;
     this.bridges.set(rules.bridge, rules);
     try {
-      await this.change({ ports: [], verb: "add", script: (before ? removeBridge(before) : "") + addBridge(rules) });
+      await this.change({ ports: [], verb: "add", script: (before ? removeBridge(this.options.table, before) : "") + addBridge(this.options.table, rules) });
     } catch (e) {
       // What was refused must not spoil the next transaction.
       if (before) this.bridges.set(rules.bridge, before);
@@ -54,7 +55,7 @@ export class NftFirewall implements Firewall {
     const rules = this.bridges.get(bridge);
     if (!rules) return;
     this.bridges.delete(bridge);
-    await this.change({ ports: [], verb: "delete", script: removeBridge(rules) });
+    await this.change({ ports: [], verb: "delete", script: removeBridge(this.options.table, rules) });
   }
   async publish(ports: readonly Published[]): Promise<void> {
     const fresh = ports.filter((p) => !this.ports.has(keyOf(p)));
@@ -98,11 +99,18 @@ export class NftFirewall implements Firewall {
     this.running = false;
   }
   private async commit(steps: readonly Step[]): Promise<void> {
+    if (this.bridges.size === 0 && this.ports.size === 0) {
+      // Nothing of ours is needed: the machine is left as it was found.
+      const gone = [...this.built];
+      this.built = new Set();
+      if (gone.length > 0) await this.options.apply(gone.map((f) => `delete table ${f} ${this.options.table}\n`).join(""));
+      return;
+    }
     const families = this.families();
     if (families.every((f) => this.built.has(f))) {
       try {
-        if (steps.every((s) => s.script === "")) await this.options.change(steps.flatMap((s) => s.ports.map((p) => changeOf(s.verb, p))));
-        else await this.options.apply(steps.map((s) => s.script + s.ports.map((p) => `${s.verb} ${elementOf(p)}\n`).join("")).join(""));
+        if (steps.every((s) => s.script === "")) await this.options.change(steps.flatMap((s) => s.ports.map((p) => changeOf(this.options.table, s.verb, p))));
+        else await this.options.apply(steps.map((s) => s.script + s.ports.map((p) => `${s.verb} ${elementOf(this.options.table, p)}\n`).join("")).join(""));
         return;
       } catch (e) {
         this.options.logger.warn({ err: e }, "nftables refused a change; making the tables anew");
@@ -118,7 +126,10 @@ export class NftFirewall implements Firewall {
   }
   /** The tables from nothing, in one transaction: nobody sees them half made. */
   private whole(families: readonly Ip[]): string {
-    return families.map(tableOf).join("") + [...this.bridges.values()].map(addBridge).join("") + [...this.ports.values()].map((p) => `add ${elementOf(p)}\n`).join("");
+    const { table } = this.options;
+    return [
+      ...families.map((f) => tableOf(f, table)), ...[...this.bridges.values()].map((b) => addBridge(table, b)), ...[...this.ports.values()].map((p) => `add ${elementOf(table, p)}\n`),
+    ].join("");
   }
 }
 
@@ -130,11 +141,11 @@ export class NftFirewall implements Firewall {
  * address, so that answers come back this way; what leaves our bridges takes the address of its way out.
  * forward: what a bridge lets in from, and out to, other interfaces.
  */
-function tableOf(family: Ip): string {
+function tableOf(family: Ip, table: string): string {
   const address = family === "ip" ? "ipv4_addr" : "ipv6_addr", loopback = family === "ip" ? "127.0.0.0/8" : "::1";
-  return `add table ${family} ${TABLE}
-delete table ${family} ${TABLE}
-table ${family} ${TABLE} {
+  return `add table ${family} ${table}
+delete table ${family} ${table}
+table ${family} ${table} {
   map addressed { type inet_proto . ${address} . inet_service : ${address} . inet_service ; }
   map anywhere { type inet_proto . inet_service : ${address} . inet_service ; }
   set subnets { type ${address} ; flags interval ; }
@@ -173,35 +184,35 @@ const chains = (bridge: string): { in: string; out: string } => {
   return { in: `in_${word}`, out: `out_${word}` };
 };
 /** The elements that stand for a bridge in one family's table. */
-function elementsOf(rules: BridgeRules, family: Ip): string[] {
+function elementsOf(table: string, rules: BridgeRules, family: Ip): string[] {
   const { bridge } = rules, name = chains(bridge), subnets = rules.subnets.filter((s) => familyOf(s) === family).join(", ");
   return [
     `bridges { "${bridge}" }`, `subnets { ${subnets} }`,
     ...(rules.masquerade && !rules.internal ? [`masqueraded { ${subnets} }`] : []),
     `inward { "${bridge}" : jump ${name.in} }`,
     ...(rules.internal ? [`outward { "${bridge}" : jump ${name.out} }`] : []),
-  ].map((element) => `element ${family} ${TABLE} ${element}`);
+  ].map((element) => `element ${family} ${table} ${element}`);
 }
 
-function addBridge(rules: BridgeRules): string {
+function addBridge(table: string, rules: BridgeRules): string {
   const { bridge } = rules, name = chains(bridge);
   return familiesOf(rules).flatMap((f) => {
-    const t = `${f} ${TABLE}`;
+    const t = `${f} ${table}`;
     return [
       `add chain ${t} ${name.in}`,
       ...(rules.internal
         ? [`add rule ${t} ${name.in} iifname != "${bridge}" drop`, `add chain ${t} ${name.out}`, `add rule ${t} ${name.out} oifname != "${bridge}" drop`]
         // Networks keep apart, but a port that is published is for everybody.
         : [`ct state established,related return`, `ct status dnat return`, `iifname != "${bridge}" iifname @bridges drop`].map((rule) => `add rule ${t} ${name.in} ${rule}`)),
-      ...elementsOf(rules, f).map((e) => `add ${e}`),
+      ...elementsOf(table, rules, f).map((e) => `add ${e}`),
     ];
   }).map((line) => `${line}\n`).join("");
 }
-function removeBridge(rules: BridgeRules): string {
+function removeBridge(table: string, rules: BridgeRules): string {
   const name = chains(rules.bridge);
   return familiesOf(rules).flatMap((f) => [
-    ...elementsOf(rules, f).map((e) => `delete ${e}`),
-    ...[name.in, ...(rules.internal ? [name.out] : [])].flatMap((c) => [`flush chain ${f} ${TABLE} ${c}`, `delete chain ${f} ${TABLE} ${c}`]),
+    ...elementsOf(table, rules, f).map((e) => `delete ${e}`),
+    ...[name.in, ...(rules.internal ? [name.out] : [])].flatMap((c) => [`flush chain ${f} ${table} ${c}`, `delete chain ${f} ${table} ${c}`]),
   ]).map((line) => `${line}\n`).join("");
 }
 
@@ -210,7 +221,7 @@ const isAnywhere = (p: Published): boolean => p.hostIp === "0.0.0.0" || p.hostIp
 const PROTOCOL = { tcp: 6, udp: 17, sctp: 132 } as const;
 
 /** A port as an element of a map: the registers that `elementOf` writes as text. */
-export function changeOf(verb: "add" | "delete", p: Published): ElementChange {
+export function changeOf(table: string, verb: "add" | "delete", p: Published): ElementChange {
   const address = (text: string): Buffer => {
     const ip = parseIp(text);
     return ip ? Buffer.from(ip.value.toString(16).padStart(bitsOf(ip.family) / 4, "0"), "hex") : Buffer.alloc(0);
@@ -219,12 +230,12 @@ export function changeOf(verb: "add" | "delete", p: Published): ElementChange {
   const protocol = Buffer.from([PROTOCOL[p.protocol], 0, 0, 0]);
   const key = isAnywhere(p) ? [protocol, port(p.hostPort)] : [protocol, address(p.hostIp), port(p.hostPort)];
   return {
-    verb, family: familyOf(p.address), table: TABLE, set: isAnywhere(p) ? "anywhere" : "addressed",
+    verb, family: familyOf(p.address), table, set: isAnywhere(p) ? "anywhere" : "addressed",
     key: Buffer.concat(key), data: Buffer.concat([address(p.address), port(p.port)]),
   };
 }
-function elementOf(p: Published): string {
+function elementOf(table: string, p: Published): string {
   const family = familyOf(p.address), anywhere = isAnywhere(p);
   const key = anywhere ? `${p.protocol} . ${p.hostPort}` : `${p.protocol} . ${p.hostIp} . ${p.hostPort}`;
-  return `element ${family} ${TABLE} ${anywhere ? "anywhere" : "addressed"} { ${key} : ${p.address} . ${p.port} }`;
+  return `element ${family} ${table} ${anywhere ? "anywhere" : "addressed"} { ${key} : ${p.address} . ${p.port} }`;
 }

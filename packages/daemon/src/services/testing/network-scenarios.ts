@@ -29,7 +29,7 @@ class Bed {
   private readonly children: ChildProcess[] = [];
 
   makeDriver(): BridgeDriver {
-    return new BridgeDriver({ thread: this.thread, firewall: new MachineFirewall(this.thread, logger), ipForward: true });
+    return new BridgeDriver({ thread: this.thread, firewall: new MachineFirewall({ thread: this.thread, logger }), ipForward: true });
   }
   async start(): Promise<void> {
     const links = new Links();
@@ -75,7 +75,7 @@ class Bed {
   silence(url: string, from?: string): Promise<string> { return this.get(url, from, SILENCE_MS); }
   /** Another machine beside this one: its address 198.51.100.2, ours 198.51.100.1, its way to everything else is us. */
   async neighbour(): Promise<string> {
-    await this.thread.call("ensureBridge", { name: "lan0", mac: "02:42:00:00:00:01", mtu: 1500, addresses: [{ address: "198.51.100.1", prefix: 24 }] });
+    await this.thread.call("ensureBridge", { name: "lan0", owner: "test", mac: "02:42:00:00:00:01", mtu: 1500, addresses: [{ address: "198.51.100.1", prefix: 24 }] });
     const netns = await this.namespaces.create("neighbour");
     await this.thread.call("plug", {
       bridge: "lan0", host: "lan1", netns, name: "eth0", mac: "02:42:00:00:00:02", mtu: 1500, isolated: false, addresses: [{ address: "198.51.100.2", prefix: 24 }], gateways: ["198.51.100.1"],
@@ -104,6 +104,11 @@ function fetched(url: string, patience: number): Promise<string> {
 /** Waits for a state, not for ever. */
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   for (let left = 200; left > 0 && !(await holds()); left--) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+/** What either tool still has of ours. */
+async function rulesLeft(): Promise<string> {
+  const texts = await Promise.all([output("nft", ["list", "tables"]), output("iptables-save", [])].map((text) => text.catch(() => "")));
+  return texts.flatMap((text) => text.split("\n")).filter((line) => /strata/i.test(line)).join("\n");
 }
 /** The values of several promises, by name. */
 async function all<T extends Record<string, unknown>>(promises: T): Promise<Record<string, unknown>> {
@@ -273,6 +278,26 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
     const index = links.index("theirs"), addresses = links.addresses().filter((a) => a.index === index && a.address.includes(".")).map((a) => a.address);
     links.close();
     return { made, addresses, networks: bed.networks.list(new Map()).length };
+  },
+  /** Two daemons on one machine, and what each leaves when it goes. */
+  async two(bed) {
+    const other = { ...memoryParts(), namespaces: bed.namespaces, logger, driver: new BridgeDriver({ thread: bed.thread, firewall: new MachineFirewall({ thread: bed.thread, logger, tag: "strata_b" }), ipForward: true }) };
+    const second = new Networks(other);
+    await second.ensureDefaults();
+    const one = web("one", "8080"), two = web("two", "8081");
+    await bed.serve(one, 80);
+    other.containers.update(two);
+    const { endpoints } = await second.attach(two);
+    await bed.listen(two.id, "two", [80]);
+    const both = await all({ one: bed.get("http://127.0.0.1:8080/"), two: bed.get("http://127.0.0.1:8081/"), address: endpoints[0]?.ipv4, bridges: (await bed.interfaces()).filter((n) => n.startsWith("strata")) });
+    await bed.networks.close();
+    const stays = await bed.get("http://127.0.0.1:8080/");
+    await bed.networks.release(one);
+    await bed.networks.close();
+    const rest = await bed.get("http://127.0.0.1:8081/");
+    await second.release(two);
+    await second.close();
+    return { ...both, stays, rest, after: await bed.interfaces(), rules: await rulesLeft() };
   },
   /** UDP, with a client that was there before the port. */
   async datagrams(bed) {
