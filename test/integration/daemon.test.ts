@@ -61,6 +61,19 @@ describe("starting", () => {
     await daemon.destroy();
   });
 
+  it("through npm start: in the foreground, with the flags, the signals and the exit code passed on", async () => {
+    const daemon = bed.prepare();
+    const start = bed.netns.start(process.execPath, [resolve(__dirname, "../../../scripts/start.mjs"), ...daemon.flags()]);
+    await until(async () => ((await call(daemon.socket, "GET", "/_ping").catch(() => undefined))?.status === 200 ? true : undefined), 60_000, () => `an answer:\n${start.output}`, () => start.ended);
+    start.kill("SIGTERM");
+    expect(await start.exit).toBe(0);
+    expect(existsSync(daemon.socket)).toBe(false);
+    const wrong = bed.netns.start(process.execPath, [resolve(__dirname, "../../../scripts/start.mjs"), "--no-such-flag"]);
+    expect(await wrong.exit).toBe(1);
+    expect(wrong.output).toContain("--no-such-flag");
+    await daemon.destroy();
+  });
+
   it("refuses a data root that another daemon has", async () => {
     const first = await bed.daemon();
     const second = bed.prepare({ dataRoot: first.dataRoot });
