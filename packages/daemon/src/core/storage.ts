@@ -69,6 +69,8 @@ export interface Applied extends Usage {
 export interface Mounter {
   /** Mounts a plan in its order; on error nothing of it stays. */
   mount(plan: MountPlan): Promise<void>;
+  /** Mounts a plan for as long as `work` runs, without waiting: for small things on mounts that need no syncing (`volatile`). */
+  visit<T>(plan: MountPlan, work: (tree: string) => T): T;
   /** Unmounts everything stacked on `target`. Absent is success. */
   unmount(target: string): Promise<void>;
   /** Mount points at `dir` and below it, deepest first; of mounts stacked on one point each is listed. */

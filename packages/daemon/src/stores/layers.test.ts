@@ -154,7 +154,7 @@ describe("writable layers", () => {
     await stores.layers.createWritable("box", base.chainId, lease, { volatile: true });
     const target = driver.path("box" as never, "tree");
     expect(mounter.mounted.size).toBe(0);
-    expect(mounter.log[0]).toBe(`mount ${driver.path("box-init" as never, "tree")}`);
+    expect(mounter.log[0]).toBe(`visit ${driver.path("box-init" as never, "tree")}`);
     const [one, two] = await Promise.all([stores.layers.mount("box"), stores.layers.mount("box")]);
     expect(one.path).toBe(target);
     expect(mounter.mounted.get(target)!.mounts).toEqual([{ type: "fake", source: "box", options: ["volatile", ["below", `box-init:${base.snapshot}`]] }]);

@@ -1,5 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ChainId } from "@strata/oci";
 import {
@@ -49,7 +48,7 @@ export class Writables {
       }, { durable: false });
     } catch (e) {
       await this.snapshots.discard([snapshot, init], false);
-      await this.removeMountId(driverName, owner);
+      this.removeMountId(driverName, owner);
       throw e;
     }
   }
@@ -83,14 +82,14 @@ export class Writables {
     if (row === undefined) return;
     await this.mounts.end(owner, await this.target(row));
     await this.snapshots.discard([row.snapshot, row.init], true);
-    await this.removeMountId(row.driver, owner);
+    this.removeMountId(row.driver, owner);
   }
 
   /** Removes `mount-id` files of layers that are gone. */
   async sweepMountIds(drivers: readonly string[]): Promise<void> {
     for (const driver of drivers) {
       for (const owner of await namesIn(this.root.layerdbMounts(driver))) {
-        if (this.row(owner) === undefined) await this.removeMountId(driver, owner);
+        if (this.row(owner) === undefined) this.removeMountId(driver, owner);
       }
     }
   }
@@ -126,25 +125,22 @@ export class Writables {
 
   /** A volatile mount: taking down any other would sync the whole file system, and nothing here needs it. */
   private async fill(driver: StorageDriver, init: SnapshotId, below: readonly SnapshotId[]): Promise<void> {
-    const plan = await driver.mounts(init, below, "volatile");
-    if (plan.mounts.length === 0) return makeMountPoints(plan.target);
-    await this.mounter.mount(plan);
-    try {
-      makeMountPoints(plan.target);
-    } finally {
-      await this.mounter.unmount(plan.target);
-    }
+    this.mounter.visit(await driver.mounts(init, below, "volatile"), makeMountPoints);
   }
 
   /** cAdvisor finds a container's layer by these. */
   private writeMountId(driver: string, owner: string, snapshot: SnapshotId, init: SnapshotId, parent: ChainId | null): void {
     const directory = this.root.layerdbMount(driver, owner);
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    try {
+      mkdirSync(directory, { mode: 0o700 });
+    } catch {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+    }
     writeFileSync(join(directory, "mount-id"), snapshot);
     writeFileSync(join(directory, "init-id"), init);
     if (parent !== null) writeFileSync(join(directory, "parent"), parent);
   }
-  private async removeMountId(driver: string, owner: string): Promise<void> {
-    await rm(this.root.layerdbMount(driver, owner), { recursive: true, force: true });
+  private removeMountId(driver: string, owner: string): void {
+    rmSync(this.root.layerdbMount(driver, owner), { recursive: true, force: true });
   }
 }

@@ -29,6 +29,10 @@ export class FakeMounter implements Mounter {
     this.log.push(`mount ${plan.target}`);
     this.mounted.set(plan.target, plan);
   }
+  visit<T>(plan: MountPlan, work: (tree: string) => T): T {
+    this.log.push(`visit ${plan.target}`);
+    return work(plan.target);
+  }
   async unmount(target: string): Promise<void> {
     await Promise.resolve();
     this.log.push(`unmount ${target}`);
