@@ -31,3 +31,7 @@ export function openDirectoryAt(dir: number, name: ByteString): number {
 export function withFd<T>(fd: number, use: (fd: number) => T): T {
   try { return use(fd); } finally { close(fd); }
 }
+/** The same for work in steps. */
+export function* withFdSteps<Y, T>(fd: number, use: () => Generator<Y, T, void>): Generator<Y, T, void> {
+  try { return yield* use(); } finally { close(fd); }
+}

@@ -1,6 +1,7 @@
 import { emptyDirectory, removePath } from "../../kernel/remove-tree.js";
 import { measureTree } from "../../kernel/usage.js";
 import { changesTar, listChangesAsText } from "../changes.js";
+import { copyTree, copyTreeFromRoot } from "../copy-tree.js";
 import { reassemble } from "../reassemble.js";
 import { treeTar } from "../tree-tar.js";
 import { ApplyJob } from "../apply-job.js";
@@ -18,6 +19,8 @@ export const steps = {
   usage: ({ path }: { readonly path: string }) => measureTree(path),
   /** The tar that a layer was made of. */
   reassemble,
+  copyTree,
+  copyTreeFromRoot,
   /** A tree as a tar. */
   treeTar,
   /** What a tree changed against others; the same as a layer tar. */

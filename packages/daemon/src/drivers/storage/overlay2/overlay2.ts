@@ -39,9 +39,10 @@ export class Overlay2Driver implements StorageDriver {
   }
 
   async create(id: SnapshotId, parents: readonly SnapshotId[]): Promise<void> {
-    this.make(id, parents);
-    mkdirSync(this.layout.work(id), { mode: 0o700 });
-    mkdirSync(this.layout.merged(id), { mode: 0o700 });
+    await this.make(id, parents, () => {
+      mkdirSync(this.layout.work(id), { mode: 0o700 });
+      mkdirSync(this.layout.merged(id), { mode: 0o700 });
+    });
   }
 
   async mounts(id: SnapshotId, parents: readonly SnapshotId[], mode: MountMode): Promise<MountPlan> {
@@ -69,7 +70,8 @@ export class Overlay2Driver implements StorageDriver {
 
   async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<Applied> {
     const { layout } = this;
-    this.make(id, parents);
+    try { await this.make(id, parents); }
+    catch (error) { tar.destroy(); throw error; }
     try {
       const { size } = await this.options.workers.consume("apply", { root: layout.diff(id), whiteouts: "overlay", split: layout.split(id) }, tar);
       writeFileSync(layout.committed(id), "");
@@ -129,15 +131,33 @@ export class Overlay2Driver implements StorageDriver {
     };
   }
 
+  /** Lines of `docker info`. */
+  status(): [string, string][] {
+    const { backing } = this.options.features;
+    return [
+      ["Backing Filesystem", /^ext[234]$/.test(backing) ? "extfs" : backing], ["Supports d_type", "true"], ["Using metacopy", "false"],
+      ["Native Overlay Diff", "true"], ["userxattr", "false"],
+    ];
+  }
+
   /** Resolves when everything removed so far is gone from the disk. */
   drainTrash(): Promise<void> { return this.trash.drain(); }
 
-  /** The part that committed and writable snapshots share. */
-  private make(id: SnapshotId, parents: readonly SnapshotId[]): void {
-    const { layout } = this;
-    if (id === "l" || id.includes("/") || id.startsWith(".")) throw new InvalidArgument(`not a snapshot id: ${JSON.stringify(id)}`);
-    try { mkdirSync(layout.snapshot(id), { mode: 0o710 }); }
+  /** The part that committed and writable snapshots share; nothing is left of it when it fails. */
+  private async make(id: SnapshotId, parents: readonly SnapshotId[], more?: () => void): Promise<void> {
+    if (id === "l" || id === "" || id.includes("/") || id.startsWith(".")) throw new InvalidArgument(`not a snapshot id: ${JSON.stringify(id)}`);
+    try { mkdirSync(this.layout.snapshot(id), { mode: 0o710 }); }
     catch (error) { throw errnoOf(error) === "EEXIST" ? new AlreadyExists(`snapshot ${id} exists already`) : error; }
+    try {
+      this.fill(id, parents);
+      more?.();
+    } catch (error) {
+      await this.remove(id);
+      throw error;
+    }
+  }
+  private fill(id: SnapshotId, parents: readonly SnapshotId[]): void {
+    const { layout } = this;
     mkdirSync(layout.diff(id), { mode: 0o755 });
     const [parent] = parents;
     if (parent !== undefined) {

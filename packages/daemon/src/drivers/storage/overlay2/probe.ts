@@ -4,7 +4,8 @@ import { messageOf } from "../../../core/errors.js";
 import type { Mount } from "../../../core/storage.js";
 import { mountOne, unmountSync } from "../../../kernel/mount.js";
 import { mountOf } from "../../../kernel/mount-table.js";
-import { lgetxattr, lsetxattr } from "../../../kernel/libc.js";
+import { DT, readDirectory } from "../../../kernel/directory.js";
+import { AT_FDCWD, close, lgetxattr, lsetxattr, O_DIRECTORY, O_RDONLY, openat } from "../../../kernel/libc.js";
 
 /** What a real mount proved about overlayfs on one root. */
 export interface Overlay2Features {
@@ -40,6 +41,10 @@ export function probeOverlay2(root: string): Overlay2Probe {
     } catch (error) {
       return { ok: false, reason: `${backing} at ${root} does not take trusted.* extended attributes: ${messageOf(error)}` };
     }
+    const listing = openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY);
+    try {
+      if (readDirectory(listing).some((entry) => entry.type !== DT.dir)) return { ok: false, reason: `${backing} at ${root} does not support d_type (xfs: mkfs.xfs -n ftype=1)` };
+    } finally { close(listing); }
     const attempt = (options: Mount["options"]): void =>
       mountOne({ type: "overlay", source: "overlay", options: [...options, ["upperdir", at("upper")], ["workdir", at("work")]] }, at("merged"));
     const works = (options: Mount["options"]): boolean => {
