@@ -91,6 +91,10 @@ export function* changesTar(args: ChangesArguments): Steps<void> {
   const packer = new TreePacker({ sparse: true });
   const tree = new ConfinedTree(args.root, { opaque: false });
   try {
+    // The root is told only when its owner or mode changed: Docker never tells it.
+    const root = tree.stater.of(tree.root.fd);
+    const below = args.lowers[0] === undefined ? undefined : tree.stater.at(AT_FDCWD, toByteString(args.lowers[0]));
+    if (below && differs(below, root)) yield* packer.member(tree.root.fd, ".", ".", root);
     for (const change of changes) {
       const path = change.path.slice(1);
       const name = baseOf(path), parent = parentOf(path);

@@ -84,7 +84,7 @@ function parseNumber(block: Buffer, at: number, length: number, offset: number):
     value = (value << 6n) | BigInt(first & 0x3f);
     for (let i = at + 1; i < at + length; i++) value = (value << 8n) | BigInt(block[i]!);
     const number = Number(value);
-    if (!Number.isSafeInteger(number)) throw new InvalidArgument(`tar: number too large in the header at byte ${offset}`);
+    if (!Number.isSafeInteger(number)) throw new InvalidArgument(`tar: invalid header at byte ${offset} (number too large)`);
     return number;
   }
   let i = at;
@@ -96,7 +96,7 @@ function parseNumber(block: Buffer, at: number, length: number, offset: number):
     if (digit < 0 || digit > 7) break;
     value = value * 8 + digit;
   }
-  if (i < end && block[i] !== 0 && block[i] !== 0x20) throw new InvalidArgument(`tar: bad number in the header at byte ${offset}`);
+  if (i < end && block[i] !== 0 && block[i] !== 0x20) throw new InvalidArgument(`tar: invalid header at byte ${offset} (not a number)`);
   return value;
 }
 

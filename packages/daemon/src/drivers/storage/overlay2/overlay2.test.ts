@@ -1,0 +1,116 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { WorkerPool } from "../../../archive/workers/pool.js";
+import { silentLogger } from "../../../core/logger.js";
+import { mountOf } from "../../../kernel/mount-table.js";
+import { storageConformance, type Subject } from "../conformance.js";
+import { Rig } from "../testing/rig.js";
+import { Overlay2Driver } from "./overlay2.js";
+import { probeOverlay2, type Overlay2Features } from "./probe.js";
+
+const probe = ((): ReturnType<typeof probeOverlay2> => {
+  if (process.getuid?.() !== 0) return { ok: false, reason: "needs root" };
+  const dir = mkdtempSync(join(tmpdir(), "strata-probe-"));
+  try { return probeOverlay2(join(dir, "overlay2")); } finally { rmSync(dir, { recursive: true }); }
+})();
+const features = (): Overlay2Features => { if (!probe.ok) throw new Error(probe.reason); return probe.features; };
+
+const subject = (change: Partial<Overlay2Features> = {}) => (dataRoot: string, workers: WorkerPool): Subject => {
+  const root = join(dataRoot, "overlay2");
+  return {
+    driver: new Overlay2Driver({ root, trash: join(dataRoot, "trash"), features: { ...features(), ...change }, workers, logger: silentLogger }),
+    tree: (id) => join(root, id, "diff"),
+    crashes: [
+      (id) => mkdirSync(join(root, id)),
+      (id) => mkdirSync(join(root, id, "diff"), { recursive: true }),
+      (id) => { mkdirSync(join(root, id, "diff"), { recursive: true }); writeFileSync(join(root, id, "link"), ""); },
+      (id) => { mkdirSync(join(root, id, "diff"), { recursive: true }); writeFileSync(join(root, id, "link"), "ABCDEFGHIJKLMNOPQRSTUVWXYZ"); },
+      (id) => {
+        mkdirSync(join(root, id, "diff/d"), { recursive: true });
+        writeFileSync(join(root, id, "link"), "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        symlinkSync(`../${id}/diff`, join(root, "l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"));
+        mkdirSync(join(root, id, "tar-split.gz.kept"));
+      },
+      // The power went before the link file's bytes were on disk.
+      (id) => { mkdirSync(join(root, id, "diff"), { recursive: true }); writeFileSync(join(root, id, "link"), ""); symlinkSync(`../${id}/diff`, join(root, "l/ABCDEFGHIJKLMNOPQRSTUVWXYZ")); },
+    ],
+  };
+};
+
+storageConformance("overlay2", subject(), () => (probe.ok ? undefined : probe.reason));
+
+(probe.ok ? describe : describe.skip)(`overlay2${probe.ok ? "" : ` (skipped: ${probe.reason})`}`, () => {
+  let workers: WorkerPool, rig: Rig, root: string;
+  beforeAll(() => { workers = new WorkerPool(); });
+  afterAll(() => workers.close());
+  const open = (change?: Partial<Overlay2Features>): void => { rig = new Rig(subject(change), workers); root = join(rig.dataRoot, "overlay2"); };
+  afterEach(async () => { try { expect(await rig.leftovers()).toEqual([]); } finally { await rig.destroy(); } });
+
+  test("lies on disk as Docker's users know it", async () => {
+    open();
+    const chain = await rig.chain([{ name: "a" }], [{ name: "b" }]);
+    const [top, base] = chain as string[] as [string, string];
+    const [id] = await rig.create(chain);
+    expect(readdirSync(join(root, base)).sort()).toEqual(["committed", "diff", "link", "tar-split.gz"]);
+    expect(readdirSync(join(root, top)).sort()).toEqual(["committed", "diff", "link", "lower", "tar-split.gz"]);
+    expect(readdirSync(join(root, id!)).sort()).toEqual(["diff", "link", "lower", "merged", "work"]);
+    const link = (of: string): string => readFileSync(join(root, of, "link"), "utf8");
+    for (const of of [base, top, id!]) {
+      expect(link(of)).toMatch(/^[A-Z2-7]{26}$/);
+      expect(readlinkSync(join(root, "l", link(of)))).toBe(`../${of}/diff`);
+    }
+    expect(readFileSync(join(root, top, "lower"), "utf8")).toBe(`l/${link(base)}`);
+    expect(readFileSync(join(root, id!, "lower"), "utf8")).toBe(`l/${link(top)}:l/${link(base)}`);
+    expect(statSync(join(root, id!, "work")).mode & 0o777).toBe(0o700);
+    const paths = (of: string, name: string): string => join(root, of, name);
+    expect(rig.driver.describe(id as never, chain)).toEqual({ LowerDir: `${paths(top, "diff")}:${paths(base, "diff")}`, UpperDir: paths(id!, "diff"), MergedDir: paths(id!, "merged"), WorkDir: paths(id!, "work") });
+    expect(rig.driver.describe(base as never, [])).toEqual({ UpperDir: paths(base, "diff"), MergedDir: paths(base, "merged"), WorkDir: paths(base, "work") });
+  });
+
+  test("mounts an overlay on merged, and says what it is", async () => {
+    open();
+    const chain = await rig.create(await rig.chain([{ name: "a" }]));
+    await rig.view(chain, (path) => {
+      expect(path).toBe(join(root, chain[0]!, "merged"));
+      expect(mountOf(path)).toMatchObject({ target: path, type: "overlay", source: "overlay" });
+    }, "rw");
+    expect((rig.driver as Overlay2Driver).status()).toEqual(expect.arrayContaining([["Supports d_type", "true"], ["Native Overlay Diff", "true"]]));
+  });
+
+  test("a committed layer is not mounted for writing", async () => {
+    open();
+    const [id] = await rig.chain([{ name: "a" }]);
+    await expect(rig.driver.mounts(id!, [], "rw")).rejects.toMatchObject({ code: "InvalidArgument" });
+  });
+
+  test("a link whose snapshot is gone is cleared by list", async () => {
+    open();
+    symlinkSync("../gone/diff", join(root, "l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"));
+    expect(await rig.list()).toEqual([]);
+    expect(existsSync(join(root, "l/ABCDEFGHIJKLMNOPQRSTUVWXYZ"))).toBe(false);
+    expect(readdirSync(join(root, "l"))).toEqual([]);
+  });
+
+  test("a kernel that takes all lowers in one string: a few layers mount, too many are refused clearly", async () => {
+    open({ manyLowers: false, volatile: false });
+    const chain = await rig.chain(...Array.from({ length: 20 }, (_, i) => [{ name: `f${i}` }]));
+    await rig.view(await rig.create(chain), (path) => expect(readdirSync(path)).toHaveLength(20), "volatile");
+    const more = await rig.create([...chain, ...chain, ...chain, ...chain]);
+    await expect(rig.driver.mounts(more[0]!, more.slice(1), "rw")).rejects.toMatchObject({ code: "InvalidArgument", message: expect.stringContaining("exceed a page") });
+  });
+
+  test("a data root that overlayfs would cut in pieces is refused", () => {
+    open();
+    expect(() => new Overlay2Driver({ root: "/a:b/overlay2", trash: "/a:b/trash", features: features(), workers, logger: silentLogger })).toThrow("colon");
+  });
+
+  test("the probe leaves nothing, and says why not where there is no overlay", async () => {
+    open();
+    expect(readdirSync(root)).toEqual(["l"]);
+    const chain = await rig.create([]);
+    const lower = await rig.create(await rig.chain([{ name: "x" }]));
+    await rig.view(lower, (path) => expect(probeOverlay2(join(path, "below"))).toMatchObject({ ok: false, reason: expect.stringContaining("overlayfs") }), "rw");
+    expect(chain).toHaveLength(1);
+  });
+});

@@ -1,0 +1,95 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { tarOf, type Member } from "../../../archive/testing/tar-of.js";
+import type { WorkerPool } from "../../../archive/workers/pool.js";
+import { newId, type SnapshotId } from "../../../core/ids.js";
+import type { Applied, Change, StorageDriver } from "../../../core/storage.js";
+import { mountPlan, unmountAll } from "../../../kernel/mount.js";
+import { mountsBelow } from "../../../kernel/mount-table.js";
+
+export interface Tested extends StorageDriver {
+  drainTrash(): Promise<void>;
+}
+export interface Subject {
+  readonly driver: Tested;
+  /** Leaves on disk what a crash in the middle of making or removing snapshot `id` leaves: one state for each function. */
+  readonly crashes: readonly ((id: SnapshotId) => void)[];
+  /** Where the snapshot's own files lie, for tests that damage them. */
+  tree(id: SnapshotId): string;
+}
+
+/** One driver on a data root of its own, and the checks that nothing stays behind. */
+export class Rig {
+  readonly dataRoot = mkdtempSync(join(tmpdir(), "strata-storage-"));
+  readonly subject: Subject;
+  constructor(make: (dataRoot: string, workers: WorkerPool) => Subject, workers: WorkerPool) { this.subject = make(this.dataRoot, workers); }
+  get driver(): Tested { return this.subject.driver; }
+
+  id(): SnapshotId { return newId<SnapshotId>(); }
+
+  async apply(tar: Buffer | readonly Member[], parents: readonly SnapshotId[] = [], id = this.id()): Promise<{ id: SnapshotId; applied: Applied }> {
+    const bytes = Buffer.isBuffer(tar) ? tar : tarOf(tar as readonly Member[]);
+    return { id, applied: await this.driver.apply(id, parents, inPieces(bytes)) };
+  }
+  /** Layers one on the other; the chain, nearest first. */
+  async chain(...layers: (Buffer | readonly Member[])[]): Promise<SnapshotId[]> {
+    const chain: SnapshotId[] = [];
+    for (const layer of layers) chain.unshift((await this.apply(layer, chain)).id);
+    return chain;
+  }
+  async create(parents: readonly SnapshotId[]): Promise<SnapshotId[]> {
+    const id = this.id();
+    await this.driver.create(id, parents);
+    return [id, ...parents];
+  }
+  /** Runs with the tree of `chain[0]` in sight. */
+  async view<T>([id, ...parents]: readonly SnapshotId[], use: (path: string) => T | Promise<T>, mode: "ro" | "rw" | "volatile" = "ro"): Promise<T> {
+    const plan = await this.driver.mounts(id!, parents, mode);
+    mountPlan(plan);
+    try { return await use(plan.target); }
+    finally { if (plan.mounts.length > 0) await unmountAll(plan.target); }
+  }
+  async tar([id, ...parents]: readonly SnapshotId[]): Promise<Buffer> { return collect(await this.driver.tar(id!, parents)); }
+  async diff([id, ...parents]: readonly SnapshotId[]): Promise<Buffer> { return collect(await this.driver.diff(id!, parents)); }
+  async changes([id, ...parents]: readonly SnapshotId[]): Promise<string[]> {
+    const found: Change[] = [];
+    for await (const change of this.driver.changes(id!, parents)) found.push(change);
+    return found.map(({ kind, path }) => `${"CAD"[kind]!} ${path}`);
+  }
+  async list(): Promise<SnapshotId[]> {
+    const found: SnapshotId[] = [];
+    for await (const id of this.driver.list()) found.push(id);
+    return found.sort();
+  }
+
+  /** Removes every snapshot; what is on disk or mounted then was left behind. */
+  async leftovers(): Promise<string[]> {
+    for (const id of await this.list()) await this.driver.remove(id);
+    await this.list();
+    await this.driver.drainTrash();
+    const files: string[] = [];
+    for (const name of readdirSync(this.dataRoot, { recursive: true, encoding: "utf8" })) {
+      // The driver's own folders stay; what is in them must not.
+      if (name.split("/").length > 2) files.push(name);
+    }
+    return [...await this.list(), ...files, ...mountsBelow(this.dataRoot).map((entry) => `mount ${entry.target}`)];
+  }
+  async destroy(): Promise<void> {
+    for (const { target } of mountsBelow(this.dataRoot).reverse()) await unmountAll(target);
+    if (existsSync(this.dataRoot)) rmSync(this.dataRoot, { recursive: true, force: true });
+  }
+}
+
+/** Delivers in pieces that fit nothing. */
+export function inPieces(bytes: Buffer, size = 70_001): Readable {
+  return Readable.from((function* () { for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size); })(), { objectMode: false });
+}
+export async function collect(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+export const noise = (size: number): Buffer => randomBytes(size);
