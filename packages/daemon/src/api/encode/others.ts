@@ -9,7 +9,7 @@ export function encodeVolume(volume: Volume | VolumeView, usage = false): Schema
   return {
     CreatedAt: whole,
     Driver: volume.driver,
-    Labels: Object.keys(volume.labels).length > 0 ? { ...volume.labels } : volume.anonymous ? { "com.docker.volume.anonymous": "" } : null,
+    Labels: volume.anonymous ? { "com.docker.volume.anonymous": "", ...volume.labels } : Object.keys(volume.labels).length > 0 ? { ...volume.labels } : null,
     Mountpoint: volume.mountpoint,
     Name: volume.name,
     Options: Object.keys(volume.options).length > 0 ? { ...volume.options } : null,

@@ -1,0 +1,59 @@
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { machine, release, hostname, totalmem, availableParallelism } from "node:os";
+import { delimiter, join } from "node:path";
+import { run } from "./kernel/spawn.js";
+
+/** What the machine is, as `info` tells it. */
+export interface Machine {
+  readonly kernel: string;
+  /** As uname names it: x86_64. */
+  readonly machine: string;
+  readonly operatingSystem: string;
+  readonly osVersion: string;
+  readonly cpus: number;
+  /** Bytes. */
+  readonly memory: number;
+  readonly hostname: string;
+  readonly cgroups: "v1" | "hybrid" | "v2";
+}
+
+export function lookAtMachine(): Machine {
+  const os = osRelease();
+  return {
+    kernel: release(), machine: machine(), operatingSystem: os.get("PRETTY_NAME") ?? "Linux", osVersion: os.get("VERSION_ID") ?? "",
+    cpus: availableParallelism(), memory: totalmem(), hostname: hostname(),
+    cgroups: existsSync("/sys/fs/cgroup/cgroup.controllers") ? "v2" : existsSync("/sys/fs/cgroup/unified/cgroup.controllers") ? "hybrid" : "v1",
+  };
+}
+
+/** os-release(5). */
+function osRelease(): ReadonlyMap<string, string> {
+  for (const file of ["/etc/os-release", "/usr/lib/os-release"]) {
+    try {
+      return new Map(readFileSync(file, "utf8").split("\n").flatMap((line) => {
+        const match = /^([A-Z_]+)=(?:"(.*)"|'(.*)'|(.*))$/.exec(line);
+        return match === null ? [] : [[match[1]!, match[2] ?? match[3] ?? match[4] ?? ""] as const];
+      }));
+    } catch { /* the next one */ }
+  }
+  return new Map();
+}
+
+/** Absolute path of a program: from PATH, and from where distributions put daemons' helpers. */
+export function findProgram(name: string, path = process.env["PATH"] ?? ""): string | undefined {
+  for (const dir of [...path.split(delimiter), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/libexec/podman", "/usr/lib/podman"]) {
+    if (dir === "") continue;
+    const file = join(dir, name);
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch { /* the next one */ }
+  }
+  return undefined;
+}
+
+/** What a program says its version is; empty when it does not say. */
+export async function versionOf(program: string): Promise<string> {
+  const said = await run(program, ["--version"], { timeoutMs: 5000 }).catch(() => undefined);
+  return /\d+\.\d+(?:\.\d+)?[^\s,]*/.exec(said?.stdout ?? "")?.[0] ?? "";
+}

@@ -1,0 +1,43 @@
+import { accessSync, constants } from "node:fs";
+import { isAbsolute } from "node:path";
+import type { Config } from "./config.js";
+import { InvalidArgument, Unavailable } from "./core/index.js";
+import { findProgram, versionOf, type Machine } from "./machine.js";
+
+/** The programs that run containers. */
+export interface Programs {
+  readonly conmon: string;
+  /** Name to absolute path; crun, runc and what was added. */
+  readonly runtimes: ReadonlyMap<string, string>;
+  readonly defaultRuntime: string;
+  /** Of conmon and the runtimes, by name. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** Finds conmon and OCI runtimes. Unavailable, naming what to install, when one is missing; InvalidArgument for a runtime that was configured and is not there. */
+export async function findPrograms(config: Config, machine: Machine): Promise<Programs> {
+  const conmon = findProgram("conmon");
+  if (conmon === undefined) throw new Unavailable("conmon is not installed: it keeps containers running while the daemon is away (apt-get install conmon)");
+  const runtimes = new Map<string, string>();
+  for (const name of ["crun", "runc"]) {
+    const path = findProgram(name);
+    if (path !== undefined) runtimes.set(name, path);
+  }
+  for (const [name, given] of Object.entries(config.runtimes)) {
+    const path = isAbsolute(given) ? given : findProgram(given);
+    try {
+      accessSync(path ?? "", constants.X_OK);
+    } catch (cause) {
+      throw new InvalidArgument(`runtime ${name}: ${given} is not a program`, { cause });
+    }
+    runtimes.set(name, path!);
+  }
+  if (config.defaultRuntime !== "" && !runtimes.has(config.defaultRuntime)) throw new InvalidArgument(`default-runtime: there is no runtime ${config.defaultRuntime}; known are ${[...runtimes.keys()].join(", ")}`);
+  // crun before 1.9 refuses a hybrid cgroup layout with a controller on the v2 side.
+  const order = machine.cgroups === "hybrid" ? ["runc", "crun"] : ["crun", "runc"];
+  const defaultRuntime = config.defaultRuntime || order.find((name) => runtimes.has(name)) || [...runtimes.keys()][0];
+  if (defaultRuntime === undefined) throw new Unavailable("no OCI runtime is installed (apt-get install crun or runc)");
+  const named = [["conmon", conmon], ...runtimes] as const;
+  const versions = Object.fromEntries(await Promise.all(named.map(async ([name, path]) => [name, await versionOf(path)] as const)));
+  return { conmon, runtimes, defaultRuntime, versions };
+}
