@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
@@ -73,6 +73,20 @@ test("what was committed without a sync is there after the process lost the conn
   expect(other.prepare("SELECT x FROM t").pluck().all()).toEqual([7]);
   other.close();
   ledger.close();
+});
+
+test("has room for its log from the start, and the room means nothing to whoever reads it", () => {
+  const ledger = Ledger.open(path, ["CREATE TABLE t (x INTEGER PRIMARY KEY);"]);
+  expect(statSync(`${path}-wal`).size).toBe(8 << 20);
+  expect(statSync(`${path}-wal`).blocks * 512).toBeGreaterThanOrEqual(8 << 20);
+  ledger.sql("INSERT INTO t VALUES (1)").run();
+  // As a power cut would leave them.
+  for (const file of ["", "-wal"]) copyFileSync(path + file, `${path}.copy${file}`);
+  ledger.close();
+  const copy = Ledger.open(`${path}.copy`, ["CREATE TABLE t (x INTEGER PRIMARY KEY);"]);
+  expect(copy.sql("SELECT x FROM t").all()).toEqual([{ x: 1 }]);
+  expect(copy.sql("PRAGMA integrity_check").all()).toEqual([{ integrity_check: "ok" }]);
+  copy.close();
 });
 
 test("the schema's foreign keys and views hold together", () => {

@@ -1,4 +1,4 @@
-import { fdatasync, closeSync, openSync } from "node:fs";
+import { closeSync, fdatasync, fstatSync, openSync, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import Sqlite, { type Database, type Statement } from "better-sqlite3";
 import { errnoOf } from "../core/index.js";
@@ -27,7 +27,8 @@ export class Ledger {
   private depth = 0;
 
   private constructor(private readonly db: Database) {
-    this.log = openSync(`${db.name}-wal`, "r");
+    this.log = openSync(`${db.name}-wal`, "r+");
+    reserve(this.log);
   }
 
   /** Opens or creates the database and brings its schema up to date. Unavailable when newer code wrote it. */
@@ -107,6 +108,20 @@ export class Ledger {
     this.db.close();
   }
 }
+
+/**
+ * Gives the write-ahead log its room on disk beforehand: on a full disk rows can still be written, above all to remove
+ * things. SQLite overwrites the zeros; behind its last frame they mean nothing. It checkpoints at half of this.
+ */
+function reserve(log: number): void {
+  const zeros = Buffer.alloc(1 << 20);
+  try {
+    for (let { size } = fstatSync(log); size < LOG_ROOM;) size += writeSync(log, zeros, 0, Math.min(zeros.length, LOG_ROOM - size), size);
+  } catch (e) {
+    if (errnoOf(e) !== "ENOSPC") throw e;
+  }
+}
+const LOG_ROOM = 8 << 20;
 
 /** Which constraint a failed statement met, if it was one. */
 export function violated(e: unknown): "unique" | "foreign-key" | undefined {
