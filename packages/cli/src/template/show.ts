@@ -24,7 +24,7 @@ export function show(value: unknown): string {
     if (isMap(value)) return `map[${Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, one]) => `${key}:${show(one)}`).join(" ")}]`;
     return `{${Object.values(value).map(show).join(" ")}}`;
   }
-  return String(value);
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : typeof value === "string" ? value : `%!v(${typeof value})`;
 }
 
 /** Go's truth: false, 0, "", nil and what is empty are false. */
