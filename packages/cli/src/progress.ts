@@ -52,7 +52,7 @@ export function bar({ progressDetail, progress }: ProgressLine, columns: number)
   const done = humanSize(current).padStart(8);
   if (total <= 0 || current > total) return ` ${done}`;
   const filled = Math.min(50, Math.trunc((current / total) * 50));
-  const box = columns > 110 ? `[${"=".repeat(filled)}>${" ".repeat(Math.max(0, 49 - filled))}] ` : "";
+  const box = columns > 110 ? `[${"=".repeat(filled)}>${" ".repeat(50 - filled)}] ` : "";
   return ` ${box}${done}/${humanSize(total)}`;
 }
 

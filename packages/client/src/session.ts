@@ -90,6 +90,9 @@ export class Session extends Output {
     if (head.length > 0) socket.unshift(head);
     super(socket, tty);
     this.#resize = resize;
+    // Nobody is left on the other side once the output has ended; without this a TLS connection would stay half open.
+    const drop = (): void => { socket.destroy(); };
+    this.done.then(drop, drop);
     this.stdin = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
         // A process that is gone reads nothing: what comes late is dropped, as a pipe to it would drop it.
