@@ -1,5 +1,4 @@
 import { mkdirSync, readdirSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { WorkerPool } from "./archive/workers/pool.js";
 import type { Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Mounter, NetworkStore, StorageDriver, VolumeStore } from "./core/index.js";
@@ -61,7 +60,8 @@ export function openStores(options: OpenStoresOptions): Stores {
   const volumes = new LocalVolumes(ledger, root, trash, workers, mounter, clock, logger);
   const collectables: readonly Collectable[] = [...layers.collectables, ...content.collectables, containers, volumes];
   const emptyScratch = async (): Promise<void> => {
-    await Promise.all([trash.empty(), ...readdirSync(root.tmp).map((name) => rm(join(root.tmp, name), { recursive: true, force: true }))]);
+    await trash.empty();
+    await Promise.all(readdirSync(root.tmp).map((name) => trash.discard(join(root.tmp, name))));
   };
   const collector = new Collector({ ledger, leases, collectables, clock, logger, emptyScratch });
   return {

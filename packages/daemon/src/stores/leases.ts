@@ -15,8 +15,10 @@ export class LedgerLeases implements LeaseStore {
   }
 
   renew(lease: Lease, ttlMs = HOUR): void {
-    const { changes } = this.ledger.transaction(() => this.ledger.sql<[number, string]>("UPDATE lease SET expires_at = ? WHERE id = ?").run(this.clock.now() + ttlMs, lease.id), { durable: false });
-    if (changes === 0) throw expired();
+    if (!this.extend(lease, ttlMs)) throw expired();
+  }
+  private extend(lease: Lease, ttlMs: number): boolean {
+    return this.ledger.transaction(() => this.ledger.sql<[number, string]>("UPDATE lease SET expires_at = ? WHERE id = ?").run(this.clock.now() + ttlMs, lease.id), { durable: false }).changes > 0;
   }
 
   hold(lease: Lease, kind: NodeKind, key: string): void {
@@ -35,7 +37,7 @@ export class LedgerLeases implements LeaseStore {
   /** The lease is renewed for as long as the work runs. */
   async with<T>(purpose: string, work: (lease: Lease) => Promise<T>): Promise<T> {
     const lease = this.open(purpose);
-    const renewal = setInterval(() => this.renew(lease), HOUR / 3);
+    const renewal = setInterval(() => this.extend(lease, HOUR), HOUR / 3);
     renewal.unref();
     try {
       return await work(lease);
