@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DiffId, type ImageId, chainIdsOf, digestOf } from "@strata/oci";
@@ -7,7 +7,7 @@ import type { Ledger } from "../../db/ledger.js";
 
 /** A data root of its own under the system's temporary directory. */
 export function temporaryRoot(): { root: DataRoot; readonly remove: () => void } {
-  const path = mkdtempSync(join(tmpdir(), "strata-stores-"));
+  const path = mkdtempSync(join(realpathSync(tmpdir()), "strata-stores-"));
   return { root: new DataRoot(path), remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
