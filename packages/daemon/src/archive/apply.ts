@@ -8,7 +8,7 @@ import {
 } from "../kernel/libc.js";
 import { inodeKey, isDirectory, isWhiteout, S_IFBLK, S_IFCHR, S_IFIFO, S_ISGID } from "../kernel/stat.js";
 import { ConfinedTree, type Directory } from "./confined-tree.js";
-import { KeptFiles } from "./kept-files.js";
+import { type KeptFiles } from "./kept-files.js";
 import type { SplitWriter } from "./split-writer.js";
 import type { Segment, TarEntry } from "./tar-entry.js";
 import type { TarSink } from "./tar-parser.js";

@@ -2,7 +2,7 @@ import { InvalidArgument } from "../core/errors.js";
 import type { ByteString } from "../kernel/byte-path.js";
 import { parsePax, parsePaxInteger, parsePaxTime, parseSparseMap, XATTR_PREFIX, type PaxRecords } from "./pax.js";
 import { BLOCK, isZeroBlock, paddingOf, parseBlock, parseGnuSparse, parseGnuSparseExtension, type RawHeader } from "./tar-block.js";
-import { noXattrs, type EntryType, type Segment, type TarEntry, type TarTime } from "./tar-entry.js";
+import { noXattrs, type EntryType, type Segment, type TarEntry } from "./tar-entry.js";
 
 /** What a parse gives, in the order of the archive. Buffers are views of the caller's chunk: valid during the call only. */
 export interface TarSink {

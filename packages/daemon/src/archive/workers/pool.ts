@@ -33,7 +33,7 @@ export class WorkerPool {
   /** Feeds a stream to a job. The stream is destroyed when the job fails; a failing stream aborts the job. */
   async consume<K extends ConsumerKind>(kind: K, args: Arguments<K>, source: Readable): Promise<Result<K>> {
     const job = this.start(kind, args);
-    job.over.catch((error: Error) => source.destroy(error));
+    job.over.catch((error: unknown) => source.destroy(error as Error));
     let failure: { readonly error: unknown } | undefined;
     try {
       for await (const chunk of source) await job.write(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk as Uint8Array));
@@ -56,7 +56,7 @@ export class WorkerPool {
       read() {
         if (!job) {
           job = begin();
-          job.over.then(() => this.push(null), (error: Error) => this.destroy(error));
+          job.over.then(() => this.push(null), (error: unknown) => this.destroy(error as Error));
           job.onOutput = (bytes) => {
             if (this.push(bytes)) job!.credit();
             else owed++;

@@ -64,7 +64,10 @@ export class OutputQueue implements AsyncIterable<readonly Output[]> {
     const hold = this.#paused || this.#batches.length >= HIGH_WATER;
     if (hold === this.#held) return;
     this.#held = hold;
-    for (const source of this.#sources) hold ? source.pause() : source.resume();
+    for (const source of this.#sources) {
+      if (hold) source.pause();
+      else source.resume();
+    }
   }
 
   #stir(): void {

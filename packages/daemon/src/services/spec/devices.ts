@@ -30,5 +30,5 @@ export function parseDeviceRule(text: string): SpecDeviceRule {
   const m = /^([acb]) (\d+|\*):(\d+|\*) ([rwm]{1,3})$/.exec(text);
   if (!m) throw new InvalidArgument(`invalid device cgroup rule format: '${text}'`);
   const number = (s: string): number | undefined => (s === "*" ? undefined : Number(s));
-  return allow(m[1]!, number(m[2]!), number(m[3]!), m[4]!);
+  return allow(m[1]!, number(m[2]!), number(m[3]!), m[4]);
 }

@@ -41,7 +41,7 @@ export function tmpfsMount(destination: string, options: string): SpecMount {
     const [key] = o.split("=", 1) as [string];
     if (!TMPFS_OPTIONS.has(key)) throw new InvalidArgument(`invalid tmpfs option ["${o}"]`);
   }
-  const flags = new Map<string, string>([["exec", "noexec"], ["suid", "nosuid"], ["dev", "nodev"]].map(([on, off]) => [off!, off!]));
+  const flags = new Map<string, string>(["noexec", "nosuid", "nodev"].map((off) => [off, off]));
   for (const o of asked) {
     const off = o === "exec" || o === "suid" || o === "dev" ? `no${o}` : undefined;
     if (off !== undefined) flags.delete(off);

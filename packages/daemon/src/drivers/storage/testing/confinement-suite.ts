@@ -65,7 +65,7 @@ export function describeConfinement(rig: () => Rig): void {
       await refused([hard("h", "/")], "not there");
     });
     test("whiteout and opaque marker through a symlink", () =>
-      view([link("out", outside), { name: "out/.wh.secret" }, { name: "out/.wh..wh..opq" }], (root) => expect(lgetxattr(join(outside, "dir"), "trusted.overlay.opaque")).toBeUndefined()));
+      view([link("out", outside), { name: "out/.wh.secret" }, { name: "out/.wh..wh..opq" }], () => expect(lgetxattr(join(outside, "dir"), "trusted.overlay.opaque")).toBeUndefined()));
     test("whiteout of dots, or of nothing", async () => {
       for (const name of [".wh..", ".wh...", "d/.wh...", "d/.wh."]) await refused([{ name: "d/" }, { name }], "whiteout of");
     });

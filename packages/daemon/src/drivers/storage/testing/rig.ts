@@ -31,7 +31,7 @@ export class Rig {
   id(): SnapshotId { return newId<SnapshotId>(); }
 
   async apply(tar: Buffer | readonly Member[], parents: readonly SnapshotId[] = [], id = this.id()): Promise<{ id: SnapshotId; applied: Applied }> {
-    const bytes = Buffer.isBuffer(tar) ? tar : tarOf(tar as readonly Member[]);
+    const bytes = Buffer.isBuffer(tar) ? tar : tarOf(tar);
     return { id, applied: await this.driver.apply(id, parents, inPieces(bytes)) };
   }
   /** Layers one on the other; the chain, nearest first. */
