@@ -1,13 +1,15 @@
 import type { ContainerStore, ImageStore, LayerStore, StrataEvent, VolumeStore } from "../core/index.js";
+import type { RegistryClient } from "../distribution/client.js";
 import type { LocalEvents } from "./events.js";
 import { eventFilter } from "./events-filter.js";
 import type { ContainerService, DiskUsage, Filters, ImageService, RegistryAuth, SystemInfo, SystemService, VolumeService, VolumeView } from "./types.js";
 
-/** What of `info` does not change while the daemon runs. */
+/** What of `info` is known without counting. */
 export type SystemFacts = Omit<SystemInfo, "containers" | "images">;
 
 export interface SystemParts {
-  readonly facts: SystemFacts;
+  /** Asked each time: a reload may change some. */
+  readonly facts: () => SystemFacts;
   readonly containerStore: Pick<ContainerStore, "list">;
   readonly imageStore: Pick<ImageStore, "list">;
   readonly layers: Pick<LayerStore, "list">;
@@ -16,8 +18,7 @@ export interface SystemParts {
   readonly containers: Pick<ContainerService, "list">;
   readonly volumes: Pick<VolumeService, "list">;
   readonly events: LocalEvents;
-  /** Tries credentials against a registry. */
-  readonly login: (auth: RegistryAuth) => Promise<{ status: string; identityToken: string }>;
+  readonly registry: Pick<RegistryClient, "login">;
 }
 
 const NONE: Filters = new Map();
@@ -38,7 +39,7 @@ export class System implements SystemService {
       else if (state.status === "running" || state.status === "restarting") containers.running++;
       else containers.stopped++;
     }
-    return { ...facts, containers, images: [...imageStore.list()].length };
+    return { ...facts(), containers, images: [...imageStore.list()].length };
   }
 
   async df(types: readonly string[]): Promise<DiskUsage> {
@@ -61,11 +62,18 @@ export class System implements SystemService {
     })();
   }
 
-  auth(auth: RegistryAuth): Promise<{ status: string; identityToken: string }> {
-    return this.#parts.login(auth);
+  async auth(auth: RegistryAuth): Promise<{ status: string; identityToken: string }> {
+    const { identityToken } = await this.#parts.registry.login(registryOf(auth.serverAddress), auth);
+    return { status: "Login Succeeded", identityToken };
   }
 
   #sized(views: readonly VolumeView[]): Promise<VolumeView[]> {
     return Promise.all(views.map(async (view) => (view.size === undefined ? { ...view, size: await this.#parts.volumeStore.usage(view.name).catch(() => -1) } : view)));
   }
+}
+
+/** `registry.example:5000` of whatever a client stored: `https://registry.example:5000/v2/`. Nothing, and every name of Docker Hub, is docker.io. */
+function registryOf(serverAddress: string | undefined): string {
+  const host = (serverAddress ?? "").replace(/^https?:\/\//, "").replace(/\/.*$/, "").toLowerCase();
+  return host === "" || /^(index\.|registry-1\.|auth\.)?docker\.io$/.test(host) ? "docker.io" : host;
 }

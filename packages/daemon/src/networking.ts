@@ -1,0 +1,34 @@
+import type { Config } from "./config.js";
+import { systemClock, type EventBus, type Logger } from "./core/index.js";
+import { BridgeDriver } from "./drivers/network/bridge.js";
+import { MachineFirewall } from "./drivers/network/machine-firewall.js";
+import { NetnsManager } from "./drivers/network/netns.js";
+import { noFirewall } from "./drivers/network/firewall.js";
+import { NetworkThread } from "./kernel/network-thread.js";
+import type { Stores } from "./open-stores.js";
+import { Networks } from "./services/networks.js";
+import { defaultNetworksConfig } from "./services/networks-parts.js";
+
+export interface Networking {
+  readonly networks: Networks;
+  readonly namespaces: NetnsManager;
+  close(): Promise<void>;
+}
+
+/** Networks of containers, as the configuration wants them. `directory` holds the namespaces; it survives the daemon. */
+export function openNetworking(config: Config, directory: string, stores: Stores, events: EventBus, logger: Logger): Networking {
+  const thread = new NetworkThread();
+  const foreign = config.bridge !== "" && config.bridge !== "none" ? config.bridge : undefined;
+  const driver = new BridgeDriver({ thread, firewall: config.iptables ? new MachineFirewall({ thread, logger }) : noFirewall, ipForward: config.ipForward, ...(foreign === undefined ? {} : { foreignBridge: foreign }) });
+  const namespaces = new NetnsManager({ dir: directory, thread });
+  const networks = new Networks({
+    store: stores.networks, driver, namespaces, containers: stores.containers, events, logger, clock: systemClock,
+    config: {
+      ...defaultNetworksConfig,
+      ...(config.bridge === "" ? {} : { bridge: config.bridge }), ...(config.bip === "" ? {} : { bip: config.bip }), ...(config.fixedCidr === "" ? {} : { fixedCidr: config.fixedCidr }),
+      mtu: config.mtu, icc: config.icc, defaultHostIp: config.ip, dns: config.dns, dnsSearch: config.dnsSearch, dnsOptions: config.dnsOpts,
+      ...(config.hostGatewayIp === "" ? {} : { hostGateway: config.hostGatewayIp }),
+    },
+  });
+  return { networks, namespaces, close: async () => { await networks.close(); await thread.close(); } };
+}
