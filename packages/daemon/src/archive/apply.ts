@@ -4,7 +4,7 @@ import { cPath, fromByteString, procPath, type ByteString } from "../kernel/byte
 import { readDirectory, withFd, openDirectoryAt } from "../kernel/directory.js";
 import {
   close, fchmod, fchmodat, fchown, fchownat, fsetxattr, ftruncate, futimens, linkat, lsetxattr, makedev, mkdirat, mknodat, O_CREAT, O_DIRECTORY, O_EXCL,
-  O_NOFOLLOW, O_RDONLY, O_WRONLY, openat, openStraight, pwrite, symlinkat, utimensat, write,
+  O_NOFOLLOW, O_RDONLY, O_WRONLY, openat, openStraight, pwrite, startWriteback, symlinkat, utimensat, write,
 } from "../kernel/libc.js";
 import { inodeKey, isDirectory, isWhiteout, S_IFBLK, S_IFCHR, S_IFIFO, S_ISGID } from "../kernel/stat.js";
 import { ConfinedTree, type Directory } from "./confined-tree.js";
@@ -33,7 +33,11 @@ interface OpenFile {
   readonly plain: boolean;
   /** Runs still to come of a sparse file, the first one cut to what is left of it. */
   readonly runs: Segment[] | null;
+  /** Bytes written since the kernel was last told to begin with them. */
+  unsent: number;
 }
+/** Data of a large file goes to the disk while the rest is still coming: the sync at the end then has little to do. */
+const WRITEBACK = 8 << 20, LARGE = 1 << 20;
 
 /**
  * Fills a directory from a tar: the sink of a TarParser. Owners, modes, attributes and times are set in that order;
@@ -79,6 +83,10 @@ export class TreeApplier implements TarSink {
     const { fd, runs } = this.file;
     if (runs) return writeRuns(fd, runs, bytes);
     for (let at = 0; at < bytes.length; ) at += write(fd, at === 0 ? bytes : bytes.subarray(at));
+    this.file.unsent += bytes.length;
+    if (this.file.unsent < WRITEBACK) return;
+    startWriteback(fd);
+    this.file.unsent = 0;
   }
 
   end(): void {
@@ -93,6 +101,7 @@ export class TreeApplier implements TarSink {
       for (const [name, value] of entry.xattrs) setXattr(name, () => fsetxattr(fd, cPath(name), value));
       const seconds = BigInt(entry.mtime.seconds), nanos = BigInt(entry.mtime.nanos);
       futimens(fd, seconds, nanos, seconds, nanos);
+      if (file.unsent >= LARGE) startWriteback(fd);
     } finally { close(fd); }
   }
 
@@ -140,7 +149,7 @@ export class TreeApplier implements TarSink {
   private makeFile(dir: Directory, base: ByteString, entry: TarEntry, payload: number): void {
     const name = cPath(base);
     const fd = this.replacing(dir, base, () => openat(dir.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, entry.mode & 0o777));
-    this.file = { fd, entry, plain: dir.made?.plain ?? false, runs: entry.sparse ? [...entry.sparse] : null };
+    this.file = { fd, entry, plain: dir.made?.plain ?? false, runs: entry.sparse ? [...entry.sparse] : null, unsent: 0 };
     const { split, kept } = this.options;
     if (payload === 0 || entry.sparse || !split || !kept) return;
     const path = joinPath(dir.path, base);

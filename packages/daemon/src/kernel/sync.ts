@@ -1,7 +1,31 @@
-import { close, O_DIRECTORY, O_RDONLY, openat, syncfs, AT_FDCWD } from "./libc.js";
+import { AT_FDCWD, close, O_DIRECTORY, O_RDONLY, openat, syncfs } from "./libc.js";
 
-/** Flushes the file system that holds a directory. */
-export async function syncFileSystem(directory: string): Promise<void> {
-  const fd = openat(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY);
-  try { await syncfs(fd); } finally { close(fd); }
+/**
+ * Makes durable what was written below a directory, with syncfs(2). One call at a time: whoever comes while one runs
+ * shares the next. So many layers that end together cost one sync, and only one thread of Node's pool ever waits.
+ */
+export class FileSystemSync {
+  private running: Promise<void> | null = null;
+  private next: Promise<void> | null = null;
+
+  constructor(private readonly directory: string) {}
+
+  /** Resolves when everything written before the call is on disk. */
+  flush(): Promise<void> {
+    if (!this.running) return (this.running = this.start());
+    this.next ??= this.running.catch(() => undefined).then(() => {
+      this.next = null;
+      return (this.running = this.start());
+    });
+    return this.next;
+  }
+
+  private start(): Promise<void> {
+    const fd = openat(AT_FDCWD, this.directory, O_RDONLY | O_DIRECTORY);
+    const done = syncfs(fd).finally(() => {
+      close(fd);
+      if (this.running === done) this.running = null;
+    });
+    return done;
+  }
 }

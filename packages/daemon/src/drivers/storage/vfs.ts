@@ -7,7 +7,7 @@ import { AlreadyExists, errnoOf, InvalidArgument, NotFound } from "../../core/er
 import type { SnapshotId } from "../../core/ids.js";
 import type { Logger } from "../../core/logger.js";
 import type { Applied, Change, MountPlan, StorageDriver, Usage } from "../../core/storage.js";
-import { syncFileSystem } from "../../kernel/sync.js";
+import { FileSystemSync } from "../../kernel/sync.js";
 import { Trash } from "./trash.js";
 
 export interface VfsOptions {
@@ -28,8 +28,10 @@ export interface VfsOptions {
 export class VfsDriver implements StorageDriver {
   readonly name = "vfs";
   private readonly trash: Trash;
+  private readonly disk: FileSystemSync;
 
   constructor(private readonly options: VfsOptions) {
+    this.disk = new FileSystemSync(options.root);
     this.trash = new Trash(options.trash, options.workers, options.logger);
     for (const folder of ["dir", "split"]) mkdirSync(join(options.root, folder), { recursive: true, mode: 0o700 });
   }
@@ -48,7 +50,7 @@ export class VfsDriver implements StorageDriver {
     catch (error) { tar.destroy(); throw error; }
     try {
       const { size } = await this.options.workers.consume("apply", { root: this.tree(id), whiteouts: "delete", split: this.split(id) }, tar);
-      const [usage] = await Promise.all([this.usage(id), syncFileSystem(this.options.root)]);
+      const [usage] = await Promise.all([this.usage(id), this.disk.flush()]);
       return { ...usage, size };
     } catch (error) {
       await this.remove(id);

@@ -8,7 +8,7 @@ import type { Logger } from "../../../core/logger.js";
 import type { Applied, Change, Mount, MountMode, MountPlan, StorageDriver, Usage } from "../../../core/storage.js";
 import type { WorkerPool } from "../../../archive/workers/pool.js";
 import { unmountAll } from "../../../kernel/mount.js";
-import { syncFileSystem } from "../../../kernel/sync.js";
+import { FileSystemSync } from "../../../kernel/sync.js";
 import { Trash } from "../trash.js";
 import { Layout } from "./layout.js";
 import type { Overlay2Features } from "./probe.js";
@@ -29,11 +29,13 @@ export class Overlay2Driver implements StorageDriver {
   readonly name = "overlay2";
   private readonly layout: Layout;
   private readonly trash: Trash;
+  private readonly disk: FileSystemSync;
 
   constructor(private readonly options: Overlay2Options) {
     // The kernel splits option strings at these.
     if (/[,:\\]/.test(options.root)) throw new InvalidArgument(`overlay2: the data root must not contain a comma, colon or backslash: ${options.root}`);
     this.layout = new Layout(options.root);
+    this.disk = new FileSystemSync(options.root);
     this.trash = new Trash(options.trash, options.workers, options.logger);
     mkdirSync(this.layout.links, { recursive: true, mode: 0o700 });
   }
@@ -75,7 +77,7 @@ export class Overlay2Driver implements StorageDriver {
     try {
       const { size } = await this.options.workers.consume("apply", { root: layout.diff(id), whiteouts: "overlay", split: layout.split(id) }, tar);
       writeFileSync(layout.committed(id), "");
-      const [usage] = await Promise.all([this.usage(id), syncFileSystem(layout.root)]);
+      const [usage] = await Promise.all([this.usage(id), this.disk.flush()]);
       return { ...usage, size };
     } catch (error) {
       await this.remove(id);
