@@ -10,10 +10,4 @@ export class Trees implements TreeCopier {
 
   /** A tree as a tar, sorted by name, holes as zeros (`docker export`). */
   tar(root: string): Readable { return this.workers.produce("treeTar", { root, kind: "plain", sparse: false, withRoot: false }); }
-
-  /** Removes what is in a directory, not the directory; absent is success. For trash and tmp at start-up. */
-  async empty(directory: string): Promise<void> { await this.workers.run("empty", { path: directory }); }
-
-  /** Bytes on disk and inodes. */
-  measure(path: string): Promise<{ bytes: number; inodes: number }> { return this.workers.run("usage", { path }); }
 }

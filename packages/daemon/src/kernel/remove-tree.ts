@@ -97,12 +97,3 @@ export function* removePath(path: string): Generator<undefined, void> {
   try { yield* removeTree(parent, toByteString(basename(path))); }
   finally { close(parent); }
 }
-
-/** Removes what is in a directory, not the directory. A directory that is not there is success. */
-export function* emptyDirectory(path: string): Generator<undefined, void> {
-  let fd: number;
-  try { fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY); }
-  catch (error) { if (errnoOf(error) === "ENOENT") return; throw error; }
-  try { for (const entry of readDirectory(fd)) yield* removeTree(fd, entry.name); }
-  finally { close(fd); }
-}

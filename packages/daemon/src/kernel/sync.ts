@@ -21,11 +21,11 @@ export class FileSystemSync {
   }
 
   private start(): Promise<void> {
-    const fd = openat(AT_FDCWD, this.directory, O_RDONLY | O_DIRECTORY);
-    const done = syncfs(fd).finally(() => {
-      close(fd);
-      if (this.running === done) this.running = null;
-    });
+    const done = this.sync().finally(() => { if (this.running === done) this.running = null; });
     return done;
+  }
+  private async sync(): Promise<void> {
+    const fd = openat(AT_FDCWD, this.directory, O_RDONLY | O_DIRECTORY);
+    try { await syncfs(fd); } finally { close(fd); }
   }
 }

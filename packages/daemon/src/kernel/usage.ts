@@ -1,3 +1,4 @@
+import { errnoOf } from "../core/errors.js";
 import { AT_FDCWD, close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openat } from "./libc.js";
 import { readDirectory, openDirectoryAt } from "./directory.js";
 import { inodeKey, isDirectory, Stater } from "./stat.js";
@@ -30,7 +31,13 @@ export function* measureTree(path: string): Generator<undefined, { bytes: number
       if (!isDirectory(stat.mode)) size += stat.size;
       if (++inodes % 1024 === 0) yield;
       if (!isDirectory(stat.mode) || stat.dev !== top!.dev) continue;
-      const child = openDirectoryAt(fd, name);
+      let child: number;
+      try { child = openDirectoryAt(fd, name); }
+      catch (error) {
+        // Gone meanwhile: a live tree.
+        if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") continue;
+        throw error;
+      }
       try { yield* walk(child); } finally { close(child); }
     }
   }

@@ -1,4 +1,4 @@
-import { emptyDirectory, removePath } from "../../kernel/remove-tree.js";
+import { removePath } from "../../kernel/remove-tree.js";
 import { measureTree } from "../../kernel/usage.js";
 import { changesTar, listChangesAsText } from "../changes.js";
 import { copyTree, copyTreeFromRoot } from "../copy-tree.js";
@@ -26,8 +26,6 @@ export const steps = {
   /** What a tree changed against others; the same as a layer tar. */
   changes: listChangesAsText,
   changesTar,
-  /** Removes what is in a directory. */
-  empty: ({ path }: { readonly path: string }) => emptyDirectory(path),
 } satisfies Record<string, (args: never) => Steps<unknown>>;
 
 export type ConsumerKind = keyof typeof consumers;

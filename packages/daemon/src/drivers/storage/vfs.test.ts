@@ -6,6 +6,7 @@ import { VfsDriver } from "./vfs.js";
 
 storageConformance("vfs", (dataRoot, workers) => {
   const root = join(dataRoot, "vfs");
+  for (const folder of ["dir", "split"]) mkdirSync(join(root, folder), { recursive: true });
   return {
     driver: new VfsDriver({ root, trash: join(dataRoot, "trash"), workers, logger: silentLogger }),
     tree: (id) => join(root, "dir", id),

@@ -33,7 +33,6 @@ export class VfsDriver implements StorageDriver {
   constructor(private readonly options: VfsOptions) {
     this.disk = new FileSystemSync(options.root);
     this.trash = new Trash(options.trash, options.workers, options.logger);
-    for (const folder of ["dir", "split"]) mkdirSync(join(options.root, folder), { recursive: true, mode: 0o700 });
   }
 
   async create(id: SnapshotId, parents: readonly SnapshotId[]): Promise<void> {
@@ -84,8 +83,9 @@ export class VfsDriver implements StorageDriver {
   }
 
   async *list(): AsyncIterable<SnapshotId> {
-    const ids = new Set(await readdir(join(this.options.root, "dir")));
-    for (const name of await readdir(join(this.options.root, "split"))) ids.add(name.replace(/\.gz(?:\.kept|\.next)?$/, ""));
+    const names = (folder: string): Promise<string[]> => readdir(join(this.options.root, folder)).catch((error: unknown) => { if (errnoOf(error) === "ENOENT") return []; throw error; });
+    const ids = new Set(await names("dir"));
+    for (const name of await names("split")) ids.add(name.replace(/\.gz(?:\.kept|\.next)?$/, ""));
     for (const id of ids) yield id as SnapshotId;
   }
 
@@ -104,6 +104,7 @@ export class VfsDriver implements StorageDriver {
 
   private async make(id: SnapshotId, [parent]: readonly SnapshotId[]): Promise<void> {
     if (id === "" || id.includes("/") || id.startsWith(".")) throw new InvalidArgument(`not a snapshot id: ${JSON.stringify(id)}`);
+    for (const folder of ["dir", "split"]) mkdirSync(join(this.options.root, folder), { recursive: true, mode: 0o700 });
     try { mkdirSync(this.tree(id), { mode: 0o755 }); }
     catch (error) { throw errnoOf(error) === "EEXIST" ? new AlreadyExists(`snapshot ${id} exists already`) : error; }
     if (parent === undefined) return;

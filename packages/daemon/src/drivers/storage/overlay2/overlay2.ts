@@ -107,7 +107,8 @@ export class Overlay2Driver implements StorageDriver {
   }
 
   async usage(id: SnapshotId): Promise<Usage> {
-    return this.options.workers.run("usage", { path: this.layout.snapshot(id) });
+    const { bytes, inodes } = await this.options.workers.run("usage", { path: this.layout.snapshot(id) });
+    return { bytes, inodes };
   }
 
   async remove(id: SnapshotId): Promise<void> {

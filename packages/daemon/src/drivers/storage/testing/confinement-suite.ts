@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { lgetxattr } from "../../../kernel/libc.js";
 import type { Member } from "../../../archive/testing/tar-of.js";
 import type { Rig } from "./rig.js";
-import { treeOf } from "./tree-of.js";
+import { treeOf } from "../../../archive/testing/tree-of.js";
 
 /** Every trick by which a tar has been known to reach out of its directory. */
 export function describeConfinement(rig: () => Rig): void {

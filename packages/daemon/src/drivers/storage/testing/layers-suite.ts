@@ -4,7 +4,7 @@ import { formatPax } from "../../../archive/pax.js";
 import { payload, ustar, tarOf, type Member } from "../../../archive/testing/tar-of.js";
 import { lgetxattr } from "../../../kernel/libc.js";
 import { noise, type Rig } from "./rig.js";
-import { treeOf } from "./tree-of.js";
+import { treeOf } from "../../../archive/testing/tree-of.js";
 
 /** A file capability (cap_net_raw=ep), as security.capability holds it. */
 export const CAPABILITY = Buffer.from("0100000200200000000000000000000000000000", "hex");

@@ -9,7 +9,7 @@ import { S_IFSOCK } from "../../../kernel/stat.js";
 import { VfsDriver } from "../vfs.js";
 import { CAPABILITY } from "./layers-suite.js";
 import { noise, Rig } from "./rig.js";
-import { treeOf } from "./tree-of.js";
+import { treeOf } from "../../../archive/testing/tree-of.js";
 
 const base: Member[] = [
   { name: "etc/" }, { name: "etc/passwd", content: "root" }, { name: "etc/group", content: "root" }, { name: "usr/" }, { name: "usr/share/" }, { name: "usr/share/doc/" },

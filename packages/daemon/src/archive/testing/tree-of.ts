@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { cPath, type ByteString } from "../../../kernel/byte-path.js";
-import { openDirectoryAt, readDirectory, withFd } from "../../../kernel/directory.js";
-import { AT_FDCWD, O_DIRECTORY, O_RDONLY, openat, readlinkat } from "../../../kernel/libc.js";
-import { inodeKey, S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, Stater } from "../../../kernel/stat.js";
-import { xattrsOf } from "../../../archive/tree-tar.js";
+import { cPath, type ByteString } from "../../kernel/byte-path.js";
+import { openDirectoryAt, readDirectory, withFd } from "../../kernel/directory.js";
+import { AT_FDCWD, O_DIRECTORY, O_RDONLY, openat, readlinkat } from "../../kernel/libc.js";
+import { inodeKey, S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, Stater } from "../../kernel/stat.js";
+import { xattrsOf } from "../tree-tar.js";
 
 /** What a tree shows, path by path, as one line each: everything a tar can carry, and which names are one inode. */
 export function treeOf(root: string): Record<ByteString, string> {
