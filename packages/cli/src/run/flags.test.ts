@@ -126,6 +126,13 @@ describe("the request", () => {
     });
   });
 
+  test("block I/O", () => {
+    expect(spec("--blkio-weight", "10", "--blkio-weight-device", "/dev/a:20", "--device-read-bps", "/dev/a:1mb", "--device-write-iops", "/dev/a:9", "img").request.HostConfig).toMatchObject({
+      BlkioWeight: 10, BlkioWeightDevice: [{ Path: "/dev/a", Weight: 20 }], BlkioDeviceReadBps: [{ Path: "/dev/a", Rate: 1048576 }], BlkioDeviceWriteIOps: [{ Path: "/dev/a", Rate: 9 }],
+    });
+    expect(() => spec("--device-read-bps", "a:1", "img")).toThrow('invalid argument "a:1" for "--device-read-bps" flag: bad format');
+  });
+
   test("networks", () => {
     expect(spec("--network", "host", "img").request.HostConfig?.NetworkMode).toBe("host");
     expect(spec("--network", "host", "img").request.NetworkingConfig).toBeUndefined();

@@ -1,13 +1,14 @@
 import type { Options } from "../command.js";
 import { parseBytes } from "../format/units.js";
 import { parseDuration } from "../timestamps.js";
-import { parseCpus, parseDevice, parseHostEntry, parseRestart, parseUlimit, unlimited } from "./values.js";
+import { parseCount, parseCpus, parseDevice, parseHostEntry, parseRestart, parseThrottle, parseUlimit, unlimited } from "./values.js";
 import { parseMount, type MountSpec } from "./mounts.js";
 
 /** The flags of `create`, which `run` has too. Lists are empty when not given. */
 export interface CreateFlags {
-  addHost: string[]; annotation: string[]; attach: string[]; blkioWeight?: number; capAdd: string[]; capDrop: string[]; cgroupParent?: string; cgroupns?: string; cidfile?: string;
-  cpuPeriod?: number; cpuQuota?: number; cpuShares?: number; cpus?: number; cpusetCpus?: string; cpusetMems?: string; device: string[]; deviceCgroupRule: string[]; dns: string[];
+  addHost: string[]; annotation: string[]; attach: string[]; blkioWeight?: number; blkioWeightDevice: string[]; capAdd: string[]; capDrop: string[]; cgroupParent?: string; cgroupns?: string; cidfile?: string;
+  cpuPeriod?: number; cpuQuota?: number; cpuShares?: number; cpus?: number; cpusetCpus?: string; cpusetMems?: string; device: string[]; deviceCgroupRule: string[];
+  deviceReadBps: string[]; deviceReadIops: string[]; deviceWriteBps: string[]; deviceWriteIops: string[]; dns: string[];
   dnsOption: string[]; dnsSearch: string[]; domainname?: string; entrypoint?: string; env: string[]; envFile: string[]; expose: string[]; groupAdd: string[]; healthCmd?: string;
   healthInterval?: number; healthRetries?: number; healthStartInterval?: number; healthStartPeriod?: number; healthTimeout?: number; hostname?: string; init?: boolean; interactive?: boolean;
   ip?: string; ip6?: string; ipc?: string; label: string[]; labelFile: string[]; link: string[]; linkLocalIp: string[]; logDriver?: string; logOpt: string[]; macAddress?: string;
@@ -31,6 +32,7 @@ export function createOptions(options: Options): Options {
     .list("--annotation <map>", "An annotation for the OCI runtime, key=value")
     .list("-a, --attach <list>", "Join only STDIN, STDOUT or STDERR")
     .integer("--blkio-weight <uint16>", "Share of block I/O, 10 to 1000")
+    .list("--blkio-weight-device <list>", "The same for one device: /dev/a:weight")
     .list("--cap-add <list>", "Grant a capability")
     .list("--cap-drop <list>", "Take a capability away")
     .value("--cgroup-parent <string>", "The cgroup to be under")
@@ -44,6 +46,10 @@ export function createOptions(options: Options): Options {
     .value("--cpuset-mems <string>", "Only memory of these nodes")
     .list("--device <list>", "A device of the host: /dev/a[:/dev/b][:rwm]")
     .list("--device-cgroup-rule <list>", "A rule for the devices cgroup")
+    .list("--device-read-bps <list>", "Read at most so fast: /dev/a:1mb")
+    .list("--device-read-iops <list>", "At most so many reads a second: /dev/a:100")
+    .list("--device-write-bps <list>", "Write at most so fast")
+    .list("--device-write-iops <list>", "At most so many writes a second")
     .flag("--disable-content-trust", "Accepted; signatures are not checked", true)
     .list("--dns <list>", "A name server")
     .list("--dns-option <list>", "An option for resolv.conf")
@@ -130,3 +136,5 @@ export const readDevices = (values: readonly string[]): ReturnType<typeof parseD
 export const readHosts = (values: readonly string[]): string[] => readList("--add-host", values, parseHostEntry);
 export const readUlimits = (values: readonly string[]): ReturnType<typeof parseUlimit>[] => readList("--ulimit", values, parseUlimit);
 export const readMounts = (values: readonly string[]): MountSpec[] => readList("--mount", values, parseMount);
+export const readByteRates = (flags: string, values: readonly string[]): { Path: string; Rate: number }[] => readList(flags, values, parseThrottle(parseBytes));
+export const readCountRates = (flags: string, values: readonly string[]): { Path: string; Rate: number }[] => readList(flags, values, parseThrottle(parseCount));

@@ -1,6 +1,6 @@
 import type { ContainerCreateRequest, HostConfig } from "@strata/client";
 import { keyValues } from "../key-values.js";
-import { readDevices, readHosts, readMounts, readUlimits, type CreateFlags } from "./flags.js";
+import { readByteRates, readCountRates, readDevices, readHosts, readMounts, readUlimits, type CreateFlags } from "./flags.js";
 import { parseTmpfs, parseVolumes } from "./mounts.js";
 import { parsePorts } from "./ports.js";
 import { parseSecurity, readEnvironment, readLabels } from "./values.js";
@@ -54,11 +54,19 @@ function hostConfig(flags: CreateFlags): HostConfig {
     Devices: some(readDevices(flags.device)), DeviceCgroupRules: some(flags.deviceCgroupRule), GroupAdd: some(flags.groupAdd), Ulimits: some(readUlimits(flags.ulimit)),
     PidMode: flags.pid, IpcMode: flags.ipc, UTSMode: flags.uts, UsernsMode: flags.userns, CgroupnsMode: flags.cgroupns as HostConfig["CgroupnsMode"], CgroupParent: flags.cgroupParent,
     Memory: flags.memory, MemoryReservation: flags.memoryReservation, MemorySwap: flags.memorySwap, MemorySwappiness: flags.memorySwappiness, NanoCpus: flags.cpus,
-    CpuShares: flags.cpuShares, CpuPeriod: flags.cpuPeriod, CpuQuota: flags.cpuQuota, CpusetCpus: flags.cpusetCpus, CpusetMems: flags.cpusetMems, BlkioWeight: flags.blkioWeight,
+    CpuShares: flags.cpuShares, CpuPeriod: flags.cpuPeriod, CpuQuota: flags.cpuQuota, CpusetCpus: flags.cpusetCpus, CpusetMems: flags.cpusetMems, ...blockIo(flags),
     PidsLimit: flags.pidsLimit, OomKillDisable: flags.oomKillDisable, OomScoreAdj: flags.oomScoreAdj, ShmSize: flags.shmSize, Init: flags.init, Runtime: flags.runtime,
     Sysctls: someMap(keyValues(flags.sysctl)), StorageOpt: someMap(keyValues(flags.storageOpt)), Annotations: someMap(keyValues(flags.annotation)),
     ExtraHosts: some(readHosts(flags.addHost)), Dns: some(flags.dns), DnsOptions: some(flags.dnsOption), DnsSearch: some(flags.dnsSearch), Links: some(flags.link),
     LogConfig: { Type: flags.logDriver ?? "", Config: keyValues(flags.logOpt) },
+  };
+}
+
+function blockIo(flags: CreateFlags): HostConfig {
+  return {
+    BlkioWeight: flags.blkioWeight, BlkioWeightDevice: some(readCountRates("--blkio-weight-device", flags.blkioWeightDevice).map(({ Path, Rate }) => ({ Path, Weight: Rate }))),
+    BlkioDeviceReadBps: some(readByteRates("--device-read-bps", flags.deviceReadBps)), BlkioDeviceWriteBps: some(readByteRates("--device-write-bps", flags.deviceWriteBps)),
+    BlkioDeviceReadIOps: some(readCountRates("--device-read-iops", flags.deviceReadIops)), BlkioDeviceWriteIOps: some(readCountRates("--device-write-iops", flags.deviceWriteIops)),
   };
 }
 

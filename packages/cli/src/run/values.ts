@@ -85,3 +85,18 @@ export function parseCpus(text: string): number {
 export function unlimited(parse: (text: string) => number): (text: string) => number {
   return (text) => (text === "-1" ? -1 : parse(text));
 }
+
+/** `/dev/sda:1mb` as bytes a second, or `/dev/sda:100` as operations. */
+export function parseThrottle(parse: (text: string) => number): (text: string) => { Path: string; Rate: number } {
+  return (text) => {
+    const [, Path, rate] = /^(\/dev\/[^:]+):(.+)$/.exec(text) ?? [];
+    if (Path === undefined || rate === undefined) throw new Error(`bad format: ${text}`);
+    return { Path, Rate: parse(rate) };
+  };
+}
+
+/** A whole number that is not negative. */
+export function parseCount(text: string): number {
+  if (!/^\d+$/.test(text)) throw new Error(`invalid number: ${text}`);
+  return Number(text);
+}
