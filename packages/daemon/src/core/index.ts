@@ -12,6 +12,7 @@ export * from "./leases.js";
 export * from "./logger.js";
 export * from "./networks.js";
 export * from "./paths.js";
+export * from "./processes.js";
 export * from "./rootfs.js";
 export * from "./runtime.js";
 export * from "./storage.js";

@@ -1,3 +1,5 @@
+import type { Readable } from "node:stream";
+
 /** Looks into a container's tree: no symlink or `..` inside leads out of it. */
 export interface RootFiles {
   /** A regular file's content; null when there is none. */
@@ -11,4 +13,10 @@ export interface TreeCopier {
    * links and special files, and the directory's own owner and mode. Does nothing when `path` is no directory.
    */
   copy(root: string, path: string, to: string): Promise<void>;
+}
+
+/** Whole trees for `docker export`. */
+export interface TreeArchiver {
+  /** A tree as a tar. */
+  tar(root: string): Readable;
 }

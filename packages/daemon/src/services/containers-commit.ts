@@ -1,0 +1,82 @@
+import { familiarName, formatReference, type History, hostPlatform, type ImageConfig, type ImageId, parseReference, withDefaultTag } from "@strata/oci";
+import { type Container, type ContainerConfig, InvalidArgument, type Layer, rfc3339Nano } from "../core/index.js";
+import { applyChanges } from "./config-changes.js";
+import { mergeConfig } from "./containers-config.js";
+import type { LiveContainers } from "./containers-live.js";
+import { emitContainer, type ContainerParts } from "./containers-parts.js";
+import type { CommitOptions } from "./types.js";
+
+/** Makes images of what containers have become. */
+export class Committer {
+  constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers) {}
+
+  async commit(container: Container, options: CommitOptions): Promise<ImageId> {
+    const { images, layers, leases, events } = this.parts;
+    const ref = options.ref === undefined || options.ref === "" ? undefined : withDefaultTag(parseReference(options.ref));
+    if (ref?.digest !== undefined) throw new InvalidArgument("refusing to create a tag with a digest reference");
+    const config = mergeConfig(applyChanges(options.config ?? container.config, options.changes), container.config);
+    const image = images.get(container.imageId);
+    const id = await leases.with(`commit ${container.name}`, async (lease) => {
+      const layer = await this.still(container, options.pause, async () => layers.register(await layers.tar({ owner: container.id }), image.top, lease));
+      const bytes = Buffer.from(JSON.stringify(committedConfig(image.config, layer, config, container, options, this.parts.clock.now())));
+      const made = images.create(bytes, lease, { parent: image.id });
+      if (ref !== undefined) images.tag(made, formatReference(ref));
+      return made;
+    });
+    if (ref !== undefined) events.emit({ type: "image", action: "tag", id, attributes: { name: familiarName(ref) } });
+    emitContainer(this.parts, container, "commit", { comment: options.message, imageID: id, imageRef: ref === undefined ? "" : formatReference(ref) });
+    this.parts.collector.notify("mutation");
+    return id;
+  }
+
+  /** Works while the container's processes stand still, if that is wanted and it runs. */
+  private async still<T>(container: Container, pause: boolean, work: () => Promise<T>): Promise<T> {
+    const { run } = this.live.of(container.id);
+    if (!pause || run === null || container.state.status !== "running") return work();
+    await run.runtime.pause(container.id, true);
+    try {
+      return await work();
+    } finally {
+      await run.runtime.pause(container.id, false).catch((err: unknown) => {
+        // It may have been killed meanwhile; a container that stays frozen is worth a word.
+        this.parts.logger.warn({ err, container: container.id }, "a container that was paused for a commit could not be resumed");
+      });
+    }
+  }
+}
+
+/** Tars without a member, at the two lengths in use. */
+const EMPTY_TARS: ReadonlySet<string> = new Set([
+  "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+  "sha256:84ff92691f909a05b224e1c56abb4864f01b4f8e3c854e4bb4c7baf1d3f6d652",
+]);
+
+/** The configuration of a committed image: the base's, with one history entry and, unless nothing changed, one layer more. */
+export function committedConfig(base: ImageConfig, layer: Pick<Layer, "diffId">, config: ContainerConfig, container: Container, options: CommitOptions, now: number): ImageConfig {
+  const empty = EMPTY_TARS.has(layer.diffId);
+  const created = rfc3339Nano(now);
+  const entry: History = {
+    created, created_by: [container.path, ...container.args].join(" "),
+    ...(options.author ? { author: options.author } : {}), ...(options.message ? { comment: options.message } : {}), ...(empty ? { empty_layer: true } : {}),
+  };
+  const host = hostPlatform();
+  return {
+    architecture: base.architecture || host.architecture,
+    ...(base.variant ? { variant: base.variant } : {}),
+    os: base.os || host.os,
+    ...(base["os.version"] ? { "os.version": base["os.version"] } : {}),
+    ...(options.author || base.author ? { author: options.author || base.author } : {}),
+    created,
+    container: container.id,
+    config: imageDefaults(config),
+    rootfs: { type: "layers", diff_ids: empty ? base.rootfs.diff_ids : [...base.rootfs.diff_ids, layer.diffId] },
+    history: [...(base.history ?? []), entry],
+  };
+}
+
+/** What of a container's config an image keeps: not what only this container had. */
+function imageDefaults(config: ContainerConfig): ContainerConfig {
+  const { Hostname: _h, Domainname: _d, AttachStdin: _i, AttachStdout: _o, AttachStderr: _e, Tty: _t, OpenStdin: _s, StdinOnce: _n, NetworkDisabled: _x, Image: _m, ...kept } = config;
+  return kept;
+}
+

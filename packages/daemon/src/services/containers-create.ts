@@ -1,0 +1,181 @@
+import { existsSync } from "node:fs";
+import { familiarName, formatPlatform, hostPlatform, parseReference, platformScore, type ImageConfig, withDefaultTag } from "@strata/oci";
+import { type Container, type ContainerConfig, type ContainerId, Conflict, type EndpointSpec, type HostConfig, type Image, InvalidArgument, type MountPoint, newId, NotFound } from "../core/index.js";
+import { checkHostConfig, commandLine, mergeConfig, withHostDefaults } from "./containers-config.js";
+import type { Launcher } from "./containers-launch.js";
+import { borrowedMounts, type PlannedMount, planMounts } from "./containers-mounts.js";
+import { checkName, randomName } from "./containers-names.js";
+import { emitContainer, type ContainerParts } from "./containers-parts.js";
+import { modeOf } from "./networks-parts.js";
+import { parseSignal } from "./signals.js";
+import { checkResources } from "./spec/resources.js";
+import { runtimeSpec } from "./spec/spec.js";
+import type { CreateContainer } from "./types.js";
+import { UndoStack } from "./undo.js";
+
+const NAME_ATTEMPTS = 6;
+
+/** Makes containers: everything is checked first, then made, or nothing is. */
+export class Creator {
+  constructor(private readonly parts: ContainerParts, private readonly launcher: Launcher) {}
+
+  async create(spec: CreateContainer): Promise<{ id: ContainerId; warnings: string[] }> {
+    const { parts } = this;
+    if (spec.name !== undefined) checkName(spec.name);
+    if (!spec.config.Image) throw new InvalidArgument("no image was given");
+    const image = parts.images.get(parts.images.resolve(spec.config.Image));
+    const warnings = this.platformWarnings(spec, image);
+    const config = mergeConfig(spec.config, image.config.config ?? {});
+    const { path, args } = commandLine(config);
+    if (config.StopSignal) parseSignal(config.StopSignal);
+    const hostConfig = withHostDefaults(spec.hostConfig, parts.config.defaults);
+    checkHostConfig(hostConfig);
+    warnings.push(...checkResources(hostConfig));
+    const planned = planMounts(config, hostConfig, this.borrowed(hostConfig));
+    for (const { mustExist, source } of planned) {
+      if (mustExist && source !== undefined && !existsSync(source)) throw new InvalidArgument(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
+    }
+
+    const id = newId<ContainerId>();
+    let container: Container = {
+      id, name: spec.name ?? randomName(0), imageId: image.id, imageName: spec.config.Image, createdAt: parts.clock.now(), path, args, config: this.withHostname(id, config, hostConfig),
+      hostConfig, networks: {}, mounts: [], driver: "",
+      state: { status: "created", pid: 0, exitCode: 0, error: "", oomKilled: false, restartCount: 0 },
+    };
+    container = { ...container, networks: this.networksOf(container, spec.networks) };
+    this.check(container);
+
+    const undo = new UndoStack(parts.logger, { container: id });
+    try {
+      await parts.leases.with(`create container ${container.name}`, async (lease) => {
+        const options = { ...(hostConfig.AutoRemove ? { volatile: true } : {}), ...sizeOption(hostConfig) };
+        await undo.together(
+          async () => {
+            await parts.layers.createWritable(id, image.top, lease, options);
+            undo.push("the container's layer", () => parts.layers.release(id));
+          },
+          async () => { container = { ...container, mounts: await this.volumes(planned, undo) }; },
+        );
+        container = this.record({ ...container, driver: parts.layers.describe({ owner: id }).name }, spec.name === undefined);
+        undo.push("the container", () => parts.containers.remove(id));
+        for (const { Type, Name } of container.mounts) if (Type === "volume") parts.volumes.use(Name!, id);
+      });
+      await parts.containers.makeDirectory(id);
+    } catch (e) {
+      await undo.undo();
+      throw e;
+    }
+    parts.containers.mirror(container).catch((err: unknown) => parts.logger.warn({ err, container: id }, "the files that mirror a container could not be written"));
+    parts.images.touch(image.id);
+    emitContainer(parts, container, "create");
+    return { id, warnings };
+  }
+
+  /** Writes the row. A name of our own choice that is taken is chosen anew. */
+  private record(container: Container, chosen: boolean): Container {
+    for (let attempt = 0; ; attempt++) {
+      const named = attempt === 0 ? container : { ...container, name: randomName(attempt) };
+      try {
+        this.parts.containers.create(named);
+        return named;
+      } catch (e) {
+        if (!chosen || !(e instanceof Conflict) || attempt === NAME_ATTEMPTS) throw e;
+      }
+    }
+  }
+
+  /** Everything that could be refused later is refused now. */
+  private check(container: Container): void {
+    const { parts, launcher } = this;
+    launcher.runtimeOf(container);
+    launcher.logDriverOf(container).check(container.hostConfig.LogConfig?.Config ?? {});
+    parts.networking.validate(container);
+    runtimeSpec({
+      container, host: parts.host, rootfs: "/", user: { uid: 0, gid: 0, additionalGids: [], home: "/" }, netns: "/", join: {}, etcFiles: {}, devices: [], hostname: "", cgroupsPath: "/",
+    });
+    for (const mode of [container.hostConfig.IpcMode, container.hostConfig.PidMode]) {
+      if (mode?.startsWith("container:")) parts.containers.resolve(mode.slice("container:".length));
+    }
+  }
+
+  private withHostname(id: ContainerId, config: ContainerConfig, host: HostConfig): ContainerConfig {
+    const own = host.NetworkMode !== "host" && !host.NetworkMode?.startsWith("container:") && host.UTSMode !== "host";
+    if (config.Hostname && host.UTSMode === "host") throw new InvalidArgument("conflicting options: hostname and the UTS mode");
+    if (config.Hostname && host.NetworkMode?.startsWith("container:")) throw new InvalidArgument("conflicting options: hostname and the network mode");
+    return config.Hostname || !own ? config : { ...config, Hostname: id.slice(0, 12) };
+  }
+
+  /** The network of the mode, by its name, and those asked for. */
+  private networksOf(container: Container, asked: Readonly<Record<string, EndpointSpec>>): Record<string, EndpointSpec> {
+    const mode = modeOf(container);
+    if (mode.kind === "container") return {};
+    const { name } = this.parts.networks.get(mode.kind === "network" ? mode.name : mode.kind);
+    const all: Record<string, EndpointSpec> = { [name]: {} };
+    for (const [key, spec] of Object.entries(asked)) all[key === "default" ? name : this.parts.networks.get(key).name] = spec;
+    return all;
+  }
+
+  private borrowed(host: HostConfig): PlannedMount[] {
+    const { containers } = this.parts;
+    return (host.VolumesFrom ?? []).flatMap((text) => {
+      const [name = "", mode = ""] = text.split(":", 2);
+      return borrowedMounts(containers.get(containers.resolve(name)).mounts, mode);
+    });
+  }
+
+  /** Makes the volumes that are absent; anonymous ones go again when the create fails. */
+  private async volumes(planned: readonly PlannedMount[], undo: UndoStack): Promise<MountPoint[]> {
+    const { volumes, events } = this.parts;
+    return Promise.all(planned.map(async (m): Promise<MountPoint> => {
+      const common = { Destination: m.target, Mode: m.mode, RW: m.writable, Propagation: m.propagation };
+      if (m.type === "bind") return { Type: "bind", Source: m.source!, ...common };
+      if (m.type === "tmpfs") return { Type: "tmpfs", Source: "", ...common };
+      const known = m.source !== undefined && this.volumeExists(m.source);
+      const volume = await volumes.create({ ...(m.source === undefined ? {} : { name: m.source }), ...m.volume });
+      if (!known) {
+        undo.push(`volume ${volume.name}`, () => volumes.remove(volume.name));
+        events.emit({ type: "volume", action: "create", id: volume.name, attributes: { driver: volume.driver } });
+      }
+      return { Type: "volume", Name: volume.name, Source: volume.mountpoint, Driver: volume.driver, ...common };
+    }));
+  }
+
+  private volumeExists(name: string): boolean {
+    try {
+      this.parts.volumes.get(name);
+      return true;
+    } catch (e) {
+      if (e instanceof NotFound) return false;
+      throw e;
+    }
+  }
+
+  private platformWarnings(spec: CreateContainer, image: Image): string[] {
+    const { config } = image;
+    if (spec.platform !== undefined && platformScore(spec.platform, config) < 0) {
+      const name = familiarNameOf(spec.config.Image!);
+      throw new NotFound(`image with reference ${name} was found but its platform (${formatPlatform(platformOf(config))}) does not match the specified platform (${formatPlatform(spec.platform)})`);
+    }
+    if (spec.platform !== undefined || platformScore(hostPlatform(), config) >= 0) return [];
+    return [`The requested image's platform (${formatPlatform(platformOf(config))}) does not match the detected host platform (${formatPlatform(hostPlatform())}) and no specific platform was requested`];
+  }
+}
+
+const platformOf = ({ os, architecture, variant }: ImageConfig) => ({ os, architecture, ...(variant ? { variant } : {}) });
+
+function familiarNameOf(text: string): string {
+  try {
+    return familiarName(withDefaultTag(parseReference(text)));
+  } catch {
+    return text;
+  }
+}
+
+function sizeOption(host: HostConfig): { size?: number } {
+  for (const [key, value] of Object.entries(host.StorageOpt ?? {})) {
+    const match = key === "size" ? /^(\d+)([bkmgt]?)b?$/i.exec(value) : null;
+    if (match === null) throw new InvalidArgument(`unknown or invalid storage option ${key}=${value}`);
+    return { size: Number(match[1]) * 1024 ** "bkmgt".indexOf(match[2]!.toLowerCase() || "b") };
+  }
+  return {};
+}

@@ -1,0 +1,238 @@
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { Conflict, type Container, type ContainerId, InvalidArgument, type LogDriver, type LogWriter, type Mounted, messageOf, type Process, type ProcessIo, type Runtime } from "../core/index.js";
+import { devicesFor } from "./containers-devices.js";
+import type { Hub } from "./containers-hub.js";
+import type { Launched } from "./containers-live.js";
+import { copiesUp } from "./containers-mounts.js";
+import { isLive, type ContainerParts } from "./containers-parts.js";
+import { modeOf } from "./networks-parts.js";
+import { runtimeSpec } from "./spec/spec.js";
+import { resolveUser, type ResolvedUser } from "./spec/users.js";
+import { UndoStack } from "./undo.js";
+
+/** How a container's first process is wired. */
+export function ioOf(container: Container): ProcessIo {
+  const { Tty, OpenStdin, StdinOnce } = container.config;
+  return { tty: Tty === true, stdin: OpenStdin === true, stdinOnce: StdinOnce === true };
+}
+
+/** Puts up everything a container needs and starts its process; or takes it all down again. */
+export class Launcher {
+  constructor(private readonly parts: ContainerParts) {}
+
+  bundle(id: ContainerId): string {
+    return join(this.parts.config.execRoot, "containers", id);
+  }
+
+  runtimeOf(container: Container): Runtime {
+    const name = container.hostConfig.Runtime || this.parts.config.defaults.runtime;
+    const runtime = this.parts.runtimes.get(name);
+    if (runtime === undefined) throw new InvalidArgument(`unknown or invalid runtime name: ${name}`);
+    return runtime;
+  }
+
+  logDriverOf(container: Container): LogDriver {
+    const name = container.hostConfig.LogConfig?.Type || this.parts.config.defaults.logDriver;
+    const driver = this.parts.logs.get(name);
+    if (driver === undefined) throw new InvalidArgument(`logger: no log driver named '${name}' is registered`);
+    return driver;
+  }
+
+  logFile(id: ContainerId): string {
+    return join(this.parts.containers.directory(id), `${id}-json.log`);
+  }
+
+  openLog(container: Container): Promise<LogWriter> {
+    return this.logDriverOf(container).open(this.logFile(container.id), container.hostConfig.LogConfig?.Config ?? {});
+  }
+
+  async launch(container: Container, hub: Hub): Promise<Launched> {
+    const { parts } = this;
+    const { id } = container;
+    const runtime = this.runtimeOf(container);
+    const bundle = this.bundle(id);
+    const undo = new UndoStack(parts.logger, { container: id });
+    try {
+      await parts.containers.makeDirectory(id);
+      let root!: Mounted, log!: LogWriter, netns: string | undefined, user!: ResolvedUser, devices!: Awaited<ReturnType<typeof devicesFor>>;
+      let etcFiles: Record<string, string> = {};
+      let released = false;
+      const releaseNetwork = async () => {
+        if (released) return;
+        released = true;
+        await parts.networking.release(container);
+      };
+      await undo.together(
+        async () => {
+          root = await parts.layers.mount(id);
+          undo.push("the root file system", () => root.release());
+          user = await this.user(container, root.path, container.config.User ?? "");
+        },
+        async () => {
+          const attached = await parts.networking.attach(container);
+          undo.push("the network", releaseNetwork);
+          netns = attached.netns;
+          etcFiles = await this.etcFiles(container);
+        },
+        async () => {
+          await rm(bundle, { recursive: true, force: true });
+          await mkdir(bundle, { recursive: true, mode: 0o700 });
+          undo.push("the bundle", () => rm(bundle, { recursive: true, force: true }));
+        },
+        async () => {
+          log = await this.openLog(container);
+          undo.push("the log", () => log.close());
+        },
+        ...container.mounts.map((point) => async () => {
+          if (point.Type === "bind") await this.bindSource(container, point.Source, point.Destination);
+          if (point.Type !== "volume") return;
+          const mounted = await parts.volumes.attach(point.Name!, id);
+          undo.push(`volume ${point.Name}`, () => mounted.release());
+        }),
+        async () => { devices = await devicesFor(container); },
+      );
+      if (container.state.startedAt === undefined) await this.copyUp(container, root.path);
+      const joined = await this.join(container, bundle, undo);
+      const spec = runtimeSpec({
+        container, host: parts.host, rootfs: root.path, user, ...(netns === undefined ? {} : { netns }), ...joined, etcFiles, devices, hostname: this.hostname(container),
+        cgroupsPath: join("/", container.hostConfig.CgroupParent || parts.config.cgroupParent, id),
+      });
+      await writeFile(join(bundle, "config.json"), JSON.stringify(spec), { mode: 0o600 });
+      let process;
+      try {
+        process = await runtime.create(id, bundle, ioOf(container));
+      } catch (e) {
+        throw startFailure(`failed to create task for container: failed to create shim task: OCI runtime create failed: ${messageOf(e)}: unknown`, e);
+      }
+      undo.push("the process", () => runtime.delete(id));
+      const drained = this.drain(container, hub, process, log);
+      try {
+        await runtime.start(id);
+      } catch (e) {
+        throw startFailure(`failed to start task for container: OCI runtime start failed: ${messageOf(e)}: unknown`, e);
+      }
+      return { process, runtime, rootfs: root.path, releaseNetwork, dismantle: () => undo.undoAtOnce(), drained };
+    } catch (e) {
+      await undo.undo();
+      throw e;
+    }
+  }
+
+  /** Takes a container that outlived a former daemon: what was put up is there, and is held again. */
+  async resume(container: Container, hub: Hub): Promise<Launched | undefined> {
+    const { parts } = this;
+    const { id } = container;
+    const runtime = this.runtimeOf(container);
+    const bundle = this.bundle(id);
+    const found = await runtime.adopt(id, bundle, ioOf(container));
+    if (found === undefined || !("output" in found)) return undefined;
+    const undo = new UndoStack(parts.logger, { container: id });
+    const root = await parts.layers.mount(id);
+    undo.push("the root file system", () => root.release());
+    undo.push("the bundle", () => rm(bundle, { recursive: true, force: true }));
+    const log = await this.openLog(container);
+    undo.push("the log", () => log.close());
+    for (const point of container.mounts) {
+      if (point.Type !== "volume") continue;
+      const mounted = await parts.volumes.attach(point.Name!, id);
+      undo.push(`volume ${point.Name}`, () => mounted.release());
+    }
+    if (existsSync(join(bundle, "shm"))) undo.push("/dev/shm", () => parts.mounter.unmount(join(bundle, "shm")));
+    undo.push("the process", () => runtime.delete(id));
+    return { process: found, runtime, rootfs: root.path, drained: this.drain(container, hub, found, log), releaseNetwork: () => parts.networking.release(container), dismantle: () => undo.undoAtOnce() };
+  }
+
+  private drain(container: Container, hub: Hub, process: Process, log: LogWriter): Promise<void> {
+    return hub.run(process, log).catch((err: unknown) => this.parts.logger.error({ err, container: container.id }, "output of a container was lost"));
+  }
+
+  /** Removes what a run that nobody looks after may have left. */
+  async clean(container: Container): Promise<void> {
+    const bundle = this.bundle(container.id);
+    await this.runtimeOf(container).delete(container.id);
+    await this.parts.mounter.unmount(join(bundle, "shm"));
+    await rm(bundle, { recursive: true, force: true });
+  }
+
+  async user(container: Container, rootfs: string, user: string): Promise<ResolvedUser> {
+    const [passwd, group] = await Promise.all(["/etc/passwd", "/etc/group"].map(async (path) => (await this.parts.files.read(rootfs, path))?.toString("utf8") ?? null));
+    return resolveUser(user, container.hostConfig.GroupAdd ?? [], passwd!, group!);
+  }
+
+  /** What the first process and execs have as their host's name. */
+  hostname(container: Container): string {
+    const mode = modeOf(container);
+    if (container.config.Hostname) return container.config.Hostname;
+    if (mode.kind === "host" || container.hostConfig.UTSMode === "host") return hostname();
+    if (mode.kind === "container") return this.hostname(this.parts.containers.get(this.parts.containers.resolve(mode.container)));
+    return container.id.slice(0, 12);
+  }
+
+  private async etcFiles(container: Container): Promise<Record<string, string>> {
+    const directory = this.parts.containers.directory(container.id);
+    const files = await this.parts.networking.files(container);
+    const contents: readonly (readonly [string, string])[] = [["hosts", files.hosts], ["hostname", files.hostname], ["resolv.conf", files.resolvConf]];
+    await Promise.all(contents.map(([name, text]) => writeFile(join(directory, name), text, { mode: 0o644 })));
+    return Object.fromEntries(contents.map(([name]) => [`/etc/${name}`, join(directory, name)]));
+  }
+
+  /** `-v` makes a missing source; `--mount` refuses it. */
+  private async bindSource(container: Container, source: string, target: string): Promise<void> {
+    if (existsSync(source)) return;
+    const strict = (container.hostConfig.Mounts ?? []).some((m) => m.Type === "bind" && m.Target === target && m.BindOptions?.CreateMountpoint !== true);
+    if (strict) throw new InvalidArgument(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
+    await mkdir(source, { recursive: true, mode: 0o755 });
+  }
+
+  /** An empty volume takes over what the image has at its mount point. */
+  private async copyUp(container: Container, rootfs: string): Promise<void> {
+    await Promise.all(container.mounts.filter((point) => copiesUp(point, container.hostConfig)).map(async (point) => {
+      if ((await readdir(point.Source)).length === 0) await this.parts.copier.copy(rootfs, point.Destination, point.Source);
+    }));
+  }
+
+  /** Namespaces of other containers, and a /dev/shm that others may join. */
+  private async join(container: Container, bundle: string, undo: UndoStack): Promise<{ join: { ipc?: string; pid?: string }; shmPath?: string }> {
+    const { IpcMode = "", PidMode = "", ShmSize } = container.hostConfig;
+    const shm = join(bundle, "shm");
+    let shmPath: string | undefined;
+    if (IpcMode === "shareable") {
+      await mkdir(shm, { mode: 0o700 });
+      await this.parts.mounter.mount({ target: shm, mounts: [{ type: "tmpfs", source: "shm", options: ["nosuid", "noexec", "nodev", ["mode", "1777"], ["size", String(ShmSize)]] }] });
+      undo.push("/dev/shm", () => this.parts.mounter.unmount(shm));
+      shmPath = shm;
+    }
+    const ipc = this.donor(IpcMode, "IPC"), pid = this.donor(PidMode, "PID");
+    if (ipc !== undefined) {
+      if (ipc.hostConfig.IpcMode !== "shareable") throw new Conflict(`cannot join IPC namespace of container ${ipc.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`);
+      shmPath = join(this.bundle(ipc.id), "shm");
+    }
+    return {
+      join: { ...(ipc === undefined ? {} : { ipc: `/proc/${ipc.state.pid}/ns/ipc` }), ...(pid === undefined ? {} : { pid: `/proc/${pid.state.pid}/ns/pid` }) },
+      ...(shmPath === undefined ? {} : { shmPath }),
+    };
+  }
+
+  private donor(mode: string, what: string): Container | undefined {
+    if (!mode.startsWith("container:")) return undefined;
+    const { containers } = this.parts;
+    const donor = containers.get(containers.resolve(mode.slice("container:".length)));
+    if (!isLive(donor)) throw new Conflict(`cannot join ${what} namespace of a non running container: ${donor.id}`);
+    return donor;
+  }
+}
+
+/** Where the runtime says that the command is at fault, so is the request. */
+function startFailure(message: string, cause: unknown): Error {
+  return exitCodeOf(message) === 128 ? new Error(message, { cause }) : new InvalidArgument(message, { cause });
+}
+
+/** A shell's code for a command that could not be run: 127 not found, 126 not executable, 128 for other failures. */
+export function exitCodeOf(message: string): number {
+  if (/executable file not found|no such file or directory|cannot find the file/i.test(message)) return 127;
+  if (/permission denied|not a directory|is a directory/i.test(message)) return 126;
+  return 128;
+}

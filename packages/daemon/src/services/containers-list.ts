@@ -1,0 +1,164 @@
+import type { Container, ContainerId, Endpoint, PortBinding } from "../core/index.js";
+import { InvalidArgument, NotFound } from "../core/index.js";
+import type { ImageId } from "@strata/oci";
+import type { ContainerParts } from "./containers-parts.js";
+import { booleanFilter, labelsMatch, rejectUnknown } from "./filter-match.js";
+import type { ContainerView, Filters } from "./types.js";
+
+type ListParts = Pick<ContainerParts, "containers" | "images" | "layers" | "networks">;
+
+const FILTERS = ["ancestor", "before", "expose", "exited", "health", "id", "is-task", "isolation", "label", "name", "network", "publish", "since", "status", "volume"];
+const STATUSES = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
+const HEALTH = ["starting", "healthy", "unhealthy", "none"];
+
+/** Containers as users see them. One statement each for containers, endpoints, ports and networks; no locks. */
+export class ContainerLister {
+  constructor(private readonly parts: ListParts) {}
+
+  async list(options: { all: boolean; limit: number; size: boolean; filters: Filters }): Promise<ContainerView[]> {
+    const { filters } = options;
+    const matches = this.matcher(filters);
+    const everyState = options.all || options.limit > 0 || filters.has("status") || filters.has("exited");
+    const view = this.viewer();
+    const views: ContainerView[] = [];
+    for (const container of this.parts.containers.list()) {
+      if (!everyState && !RUNNING.has(container.state.status)) continue;
+      const candidate = view(container);
+      if (!matches(candidate)) continue;
+      views.push(candidate);
+      if (options.limit > 0 && views.length === options.limit) break;
+    }
+    return options.size ? Promise.all(views.map((v) => this.sized(v))) : views;
+  }
+
+  async inspect(container: Container, size: boolean): Promise<ContainerView> {
+    const view = this.viewer(container.id)(container);
+    return size ? this.sized(view) : view;
+  }
+
+  private viewer(id?: ContainerId): (container: Container) => ContainerView {
+    const { networks } = this.parts;
+    const names = new Map([...networks.list()].map((n) => [n.id, n.name]));
+    const endpoints = group(networks.endpoints(id === undefined ? {} : { container: id }).map((e): [string, Endpoint & { networkName: string }] => [e.container, { ...e, networkName: names.get(e.network) ?? e.network }]));
+    const ports = group(networks.ports(id).map(({ container, ...port }): [string, PortBinding] => [container, port]));
+    return (container) => ({ container, endpoints: endpoints.get(container.id) ?? [], ports: ports.get(container.id) ?? [] });
+  }
+
+  private async sized(view: ContainerView): Promise<ContainerView> {
+    const { layers, images } = this.parts;
+    try {
+      const { bytes } = await layers.usage(view.container.id);
+      return { ...view, sizeRw: bytes, sizeRootFs: bytes + images.get(view.container.imageId).size };
+    } catch (e) {
+      if (e instanceof NotFound) return view; // removed meanwhile
+      throw e;
+    }
+  }
+
+  private matcher(filters: Filters): (view: ContainerView) => boolean {
+    rejectUnknown(filters, FILTERS);
+    const { containers, networks } = this.parts;
+    const values = (key: string): readonly string[] => filters.get(key) ?? [];
+    for (const status of values("status")) if (!STATUSES.includes(status)) throw new InvalidArgument(`invalid filter 'status=${status}'`);
+    for (const health of values("health")) if (!HEALTH.includes(health)) throw new InvalidArgument(`invalid filter 'health=${health}'`);
+    const exited = values("exited").map((code) => {
+      if (!/^\d+$/.test(code)) throw new InvalidArgument(`invalid filter 'exited=${code}'`);
+      return Number(code);
+    });
+    const names = values("name").map((text) => pattern(text));
+    const ids = values("id").map((text) => pattern(text));
+    const edge = (key: string): Container[] => values(key).map((name) => containers.get(containers.resolve(name)));
+    const before = edge("before"), since = edge("since");
+    const ancestors = filters.has("ancestor") ? this.ancestors(values("ancestor")) : null;
+    const wantedNetworks = values("network").map((name) => this.networkOf(name));
+    const published = values("publish").map(portRange), exposed = values("expose").map(portRange);
+    const tasks = booleanFilter(filters, "is-task") ?? false;
+    const any = <T>(list: readonly T[], test: (item: T) => boolean): boolean => list.length === 0 || list.some(test);
+    return ({ container: c, endpoints, ports }) =>
+      !tasks && any(values("status"), (s) => s === c.state.status) && any(exited, (code) => (c.state.status === "exited" || c.state.status === "dead") && c.state.exitCode === code) &&
+      any(names, (re) => re.test(`/${c.name}`) || re.test(c.name)) && any(ids, (re) => re.test(c.id)) && labelsMatch(filters, c.config.Labels ?? {}) &&
+      any(before, (other) => older(c, other)) && any(since, (other) => older(other, c)) && (ancestors === null || ancestors(c.imageId)) &&
+      any(values("health"), (h) => h === "none") &&
+      any(wantedNetworks, (n) => n !== undefined && (endpoints.some((e) => e.network === n.id) || Object.keys(c.networks).some((key) => key === n.name || key === n.id))) &&
+      any(values("volume"), (v) => c.mounts.some((m) => m.Name === v || m.Destination === v || (m.Type === "bind" && m.Source === v))) &&
+      any(published, (range) => ports.some((p) => within(range, p.hostPort, p.protocol))) &&
+      any(exposed, (range) => exposedPorts(c, ports).some((p) => within(range, p.port, p.protocol)));
+
+    function older(a: Container, b: Container): boolean {
+      return a.id !== b.id && a.createdAt < b.createdAt;
+    }
+  }
+
+  private networkOf(name: string): { id: string; name: string } | undefined {
+    try {
+      return this.parts.networks.get(name);
+    } catch (e) {
+      if (e instanceof NotFound) return undefined;
+      throw e;
+    }
+  }
+
+  /** Whether an image is one of those named or was made from one. */
+  private ancestors(names: readonly string[]): (id: ImageId) => boolean {
+    const { images } = this.parts;
+    const wanted = new Set<ImageId>();
+    for (const name of names) {
+      try {
+        wanted.add(images.resolve(name));
+      } catch (e) {
+        if (!(e instanceof NotFound)) throw e;
+      }
+    }
+    const known = new Map<ImageId, boolean>();
+    const descends = (id: ImageId): boolean => {
+      let answer = known.get(id);
+      if (answer === undefined) {
+        const parent = wanted.has(id) ? null : images.get(id).parent;
+        answer = wanted.has(id) || (parent !== null && descends(parent));
+        known.set(id, answer);
+      }
+      return answer;
+    };
+    return descends;
+  }
+}
+
+const RUNNING: ReadonlySet<string> = new Set(["running", "paused", "restarting"]);
+
+function group<T>(pairs: readonly (readonly [string, T])[]): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const [key, value] of pairs) {
+    const list = groups.get(key);
+    if (list === undefined) groups.set(key, [value]);
+    else list.push(value);
+  }
+  return groups;
+}
+
+function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (cause) {
+    throw new InvalidArgument(`invalid filter: "${text}" is no regular expression`, { cause });
+  }
+}
+
+interface PortRange { readonly from: number; readonly to: number; readonly protocol: string }
+
+/** `80`, `80/udp`, `8000-8010/tcp`. */
+function portRange(text: string): PortRange {
+  const match = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(text);
+  if (match === null) throw new InvalidArgument(`invalid filter: "${text}" is no port`);
+  return { from: Number(match[1]), to: Number(match[2] ?? match[1]), protocol: match[3] ?? "tcp" };
+}
+
+const within = (range: PortRange, port: number, protocol: string): boolean => port >= range.from && port <= range.to && protocol === range.protocol;
+
+function exposedPorts(c: Container, ports: readonly PortBinding[]): { port: number; protocol: string }[] {
+  const declared = Object.keys(c.config.ExposedPorts ?? {}).flatMap((text) => {
+    const [numbers = "", protocol = "tcp"] = text.split("/");
+    const [from = NaN, to = from] = numbers.split("-").map(Number);
+    return Number.isInteger(from) && to - from < 65536 ? Array.from({ length: to - from + 1 }, (_, i) => ({ port: from + i, protocol })) : [];
+  });
+  return [...declared, ...ports.map((p) => ({ port: p.containerPort, protocol: p.protocol as string }))];
+}

@@ -1,0 +1,140 @@
+import { Conflict, type Container, type ContainerId, type ExecId, InvalidArgument, messageOf, newId, NotFound, type Process, StrataError } from "../core/index.js";
+import { Hub } from "./containers-hub.js";
+import { exitCodeOf, type Launcher } from "./containers-launch.js";
+import type { LiveContainers, Run } from "./containers-live.js";
+import { emitContainer, type ContainerParts } from "./containers-parts.js";
+import { parseDetachKeys } from "./detach-keys.js";
+import { pumpInput } from "./sessions-input.js";
+import { execProcess } from "./spec/spec.js";
+import type { AttachClient, Exec, ExecService, ExecSpec } from "./types.js";
+
+/** How long an exec that has ended can be inspected, in milliseconds. */
+const KEPT = 300_000;
+/** How long a size may come ahead of the process it is for. */
+const RESIZE_WAIT = 10_000;
+
+interface Entry {
+  readonly id: ExecId;
+  readonly container: ContainerId;
+  readonly spec: ExecSpec;
+  state: "created" | "running" | "ended";
+  process: Promise<Process> | null;
+  /** Set once it runs. */
+  current: Process | null;
+  exitCode: number | null;
+}
+
+/** Processes started in running containers. They are known for as long as this daemon lives. */
+export class Execs implements ExecService {
+  readonly #all = new Map<ExecId, Entry>();
+
+  constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly launcher: Launcher) {}
+
+  async create(name: string, spec: ExecSpec): Promise<ExecId> {
+    const { containers } = this.parts;
+    const container = containers.get(containers.resolve(name));
+    this.#running(container);
+    if (spec.cmd.length === 0) throw new InvalidArgument("No exec command specified");
+    parseDetachKeys(spec.detachKeys);
+    const id = newId<ExecId>();
+    this.#all.set(id, { id, container: container.id, spec, state: "created", process: null, current: null, exitCode: null });
+    emitContainer(this.parts, container, `exec_create: ${spec.cmd.join(" ")}`, { execID: id });
+    return id;
+  }
+
+  async start(id: string, options: { tty: boolean; consoleSize?: readonly [number, number] }, client: AttachClient | null): Promise<void> {
+    const entry = this.#get(id);
+    if (entry.state === "running") throw new Conflict(`exec command ${id} is already running`);
+    if (entry.state === "ended") throw new Conflict(`exec command ${id} has already run`);
+    const container = this.parts.containers.get(entry.container);
+    const run = this.#running(container);
+    entry.state = "running";
+    const hub = new Hub(this.parts.logger, container.id);
+    const { spec } = entry;
+    const session = client === null ? null : hub.join(client, { stdout: spec.attachStdout, stderr: spec.attachStderr });
+    try {
+      entry.process = this.#spawn(container, run, spec, options.consoleSize ?? spec.consoleSize, client === null);
+      entry.current = await entry.process;
+    } catch (e) {
+      hub.end();
+      const message = this.#failed(entry, container, e, client);
+      if (client === null) throw new InvalidArgument(message, { cause: e });
+      return;
+    }
+    emitContainer(this.parts, container, `exec_start: ${spec.cmd.join(" ")}`, { execID: id });
+    const ended = this.#follow(entry, container, hub, entry.current, client);
+    if (session === null) return;
+    if (spec.attachStdin) void pumpInput(session, { process: hub.process, detachKeys: spec.tty ? parseDetachKeys(spec.detachKeys) : null, closes: true });
+    // The exit code is there for whoever asks when the stream ends.
+    if ((await session.over) === "ended") await ended;
+    else if ((await session.over) === "detached") emitContainer(this.parts, container, "exec_detach", { execID: id });
+  }
+
+  inspect(id: string): Exec {
+    const { container, spec, state, current, exitCode } = this.#get(id);
+    return { id: id as ExecId, container, spec, running: state === "running", pid: current?.pid ?? 0, exitCode };
+  }
+
+  async resize(id: string, height: number, width: number): Promise<void> {
+    const entry = this.#get(id);
+    if (entry.state === "ended") throw new Conflict(`exec ${id} is not running`);
+    const deadline = Date.now() + RESIZE_WAIT;
+    while (entry.current === null && entry.process === null && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    const process = await entry.process;
+    if (process === null) throw new Conflict(`exec ${id} is not running`);
+    await process.resize(height, width);
+  }
+
+  /** Those of a container, for inspect. */
+  list(container: string): ExecId[] {
+    return [...this.#all.values()].filter((e) => e.container === container && e.state === "running").map((e) => e.id);
+  }
+
+  async #spawn(container: Container, run: Run, spec: ExecSpec, consoleSize: readonly [number, number] | undefined, discard: boolean): Promise<Process> {
+    const user = await this.launcher.user(container, run.rootfs, spec.user || container.config.User || "");
+    const process = execProcess(container, this.parts.host, user, { ...spec, ...(consoleSize === undefined ? {} : { consoleSize }) }, this.launcher.hostname(container));
+    return run.runtime.exec(container.id, process, { tty: spec.tty, stdin: spec.attachStdin && !discard, stdinOnce: true, discard: discard || (!spec.attachStdout && !spec.attachStderr && !spec.attachStdin) });
+  }
+
+  async #follow(entry: Entry, container: Container, hub: Hub, process: Process, client: AttachClient | null): Promise<void> {
+    const passed = hub.run(process, null).catch((err: unknown) => this.parts.logger.error({ err, container: container.id }, "output of an exec was lost"));
+    try {
+      const { code } = await process.exit;
+      this.#ended(entry, container, code);
+    } catch (e) {
+      this.#failed(entry, container, e, client);
+    }
+    await passed;
+  }
+
+  /** The code a shell would give; a client that is attached reads the reason in its stream, as with Docker. */
+  #failed(entry: Entry, container: Container, cause: unknown, client: AttachClient | null): string {
+    const message = cause instanceof StrataError ? cause.message : `OCI runtime exec failed: ${messageOf(cause)}: unknown`;
+    const code = exitCodeOf(message);
+    this.#ended(entry, container, code === 128 ? 126 : code);
+    client?.write("stdout", Buffer.from(`${message}\r\n`));
+    return message;
+  }
+
+  #ended(entry: Entry, container: Container, code: number): void {
+    entry.state = "ended";
+    entry.exitCode = code;
+    emitContainer(this.parts, container, "exec_die", { execID: entry.id, exitCode: String(code) });
+    setTimeout(() => this.#all.delete(entry.id), KEPT).unref();
+  }
+
+  #running(container: Container): Run {
+    const { id, state } = container;
+    if (state.status === "paused") throw new Conflict(`Container ${id} is paused, unpause the container before exec`);
+    if (state.status === "restarting") throw new Conflict(`Container ${id} is restarting, wait until the container is running`);
+    const { run } = this.live.of(id);
+    if (run === null) throw new Conflict(`Container ${id} is not running`);
+    return run;
+  }
+
+  #get(id: string): Entry {
+    const entry = this.#all.get(id as ExecId);
+    if (entry === undefined) throw new NotFound(`No such exec instance: ${id}`);
+    return entry;
+  }
+}
