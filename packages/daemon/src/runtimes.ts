@@ -1,7 +1,8 @@
 import { accessSync, constants } from "node:fs";
 import { isAbsolute } from "node:path";
 import type { Config } from "./config.js";
-import { InvalidArgument, Unavailable } from "./core/index.js";
+import { InvalidArgument, messageOf, Unavailable } from "./core/index.js";
+import { probeRuntime } from "./drivers/runtime/probe.js";
 import { findProgram, versionOf, type Machine } from "./machine.js";
 
 /** The programs that run containers. */
@@ -33,11 +34,24 @@ export async function findPrograms(config: Config, machine: Machine): Promise<Pr
     runtimes.set(name, path!);
   }
   if (config.defaultRuntime !== "" && !runtimes.has(config.defaultRuntime)) throw new InvalidArgument(`default-runtime: there is no runtime ${config.defaultRuntime}; known are ${[...runtimes.keys()].join(", ")}`);
-  // crun before 1.9 refuses a hybrid cgroup layout with a controller on the v2 side.
-  const order = machine.cgroups === "hybrid" ? ["runc", "crun"] : ["crun", "runc"];
-  const defaultRuntime = config.defaultRuntime || order.find((name) => runtimes.has(name)) || [...runtimes.keys()][0];
-  if (defaultRuntime === undefined) throw new Unavailable("no OCI runtime is installed (apt-get install crun or runc)");
+  // crun before 1.9 refuses a hybrid cgroup layout with a controller on the v2 side: there it is asked last.
+  const order = machine.cgroups === "hybrid" ? [...runtimes].reverse() : [...runtimes];
+  const defaultRuntime = config.defaultRuntime || (await firstThatRuns(order));
   const named = [["conmon", conmon], ...runtimes] as const;
   const versions = Object.fromEntries(await Promise.all(named.map(async ([name, path]) => [name, await versionOf(path)] as const)));
   return { conmon, runtimes, defaultRuntime, versions };
+}
+
+/** Being installed is not enough. */
+async function firstThatRuns(runtimes: readonly (readonly [name: string, path: string])[]): Promise<string> {
+  const refused: string[] = [];
+  for (const [name, path] of runtimes) {
+    try {
+      await probeRuntime(path);
+      return name;
+    } catch (e) {
+      refused.push(messageOf(e));
+    }
+  }
+  throw new Unavailable(refused.length === 0 ? "no OCI runtime is installed (apt-get install crun or runc)" : `no OCI runtime runs here: ${refused.join("; ")}`);
 }

@@ -57,7 +57,7 @@ export class ContainerLister {
 
   private matcher(filters: Filters): (view: ContainerView) => boolean {
     rejectUnknown(filters, FILTERS);
-    const { containers, networks } = this.parts;
+    const { containers } = this.parts;
     const values = (key: string): readonly string[] => filters.get(key) ?? [];
     for (const status of values("status")) if (!STATUSES.includes(status)) throw new InvalidArgument(`invalid filter 'status=${status}'`);
     for (const health of values("health")) if (!HEALTH.includes(health)) throw new InvalidArgument(`invalid filter 'health=${health}'`);

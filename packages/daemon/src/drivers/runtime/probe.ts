@@ -1,37 +1,11 @@
 import { lstatSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { messageOf, newId, Unavailable, type Logger } from "../../core/index.js";
+import { newId } from "../../core/index.js";
 import { run } from "../../kernel/spawn.js";
-import { program } from "./host-facts.js";
 
-/** Fastest first. */
-const CANDIDATES = ["crun", "runc"];
-
-export interface FoundRuntime {
-  readonly name: string;
-  readonly path: string;
-}
-
-/** The first runtime that runs a container on this machine; being installed is not enough (crun 1.8 refuses hybrid cgroups). Unavailable when there is none. */
-export async function findRuntime(logger: Logger): Promise<FoundRuntime> {
-  const tried: string[] = [];
-  for (const name of CANDIDATES) {
-    const path = program([name]);
-    if (path === undefined) continue;
-    try {
-      await probe(path);
-      return { name, path };
-    } catch (e) {
-      tried.push(`${name}: ${messageOf(e)}`);
-      logger.debug({ runtime: path, reason: messageOf(e) }, "a runtime is installed but does not run here");
-    }
-  }
-  throw new Unavailable(tried.length === 0 ? `no OCI runtime is installed (looked for ${CANDIDATES.join(", ")})` : `no OCI runtime runs here: ${tried.join("; ")}`);
-}
-
-/** Runs `true` with the host's programs in a container, and removes it. */
-export async function probe(runtime: string): Promise<void> {
+/** Runs `true` with the host's programs in a container, and removes it. Rejects with the runtime's words when that does not work: being installed is not enough. */
+export async function probeRuntime(runtime: string): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), "strata-probe-"));
   const id = `strata-probe-${newId<string>().slice(0, 12)}`;
   const args = ["--root", join(root, "state")];
