@@ -58,8 +58,22 @@ export class BlobFetcher {
   }
 
   async #fetch(repository: Repository, blob: Descriptor, context: FlightContext<FetchStage>): Promise<FetchedBlob> {
+    const { signal } = context;
+    const ingest = await this.#complete(repository, blob, context);
+    const file = new FetchedBlob(ingest, blob.size, () => this.#files.delete(blob.digest));
+    this.#files.set(blob.digest, file);
+    // The flight's own hold, until everyone who waited has one.
+    signal.addEventListener("abort", () => {
+      file.release(worthResuming(signal.reason)).catch((e: unknown) => this.options.logger.warn({ digest: blob.digest, reason: messageOf(e) }, "download not closed"));
+    }, { once: true });
+    return file;
+  }
+
+  /** An ingest with the whole, verified blob. */
+  async #complete(repository: Repository, blob: Descriptor, context: FlightContext<FetchStage>): Promise<Ingest> {
     const { signal, lease, report } = context;
     const ingest = await this.options.content.ingest(`download:${blob.digest}`, blob, lease);
+    const resumed = ingest.offset > 0;
     try {
       const release = await this.options.downloads.acquire(signal, () => report({ stage: "waiting" }));
       try {
@@ -68,22 +82,17 @@ export class BlobFetcher {
         release();
       }
       report({ stage: "verifying" });
-      await ingest.check().catch((e: unknown) => {
-        throw e instanceof DataLoss ? new DataLoss(`filesystem layer verification failed for digest ${blob.digest}: ${messageOf(e)}`, { cause: e }) : e;
-      });
+      await ingest.check();
       signal.throwIfAborted();
       report({ stage: "complete" });
+      return ingest;
     } catch (e) {
       await ingest.abort(worthResuming(signal.aborted ? signal.reason : e));
-      throw e;
+      if (!(e instanceof DataLoss)) throw e;
+      // What was there from before may have suffered in a power cut; the registry is not to blame yet.
+      if (resumed) return await this.#complete(repository, blob, context);
+      throw new DataLoss(`filesystem layer verification failed for digest ${blob.digest}: ${messageOf(e)}`, { cause: e });
     }
-    const file = new FetchedBlob(ingest, blob.size, () => this.#files.delete(blob.digest));
-    this.#files.set(blob.digest, file);
-    // The flight's own hold, until everyone who waited has one.
-    signal.addEventListener("abort", () => {
-      file.release(worthResuming(signal.reason)).catch((e: unknown) => this.options.logger.warn({ digest: blob.digest, reason: messageOf(e) }, "download not closed"));
-    }, { once: true });
-    return file;
   }
 
   /** Fills the ingest. Gives up after `attempts` tries that brought nothing. */
@@ -124,7 +133,7 @@ async function receive(body: BlobBody, ingest: Ingest, blob: Descriptor, report:
   try {
     for await (const chunk of body.chunks) {
       received += chunk.length;
-      if (received > blob.size) throw new DataLoss(`filesystem layer verification failed for digest ${blob.digest}: the registry sends more than the ${blob.size} bytes of its manifest`);
+      if (received > blob.size) throw new DataLoss(`the registry sends more than the ${blob.size} bytes of its manifest`);
       batch.push(chunk);
       gathered += chunk.length;
       if (gathered >= BATCH) await flush();

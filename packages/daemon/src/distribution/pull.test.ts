@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import * as http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -248,6 +248,21 @@ describe("interruptions", () => {
     expect((await pull("img")).id).toBe(image.id);
     expect(ranges(large)).toEqual(["bytes=500000-"]);
     expect(await leftovers()).toEqual([]);
+  });
+  test("what suffered while it waited is fetched again from the start", async () => {
+    drop(large, 500_000, 1);
+    const dropping = registry.intercept;
+    registry.intercept = (request, response) => {
+      if (request.headers.range !== undefined) { request.socket.destroy(); return true; }
+      return dropping(request, response);
+    };
+    await expect(pull("img")).rejects.toMatchObject({ code: "Unavailable" });
+    const [file] = await leftovers();
+    await writeFile(join(directory, file!), Buffer.alloc(500_000));
+    registry.intercept = () => false;
+    registry.requests.length = 0;
+    expect((await pull("img")).id).toBe(image.id);
+    expect(ranges(large)).toEqual(["bytes=500000-", undefined]);
   });
   test("a cancel keeps what is there; others who want the layer are not disturbed", async () => {
     const abort = new AbortController();

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { createReadStream } from "node:fs";
 import { chainIdsOf, familiarName, familiarRepository, formatPlatform, formatReference, hexOf, isIndexType, normalizePlatform, platformScore, repositoryOf } from "@strata/oci";
 import type { ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, Platform, Reference } from "@strata/oci";
@@ -119,6 +120,8 @@ export class Puller {
 
     // The first failure, or the caller's cancel, ends the others; all of them are seen to their end.
     const abort = new AbortController();
+    // Every layer listens.
+    setMaxListeners(0, abort.signal);
     const cancel = (): void => abort.abort(signal.reason);
     signal.addEventListener("abort", cancel, { once: true });
     if (signal.aborted) cancel();
@@ -154,7 +157,7 @@ export class Puller {
   async #apply(file: { readonly path: string; readonly size: number }, job: LayerJob, signal: AbortSignal, lease: Lease, report: (stage: LayerStage) => void): Promise<Layer> {
     const packed = createReadStream(file.path, { highWaterMark: 1024 * 1024, signal });
     const tick = (): void => report({ stage: "extracting", current: packed.bytesRead, total: file.size });
-    const timer = setInterval(tick, 100);
+    const timer = setInterval(tick, 100).unref();
     try {
       const layer = await registerPacked(this.options.layers, packed, job.parent, lease);
       if (layer.diffId !== job.diffId) throw new DataLoss(`layer ${job.packed.digest} unpacks to diff ID ${layer.diffId}, the image says ${job.diffId}`);

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { Transform, pipeline } from "node:stream";
 import type { Readable } from "node:stream";
 import { MediaType, chainIdsOf, digestOf, familiarName, formatReference, hexOf, repositoryOf } from "@strata/oci";
@@ -81,6 +82,8 @@ export class Pusher {
     for (const row of rows.values()) row.status("Preparing");
 
     const abort = new AbortController();
+    // Every layer listens.
+    setMaxListeners(0, abort.signal);
     const cancel = (): void => abort.abort(signal.reason);
     signal.addEventListener("abort", cancel, { once: true });
     if (signal.aborted) cancel();

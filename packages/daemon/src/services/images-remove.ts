@@ -71,7 +71,7 @@ class Removal {
   readonly #users = new Map<ImageId, Container[]>();
 
   constructor(private readonly options: ImageRemoverOptions) {
-    this.all = [...options.images.list()];
+    this.all = [...options.images.list({ sharedSize: false })];
     for (const { parent } of this.all) if (parent !== null) this.#children.set(parent, this.#childrenOf(parent) + 1);
     for (const c of options.containers.list()) this.#users.set(c.imageId, [...this.#usersOf(c.imageId), c]);
   }

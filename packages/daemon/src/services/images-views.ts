@@ -25,7 +25,7 @@ export function imageHistory(images: ImageStore, layers: LayerStore, id: ImageId
 /** Which images hold each layer. */
 export function imagesByLayer(images: ImageStore, layers: LayerStore): ReadonlyMap<ChainId, readonly ImageId[]> {
   const users = new Map<ChainId, ImageId[]>();
-  for (const { id } of images.list()) {
+  for (const { id } of images.list({ sharedSize: false })) {
     let chainId = images.get(id).top;
     while (chainId !== null) {
       const known = users.get(chainId);

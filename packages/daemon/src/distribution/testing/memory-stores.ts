@@ -63,7 +63,10 @@ export class MemoryContent implements ContentStore {
     if (!this.ingests.has(ref)) await appendFile(entry.path, "");
     this.ingests.set(ref, entry);
     const { ingests } = this, open = this.#open;
+    let isOpen = true;
     const close = async (keep: boolean): Promise<void> => {
+      if (!isOpen) return;
+      isOpen = false;
       if (!keep) {
         ingests.delete(ref);
         await rm(entry.path, { force: true });
@@ -85,7 +88,7 @@ export class MemoryContent implements ContentStore {
       async check() {
         const digest = digestOf(await readFile(entry.path));
         if (digest === expected.digest) return;
-        await truncate(entry.path, 0);
+        await close(false);
         throw new DataLoss(`expected ${expected.digest}, got ${digest}`);
       },
       async commit() { throw new Error("not used"); },
