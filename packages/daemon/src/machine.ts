@@ -1,6 +1,5 @@
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { machine, release, hostname, totalmem, availableParallelism } from "node:os";
-import { delimiter, join } from "node:path";
 import { run } from "./kernel/spawn.js";
 
 /** What the machine is, as `info` tells it. */
@@ -37,19 +36,6 @@ function osRelease(): ReadonlyMap<string, string> {
     } catch { /* the next one */ }
   }
   return new Map();
-}
-
-/** Absolute path of a program: from PATH, and from where distributions put daemons' helpers. */
-export function findProgram(name: string, path = process.env["PATH"] ?? ""): string | undefined {
-  for (const dir of [...path.split(delimiter), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/libexec/podman", "/usr/lib/podman"]) {
-    if (dir === "") continue;
-    const file = join(dir, name);
-    try {
-      accessSync(file, constants.X_OK);
-      return file;
-    } catch { /* the next one */ }
-  }
-  return undefined;
 }
 
 /** What a program says its version is; empty when it does not say. */

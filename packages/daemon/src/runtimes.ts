@@ -3,7 +3,8 @@ import { isAbsolute } from "node:path";
 import type { Config } from "./config.js";
 import { InvalidArgument, messageOf, Unavailable } from "./core/index.js";
 import { probeRuntime } from "./drivers/runtime/probe.js";
-import { findProgram, versionOf, type Machine } from "./machine.js";
+import { findProgram } from "./kernel/spawn.js";
+import { versionOf, type Machine } from "./machine.js";
 
 /** The programs that run containers. */
 export interface Programs {

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { PassThrough, Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { DataLoss } from "../core/errors.js";
-import { findProgram } from "../kernel/filter.js";
+import { findProgram } from "../kernel/spawn.js";
 import { compressGzip, decompress, detectCompression } from "./compress.js";
 import { zstdFallback } from "./zstd.js";
 

@@ -1,7 +1,8 @@
 import { PassThrough, pipeline, Readable, type Transform } from "node:stream";
 import * as zlib from "node:zlib";
 import { errnoOf, InvalidArgument, messageOf, StrataError, Unavailable } from "../core/errors.js";
-import { filter, FilterFailed, findProgram } from "../kernel/filter.js";
+import { filter, FilterFailed } from "../kernel/filter.js";
+import { findProgram } from "../kernel/spawn.js";
 import { zstdFallback } from "./zstd.js";
 
 export type Compression = "none" | "gzip" | "zstd" | "bzip2" | "xz";

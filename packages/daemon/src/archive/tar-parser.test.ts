@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findProgram } from "../kernel/filter.js";
+import { findProgram } from "../kernel/spawn.js";
 import { formatPax, formatPaxTime, parsePaxTime } from "./pax.js";
 import { TarParser } from "./tar-parser.js";
 import type { TarEntry } from "./tar-entry.js";

@@ -1,18 +1,6 @@
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { start } from "./spawn.js";
-
-/** Absolute path of a program on the PATH, undefined when there is none. */
-export function findProgram(name: string, path = process.env["PATH"] ?? ""): string | undefined {
-  for (const folder of path.split(delimiter)) {
-    if (!folder.startsWith("/")) continue;
-    const file = join(folder, name);
-    try { accessSync(file, constants.X_OK); return file; } catch { /* not here */ }
-  }
-  return undefined;
-}
 
 /** A program that read its input to the end, or gave up on it, and says it is bad. */
 export class FilterFailed extends Error {

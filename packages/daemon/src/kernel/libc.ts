@@ -4,18 +4,21 @@
  * Usable from worker threads.
  */
 import { constants } from "node:os";
+import { getSystemErrorMap } from "node:util";
 import koffi from "koffi";
 
 const lib = koffi.load("libc.so.6");
 const names = new Map<number, string>(Object.entries(constants.errno).map(([name, n]) => [n, name]));
+const texts = getSystemErrorMap();
 
 /** A path for the kernel: text (taken as UTF-8), or raw bytes that end in NUL (see byte-path.ts). */
 export type CPath = string | Uint8Array;
 
 function failWith(errno: number, syscall: string, path?: CPath): never {
   const code = names.get(errno) ?? `E${errno}`;
+  const text = texts.get(-errno)?.[1] ?? "system call failed";
   const shown = path === undefined || typeof path === "string" ? path : Buffer.from(path).toString("utf8", 0, path.length - 1);
-  const error = new Error(`${code}: ${syscall}${shown === undefined ? "" : ` '${shown}'`}`) as NodeJS.ErrnoException;
+  const error = new Error(`${code}: ${text}, ${syscall}${shown === undefined ? "" : ` '${shown}'`}`) as NodeJS.ErrnoException;
   error.code = code;
   error.errno = -errno;
   error.syscall = syscall;

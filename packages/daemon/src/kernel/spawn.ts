@@ -1,3 +1,5 @@
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
 import { spawn, type SpawnOptions, type ChildProcess } from "node:child_process";
 
 export interface RunResult { readonly code: number; readonly stdout: string; readonly stderr: string }
@@ -24,4 +26,17 @@ export function run(program: string, args: readonly string[], options: RunOption
 /** Starts a program that outlives the call; only kernel/ may spawn. */
 export function start(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   return spawn(program, args, options);
+}
+
+/** Where distributions put programs, and the helpers of daemons, whatever PATH says. */
+const FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/libexec/podman", "/usr/lib/podman"];
+
+/** Absolute path of a program, undefined when there is none. */
+export function findProgram(name: string, path = process.env["PATH"] ?? ""): string | undefined {
+  for (const folder of [...path.split(delimiter), ...FOLDERS]) {
+    if (folder === "") continue;
+    const file = join(folder, name);
+    try { accessSync(file, constants.X_OK); return file; } catch { /* the next one */ }
+  }
+  return undefined;
 }

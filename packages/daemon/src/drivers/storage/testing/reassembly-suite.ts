@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { formatPax } from "../../../archive/pax.js";
 import { memberOf, payload, tarOf, ustar } from "../../../archive/testing/tar-of.js";
 import { TRAILER } from "../../../archive/tar-writer.js";
-import { findProgram } from "../../../kernel/filter.js";
+import { findProgram } from "../../../kernel/spawn.js";
 import { noise, type Rig } from "./rig.js";
 
 /** The very bytes that were applied come out again, however odd they are. */
