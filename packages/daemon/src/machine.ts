@@ -14,15 +14,33 @@ export interface Machine {
   readonly memory: number;
   readonly hostname: string;
   readonly cgroups: "v1" | "hybrid" | "v2";
+  /** Controllers that containers can be limited with. */
+  readonly controllers: readonly string[];
+  /** Capabilities this process may pass on, as bits (capabilities(7)). */
+  readonly capabilities: bigint;
+  readonly seccomp: boolean;
+  /** Absolute path of an init for containers, if one is installed. */
+  readonly init: string | undefined;
 }
 
 export function lookAtMachine(): Machine {
   const os = osRelease();
+  const v2 = existsSync("/sys/fs/cgroup/cgroup.controllers");
+  const status = new Map(readFileSync("/proc/self/status", "utf8").split("\n").map((line) => line.split(":\t") as [string, string]));
   return {
     kernel: release(), machine: machine(), operatingSystem: os.get("PRETTY_NAME") ?? "Linux", osVersion: os.get("VERSION_ID") ?? "",
     cpus: availableParallelism(), memory: totalmem(), hostname: hostname(),
-    cgroups: existsSync("/sys/fs/cgroup/cgroup.controllers") ? "v2" : existsSync("/sys/fs/cgroup/unified/cgroup.controllers") ? "hybrid" : "v1",
+    cgroups: v2 ? "v2" : existsSync("/sys/fs/cgroup/unified/cgroup.controllers") ? "hybrid" : "v1",
+    controllers: v2 ? readFileSync("/sys/fs/cgroup/cgroup.controllers", "utf8").trim().split(" ") : legacyControllers(),
+    capabilities: BigInt(`0x${status.get("CapBnd") ?? "0"}`),
+    seccomp: status.has("Seccomp"),
+    init: findProgram("docker-init") ?? findProgram("tini"),
   };
+}
+
+/** The enabled ones of /proc/cgroups. */
+function legacyControllers(): string[] {
+  return readFileSync("/proc/cgroups", "utf8").split("\n").map((line) => line.split("\t")).filter((f) => f.length === 4 && f[3] === "1").map((f) => f[0]!);
 }
 
 /** os-release(5). */

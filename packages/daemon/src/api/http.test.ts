@@ -1,4 +1,4 @@
-import { Conflict, NotFound, NotModified, Unauthenticated, type ImageSummary } from "../core/index.js";
+import { Conflict, InvalidArgument, NotFound, NotModified, Unauthenticated, type ImageSummary } from "../core/index.js";
 import type { CreateContainer } from "../services/types.js";
 import type { ImageId } from "@strata/oci";
 import { TestApi, type Fakes } from "./testing/fake.js";
@@ -136,10 +136,43 @@ describe("images", () => {
   });
 });
 
+describe("uploads", () => {
+  test("a refusal in the middle reaches the client that goes on sending", async () => {
+    const a = await serve({
+      images: {
+        async load(archive) {
+          await new Promise((resolve) => archive.once("data", resolve));
+          archive.destroy();
+          throw new InvalidArgument("not an archive");
+        },
+      },
+    });
+    expect(await a.call("POST", "/images/load", { body: "x".repeat(8 << 20) })).toMatchObject({ status: 400, json: { message: "not an archive" } });
+  });
+  test("a client that leaves in the middle makes the upload fail", async () => {
+    let tell: ((outcome: string) => void) | undefined, begun: (() => void) | undefined;
+    const outcome = new Promise<string>((resolve) => (tell = resolve)), started = new Promise<void>((resolve) => (begun = resolve));
+    const a = await serve({
+      images: {
+        async load(archive) {
+          archive.once("data", () => begun!());
+          archive.on("end", () => tell!("ended")).on("error", (e) => tell!(e.message));
+          return await new Promise(() => undefined);
+        },
+      },
+    });
+    const client = await a.raw();
+    client.socket.write("POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nsome");
+    await started;
+    client.socket.destroy();
+    expect(await outcome).toBe("the client left in the middle of its upload");
+  });
+});
+
 describe("errors", () => {
   test.each([
-    [new NotFound("No such image: x"), 404], [new Conflict("in use"), 409], [new Unauthenticated("who"), 401], [new Error("oops"), 500],
-  ])("%s", async (error, status) => {
+    ["NotFound", new NotFound("No such image: x"), 404], ["Conflict", new Conflict("in use"), 409], ["Unauthenticated", new Unauthenticated("who"), 401], ["anything else", new Error("oops"), 500],
+  ])("%s", async (_name, error, status) => {
     const a = await serve({ images: { inspect: () => { throw error; } } });
     expect(await a.call("GET", "/images/x/json")).toMatchObject({ status, json: { message: error.message } });
   });

@@ -8,7 +8,7 @@ import { encodeHistory, encodeImage, encodeImageSummary, encodeRemoved } from ".
 import { imageInspect, imageSummary } from "./encode/shapes.js";
 import { parseFilters } from "./filters.js";
 import { toContainerConfig } from "./requests.js";
-import { ProgressStream, sendStream } from "./streams.js";
+import { ProgressStream, sendStream, uploadOf } from "./streams.js";
 
 /** `linux/arm64`, or the JSON form `{"os":"linux","architecture":"arm64"}`. */
 export function readPlatform(text: string | undefined): Platform | undefined {
@@ -81,7 +81,7 @@ export function imageRoutes(images: ImageService, containers: ContainerService):
       if (!fromSrc) throw new InvalidArgument("either fromImage or fromSrc is needed");
       return withProgress(c, async (progress, signal) => {
         if (fromSrc !== "-") progress({ status: `Downloading from ${fromSrc}` });
-        const tar = fromSrc === "-" ? c.request : await download(fromSrc, signal);
+        const tar = fromSrc === "-" ? uploadOf(c.request) : await download(fromSrc, signal);
         const ref = repo ? joinReference(repo, tag) : undefined;
         progress({ status: await images.import(tar, { ref, changes: changes ?? [], message: message ?? "", platform }) });
       });
@@ -89,7 +89,7 @@ export function imageRoutes(images: ImageService, containers: ContainerService):
     imageLoad: (c) =>
       withProgress(c, async (progress, signal) => {
         const quiet = c.query.quiet ?? false;
-        await images.load(c.request, { platform: readPlatform(c.query.platform), progress: quiet ? (line) => { if (line.stream !== undefined) progress(line); } : progress, signal });
+        await images.load(uploadOf(c.request), { platform: readPlatform(c.query.platform), progress: quiet ? (line) => { if (line.stream !== undefined) progress(line); } : progress, signal });
       }),
     async imageGetAll(c) {
       const names = (c.query.names ?? []).flatMap((n) => n.split(",")).filter((n) => n !== "");

@@ -1,7 +1,7 @@
-import type { ServerResponse } from "node:http";
-import type { Readable, Writable } from "node:stream";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable, type Writable } from "node:stream";
 import type { Progress } from "../services/types.js";
-import { messageOf } from "../core/index.js";
+import { InvalidArgument, messageOf } from "../core/index.js";
 import type { Context } from "./context.js";
 
 /** Resolves when the stream takes more, or is gone. */
@@ -14,6 +14,26 @@ export function drained(stream: Writable): Promise<void> {
     };
     stream.on("drain", done).on("close", done).on("error", done);
   });
+}
+
+/**
+ * The body of a request as a stream of its own. Whoever reads it may destroy it: the rest is then thrown away, so that
+ * the client can finish sending and read the answer. A client that leaves before the end makes it fail.
+ */
+export function uploadOf(request: IncomingMessage): Readable {
+  const upload = new Readable({
+    highWaterMark: 1 << 20,
+    read: () => request.resume(),
+    destroy: (error, done) => {
+      request.resume();
+      done(error);
+    },
+  });
+  request.on("data", (chunk: Buffer) => { if (!upload.destroyed && !upload.push(chunk)) request.pause(); });
+  request.on("error", (cause) => upload.destroy(new InvalidArgument("the client left in the middle of its upload", { cause })));
+  request.once("end", () => { if (!upload.destroyed) upload.push(null); });
+  request.pause();
+  return upload;
 }
 
 /** Sends a stream as the body. An error before its first byte still becomes a status; after it the response breaks off. */
