@@ -193,7 +193,7 @@ export const OPTIONS: Options = {
   debug: { key: "debug", flags: ["-D, --debug"], kind: "boolean", text: "log everything", default: false },
   logLevel: { key: "log-level", flags: ["-l, --log-level"], kind: "string", placeholder: "level", text: "debug, info, warn, error or fatal", default: "info", check: oneOf("debug", "info", "warn", "error", "fatal") },
   labels: { key: "labels", flags: ["--label"], kind: "list", placeholder: "k=v", text: "label of the daemon (repeatable)", default: [], check: label },
-  init: { key: "init", flags: ["--init"], kind: "boolean", text: "run an init in containers", default: false, check: offOnly("there is no init for containers") },
+  init: { key: "init", flags: ["--init"], kind: "boolean", text: "run an init in containers", default: false },
   defaultUlimits: { key: "default-ulimits", flags: ["--default-ulimit"], kind: "list", inFile: "map", placeholder: "n=soft[:hard]", text: "limit of containers that set none (repeatable)", default: [], fromFlag: ulimitsFromFlag, check: ulimits },
   shutdownTimeout: { key: "shutdown-timeout", flags: ["--shutdown-timeout"], kind: "integer", placeholder: "seconds", text: "how long containers may take to stop when the daemon does (without --live-restore)", default: 15 },
   usernsRemap: { key: "userns-remap", flags: ["--userns-remap"], kind: "string", text: "map users of containers", default: "", check: notYet("users are not mapped") },
