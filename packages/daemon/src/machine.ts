@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { machine, release, hostname, totalmem, availableParallelism } from "node:os";
-import { run } from "./kernel/spawn.js";
+import { findProgram, run } from "./kernel/spawn.js";
 
 /** What the machine is, as `info` tells it. */
 export interface Machine {

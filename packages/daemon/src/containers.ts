@@ -1,0 +1,60 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { Trees } from "./archive/trees.js";
+import type { WorkerPool } from "./archive/workers/pool.js";
+import type { Config } from "./config.js";
+import { InvalidArgument, type Clock, type EventBus, type Logger, type Runtime } from "./core/index.js";
+import { JsonFileLogs } from "./drivers/log/json-file.js";
+import { NoLogs } from "./drivers/log/none.js";
+import { OciRuntime } from "./drivers/runtime/oci-runtime.js";
+import { ConfinedFiles } from "./kernel/confined.js";
+import { KernelMounter } from "./kernel/mounter.js";
+import { ProcProcesses } from "./drivers/runtime/process-table.js";
+import type { Machine } from "./machine.js";
+import type { Networking } from "./networking.js";
+import type { Stores } from "./open-stores.js";
+import type { Programs } from "./runtimes.js";
+import { Containers } from "./services/containers.js";
+import { ALL_CAPABILITIES } from "./services/spec/capabilities.js";
+
+export interface ContainersNeeds {
+  readonly config: Config;
+  /** Survives the daemon, not the machine. */
+  readonly execRoot: string;
+  readonly machine: Machine;
+  readonly programs: Programs;
+  readonly stores: Stores;
+  readonly networking: Networking;
+  readonly workers: WorkerPool;
+  readonly events: EventBus;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Containers on this machine's runtimes. InvalidArgument for settings that this machine cannot meet. */
+export function openContainers({ config, execRoot, machine, programs, stores, networking, workers, events, clock, logger }: ContainersNeeds): Containers {
+  if (config.init && machine.init === undefined) throw new InvalidArgument("init: neither docker-init nor tini is installed");
+  const runtimes = new Map<string, Runtime>([...programs.runtimes].map(([name, path]) => {
+    const directory = join(execRoot, "runtimes", name);
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    return [name, new OciRuntime({ name, path, conmon: programs.conmon, directory, logger })];
+  }));
+  const logs = [new JsonFileLogs(), new NoLogs()];
+  logs.find((driver) => driver.name === config.logDriver)?.check(config.logOpts);
+  const trees = new Trees(workers);
+  const { containers, images, layers, volumes, leases, networks, collector } = stores;
+  const [major = 0, minor = 0] = machine.kernel.split(".").map(Number);
+  const cgroupVersion = machine.cgroups === "v2" ? 2 : 1;
+  return new Containers({
+    containers, images, layers, volumes, leases, networks, collector, networking: networking.networks, runtimes, logs: new Map(logs.map((driver) => [driver.name, driver])),
+    mounter: new KernelMounter(), files: new ConfinedFiles(), copier: trees, archiver: trees, processes: new ProcProcesses(), events, clock, logger,
+    host: {
+      cgroupVersion, capabilities: ALL_CAPABILITIES.filter((_, bit) => (machine.capabilities >> BigInt(bit) & 1n) === 1n), seccomp: machine.seccomp, controllers: machine.controllers,
+      kernel: [major, minor], arch: process.arch, ...(machine.init === undefined ? {} : { init: machine.init }),
+    },
+    config: {
+      execRoot, cgroupParent: "/strata",
+      defaults: { runtime: programs.defaultRuntime, logDriver: config.logDriver, logOptions: config.logOpts, init: config.init, shmSize: 64 << 20, ulimits: [...config.defaultUlimits], cgroupVersion },
+    },
+  });
+}

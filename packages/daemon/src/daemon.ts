@@ -1,0 +1,177 @@
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, realpathSync, unlinkSync, writeFileSync } from "node:fs";
+import type { Server } from "node:http";
+import { dirname, join } from "node:path";
+import { hostPlatform } from "@strata/oci";
+import { groupId, listenActivated, listenTcp, listenUnix } from "./api/listen.js";
+import { routes } from "./api/routes.js";
+import { Api } from "./api/server.js";
+import { WorkerPool } from "./archive/workers/pool.js";
+import type { Config } from "./config.js";
+import { openContainers } from "./containers.js";
+import { systemClock, type Logger } from "./core/index.js";
+import { ArchiveLoader } from "./distribution/load.js";
+import { RegistryClient } from "./distribution/client.js";
+import { Puller } from "./distribution/pull.js";
+import { Pusher } from "./distribution/push.js";
+import { lookAtMachine } from "./machine.js";
+import { openNetworking } from "./networking.js";
+import { openStores } from "./open-stores.js";
+import { findPrograms } from "./runtimes.js";
+import { LocalEvents } from "./services/events.js";
+import { Images } from "./services/images.js";
+import { System, type SystemFacts } from "./services/system.js";
+import { Volumes } from "./services/volumes.js";
+import { openStorage } from "./storage.js";
+import { lockRoot } from "./stores/root-lock.js";
+import type { Build } from "./version.js";
+
+/** A daemon that serves. */
+export interface Daemon {
+  readonly storageDriver: string;
+  /** Takes over what of a new configuration can change while it runs. */
+  reload(config: Config): void;
+  /** Stops serving and closes the data root. Containers go on, unless live-restore is off. */
+  stop(): Promise<void>;
+}
+
+/** Groups that own the socket when none is configured. */
+const GROUPS = ["strata", "docker"];
+
+/** Builds the daemon from its parts, makes true what a former one left, and serves. What fails before the lock touches nothing. */
+export async function startDaemon(initial: Config, build: Build, logger: Logger): Promise<Daemon> {
+  let config = initial;
+  const machine = lookAtMachine();
+  const gid = groupId(config.group, GROUPS);
+  const programs = await findPrograms(config, machine);
+  const undo: (() => unknown)[] = [];
+  try {
+    const lock = lockRoot(config.dataRoot);
+    undo.push(() => lock.release());
+    const { root } = lock;
+    mkdirSync(config.execRoot, { recursive: true, mode: 0o711 });
+    const execRoot = realpathSync(config.execRoot);
+    if (config.pidfile !== "") {
+      mkdirSync(dirname(config.pidfile), { recursive: true });
+      writeFileSync(config.pidfile, `${process.pid}\n`);
+      undo.push(() => unlinkSync(config.pidfile));
+    }
+
+    const clock = systemClock;
+    const workers = new WorkerPool();
+    undo.push(() => workers.close());
+    const storage = openStorage(config.storageDriver, root, workers, logger);
+    const stores = openStores({ root, drivers: storage.drivers, defaultDriver: storage.defaultDriver, workers, clock, logger });
+    undo.push(() => stores.close());
+    const { collector, images: imageStore, layers, content, leases } = stores;
+    const events = new LocalEvents(clock);
+    const networking = openNetworking(config, join(execRoot, "netns"), stores, events, logger);
+    undo.push(() => networking.close());
+
+    const registry = new RegistryClient({
+      mirrors: { "docker.io": config.registryMirrors }, insecure: config.insecureRegistries, userAgent: `strata/${build.version}`, clock, logger,
+    });
+    undo.push(() => registry.close());
+    const transfer = { registry, content, layers, images: imageStore, leases, logger, clock };
+    const platform = hostPlatform();
+    const images = new Images({
+      images: imageStore, layers, leases, containers: stores.containers, gc: collector, events, clock, hostPlatform: platform, driver: storage.defaultDriver,
+      puller: new Puller({ ...transfer, hostPlatform: platform, maxConcurrentDownloads: config.maxConcurrentDownloads }),
+      pusher: new Pusher({ ...transfer, maxConcurrentUploads: config.maxConcurrentUploads }),
+      loader: new ArchiveLoader({ layers, images: imageStore, leases, temporary: root.tmp, hostPlatform: platform, clock }),
+    });
+    const volumes = new Volumes({ store: stores.volumes, events, logger });
+    const containers = openContainers({ config, execRoot, machine, programs, stores, networking, workers, events, clock, logger });
+    const facts = (): SystemFacts => ({
+      id: engineId(root.root), driver: storage.defaultDriver, driverStatus: storage.status,
+      runtimes: Object.fromEntries([...programs.runtimes].map(([name, path]) => [name, { path }])), defaultRuntime: programs.defaultRuntime,
+      cgroupDriver: "cgroupfs", cgroupVersion: machine.cgroups === "v2" ? "2" : "1", kernel: machine.kernel, operatingSystem: machine.operatingSystem, osVersion: machine.osVersion,
+      cpus: machine.cpus, memory: machine.memory, name: machine.hostname, dataRoot: root.root, labels: config.labels,
+      securityOptions: ["name=seccomp,profile=builtin", ...(machine.cgroups === "v2" ? ["name=cgroupns"] : [])], warnings: [],
+      liveRestore: config.liveRestore, loggingDriver: config.logDriver, registryMirrors: config.registryMirrors, insecureRegistries: config.insecureRegistries, versions: programs.versions,
+    });
+    const system = new System({
+      facts, containerStore: stores.containers, imageStore, layers, volumeStore: stores.volumes, images, containers, volumes, events, registry,
+    });
+
+    await collector.recover();
+    await networking.networks.ensureDefaults();
+    await containers.recover();
+
+    const api = new Api(routes({
+      images, containers, exec: containers.execs, volumes, networks: networking.networks, system, clock,
+      facts: {
+        product: `Strata ${build.version}`, version: build.engineVersion, gitCommit: build.commit, buildTime: build.time, kernel: machine.kernel, arch: platform.architecture, machine: machine.machine,
+        components: Object.entries(programs.versions).map(([name, version]) => ({ name, version })), debug: config.debug,
+        proxies: { http: process.env["HTTP_PROXY"] ?? "", https: process.env["HTTPS_PROXY"] ?? "", no: process.env["NO_PROXY"] ?? "" },
+      },
+      inspectFacts: (id) => {
+        const sandbox = networking.namespaces.path(id);
+        return { directory: root.containers, graphDriver: layers.describe({ owner: id }), sandbox: existsSync(sandbox) ? sandbox : "", execs: [] };
+      },
+    }), { server: `Strata/${build.version} (linux)`, log: logger });
+    const servers = await serve(api, config, gid, logger);
+    undo.push(() => closeServers(servers, config));
+
+    return {
+      storageDriver: storage.defaultDriver,
+      reload(next) {
+        config = next;
+        events.emit({ type: "daemon", action: "reload", id: engineId(root.root), attributes: { name: machine.hostname } });
+      },
+      async stop() {
+        await undo.pop()?.();
+        await containers.close({ stop: !config.liveRestore });
+        await unwind(undo, logger);
+      },
+    };
+  } catch (e) {
+    await unwind(undo, logger);
+    throw e;
+  }
+}
+
+async function unwind(undo: (() => unknown)[], logger: Logger): Promise<void> {
+  for (let step = undo.pop(); step !== undefined; step = undo.pop()) {
+    try {
+      await step();
+    } catch (err) {
+      logger.warn({ err }, "shutting down");
+    }
+  }
+}
+
+async function serve(api: Api, config: Config, gid: number, logger: Logger): Promise<Server[]> {
+  const servers: Server[] = [];
+  try {
+    for (const host of config.hosts) {
+      if (host.kind === "fd") {
+        servers.push(...await listenActivated(() => api.createServer(), process.env));
+        continue;
+      }
+      const server = api.createServer();
+      if (host.kind === "unix") await listenUnix(server, host.path, { gid });
+      else await listenTcp(server, host.host, host.port, logger);
+      servers.push(server);
+    }
+  } catch (e) {
+    await closeServers(servers, config);
+    throw e;
+  }
+  return servers;
+}
+
+/** Takes no more connections and ends those that are open. */
+async function closeServers(servers: readonly Server[], config: Config): Promise<void> {
+  const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
+  for (const server of servers) server.closeAllConnections();
+  await Promise.all(closed);
+  for (const host of config.hosts) if (host.kind === "unix" && existsSync(host.path)) unlinkSync(host.path);
+}
+
+/** A name for this data root, made with it. */
+function engineId(root: string): string {
+  const file = join(root, "engine-id");
+  if (!existsSync(file)) writeFileSync(file, randomUUID());
+  return readFileSync(file, "utf8").trim();
+}
