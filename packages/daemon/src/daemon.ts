@@ -111,7 +111,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       },
     }), { server: `Strata/${build.version} (linux)`, log: logger });
     const servers = await serve(api, config, gid, logger);
-    undo.push(() => closeServers(servers, config));
+    undo.push(() => closeServers(servers));
 
     return {
       storageDriver: storage.defaultDriver,
@@ -155,18 +155,17 @@ async function serve(api: Api, config: Config, gid: number, logger: Logger): Pro
       servers.push(server);
     }
   } catch (e) {
-    await closeServers(servers, config);
+    await closeServers(servers);
     throw e;
   }
   return servers;
 }
 
-/** Takes no more connections and ends those that are open. */
-async function closeServers(servers: readonly Server[], config: Config): Promise<void> {
+/** Takes no more connections and ends those that are open. The path of a Unix socket goes with its server. */
+async function closeServers(servers: readonly Server[]): Promise<void> {
   const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
   for (const server of servers) server.closeAllConnections();
   await Promise.all(closed);
-  for (const host of config.hosts) if (host.kind === "unix" && existsSync(host.path)) unlinkSync(host.path);
 }
 
 /** A name for this data root, made with it. */

@@ -103,6 +103,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/build/prune": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Empties the build cache. There is none yet. */
+        post: operations["buildPrune"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/images/json": {
         parameters: {
             query?: never;
@@ -1241,6 +1258,11 @@ export interface components {
              */
             BuilderSize?: number;
         };
+        BuildPruneReport: {
+            CachesDeleted: string[] | null;
+            /** Format: int64 */
+            SpaceReclaimed: number;
+        };
         /** @description One line of a progress stream. */
         ProgressLine: {
             /** @description Free text. */
@@ -2169,6 +2191,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DiskUsage"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    buildPrune: {
+        parameters: {
+            query?: {
+                /** @description JSON object of filter names to lists of values: `{"label":["a=b"]}`. The older form `{"label":{"a=b":true}}` is taken too. */
+                filters?: components["parameters"]["filters"];
+                /** @description Also what is in use. */
+                all?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What went. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuildPruneReport"];
                 };
             };
             default: components["responses"]["Error"];

@@ -17,7 +17,7 @@ afterEach(async () => {
 describe("versions", () => {
   test("ping, with and without a prefix, GET and HEAD", async () => {
     const a = await serve();
-    for (const path of ["/_ping", "/v1.24/_ping", "/v1.51/_ping"]) {
+    for (const path of ["/_ping", "/v1.22/_ping", "/v1.24/_ping", "/v1.51/_ping"]) {
       for (const method of ["GET", "HEAD"]) {
         const { status, text, headers } = await a.call(method, path);
         expect({ status, text }).toEqual({ status: 200, text: method === "GET" ? "OK" : "" });

@@ -77,7 +77,7 @@ function encodeInfo(i: SystemInfo, f: ServerFacts, now: number): Schemas["System
   };
 }
 
-type SystemRoutes = Pick<Routes, "ping" | "pingHead" | "version" | "info" | "auth" | "events" | "systemDf">;
+type SystemRoutes = Pick<Routes, "ping" | "pingHead" | "version" | "info" | "auth" | "events" | "systemDf" | "buildPrune">;
 
 export function systemRoutes(system: SystemService, facts: ServerFacts, clock: Clock): SystemRoutes {
   const version = encodeVersion(facts);
@@ -105,6 +105,7 @@ export function systemRoutes(system: SystemService, facts: ServerFacts, clock: C
       await sendLines(c, (async function* () { for await (const event of events) yield encodeEvent(event); })());
       return undefined;
     },
+    buildPrune: () => ok({ CachesDeleted: null, SpaceReclaimed: 0 }),
     async systemDf(c) {
       const types = c.query.type ?? [];
       const wanted = (type: (typeof types)[number]): boolean => types.length === 0 || types.includes(type);

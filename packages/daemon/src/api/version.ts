@@ -4,6 +4,8 @@ import { InvalidArgument } from "../core/index.js";
 export type ApiVersion = number;
 export const MIN_VERSION: ApiVersion = 24;
 export const MAX_VERSION: ApiVersion = 51;
+/** Not promised, but taken as the oldest: skopeo up to 1.13 asks for 1.22 and nothing else. */
+const OLDEST_TAKEN: ApiVersion = 22;
 
 /** `1.51`. */
 export function formatVersion(version: ApiVersion): string {
@@ -19,10 +21,10 @@ export function splitVersion(path: string): { version: ApiVersion; path: string 
   if (major > 1 || (major === 1 && minor > MAX_VERSION)) {
     throw new InvalidArgument(`client version ${asked} is too new. Maximum supported API version is ${formatVersion(MAX_VERSION)}`);
   }
-  if (major < 1 || minor < MIN_VERSION) {
+  if (major < 1 || minor < OLDEST_TAKEN) {
     throw new InvalidArgument(`client version ${asked} is too old. Minimum supported API version is ${formatVersion(MIN_VERSION)}, please upgrade your client to a newer version`);
   }
-  return { version: minor, path: path.slice(match[0].length) || "/" };
+  return { version: Math.max(minor, MIN_VERSION), path: path.slice(match[0].length) || "/" };
 }
 
 const AFTER_NAME = new Set(["json", "history", "get", "push", "tag"]);
