@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import * as http from "node:http";
 import * as https from "node:https";
-import type { AddressInfo } from "node:net";
+import { connect } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../core/index.js";
@@ -11,6 +12,7 @@ import { parseChallenges } from "./auth.js";
 import { RegistryClient } from "./client.js";
 import { Connection } from "./connection.js";
 import { Endpoints } from "./endpoints.js";
+import { Proxies, proxiesOf } from "./proxy.js";
 import { Repository } from "./repository.js";
 import { FakeRegistry, testImage } from "./testing/registry.js";
 import { CertificateStore } from "./tls.js";
@@ -50,6 +52,49 @@ describe("endpoints", () => {
     [{ mirrors: { "docker.io": ["https://u:p@x"] } }, /username/],
     [{ mirrors: { "docker.io": ["https://x?y"] } }, /query/],
   ])("refuses %j", (options, message) => { expect(() => new Endpoints(options)).toThrow(message); });
+});
+
+describe("proxies", () => {
+  const proxies = new Proxies(proxiesOf({ HTTP_PROXY: "plain.proxy:3128", https_proxy: "http://tls.proxy", NO_PROXY: "corp.example,.sub.example, only.example:8080,10.0.0.0/8,192.168.1.1" }));
+  test.each([
+    ["http://a.example/", "http://plain.proxy:3128/"],
+    ["https://a.example/", "http://tls.proxy/"],
+    ["https://corp.example/", undefined],
+    ["https://x.corp.example/", undefined],
+    ["https://notcorp.example/", "http://tls.proxy/"],
+    ["https://x.sub.example/", undefined],
+    ["https://sub.example/", "http://tls.proxy/"],
+    ["http://only.example:8080/", undefined],
+    ["http://only.example/", "http://plain.proxy:3128/"],
+    ["http://10.1.1.1:5000/", undefined],
+    ["http://192.168.1.1/", undefined],
+    ["http://192.168.1.2/", "http://plain.proxy:3128/"],
+    ["http://127.0.0.1:5000/", undefined],
+    ["http://[::1]:5000/", undefined],
+    ["http://localhost:5000/", undefined],
+  ])("%s through %s", (url, proxy) => { expect(proxies.for(new URL(url))?.href).toBe(proxy); });
+  test("all is direct with *, nothing without settings, socks is refused", () => {
+    expect(new Proxies({ http: "http://p", none: "*" }).for(new URL("http://x"))).toBeUndefined();
+    expect(new Proxies({}).for(new URL("http://x"))).toBeUndefined();
+    expect(() => new Proxies({ https: "socks5://me:secret@p" })).toThrow('unsupported proxy "socks5://p": only http:// is');
+  });
+  test("plain HTTP goes to the proxy as a whole URL", async () => {
+    const seen: string[] = [];
+    const proxy = http.createServer((request, response) => {
+      seen.push(`${request.url} ${request.headers.host}`);
+      response.end("{}");
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    const transport = new Transport(new CertificateStore([]), "test", new Proxies({ http: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` }));
+    try {
+      expect((await transport.send({ method: "GET", url: new URL("http://registry.test/v2/?x=1") })).status).toBe(200);
+      expect(seen).toEqual(["http://registry.test/v2/?x=1 registry.test"]);
+    } finally {
+      transport.close();
+      proxy.closeAllConnections();
+      await new Promise((resolve) => proxy.close(resolve));
+    }
+  });
 });
 
 describe("token server", () => {
@@ -156,6 +201,7 @@ test("login by Basic", async () => {
     };
     expect(await client.login(registry.host, { username: "me", password: "secret" })).toEqual({ identityToken: "" });
     await expect(client.login(registry.host, { username: "me", password: "no" })).rejects.toMatchObject({ code: "Unauthenticated", message: expect.stringContaining("unauthorized: authentication required") as string });
+    await expect(client.repository({ domain: registry.host, path: "x" }).tags()).rejects.toMatchObject({ code: "Unauthenticated", message: `Get "http://${registry.host}/v2/x/tags/list": no basic auth credentials` });
   } finally {
     client.close();
     await registry.stop();
@@ -169,7 +215,7 @@ const openssl = existsSync("/usr/bin/openssl");
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), "strata-tls-"));
     const run = (...args: string[]): Buffer => execFileSync("openssl", args, { cwd: directory, stdio: ["ignore", "pipe", "ignore"] });
-    run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=strata test", "-addext", "subjectAltName=DNS:localhost", "-keyout", "s.key", "-out", "s.crt");
+    run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=strata test", "-addext", "subjectAltName=DNS:localhost,DNS:registry.test", "-keyout", "s.key", "-out", "s.crt");
     server = https.createServer({ key: await readFile(join(directory, "s.key")), cert: await readFile(join(directory, "s.crt")), ca: await readFile(join(directory, "s.crt")), requestCert: true, rejectUnauthorized: false }, (_, response) => {
       response.end(JSON.stringify({ tags: [shown] }));
     });
@@ -206,6 +252,35 @@ const openssl = existsSync("/usr/bin/openssl");
     await expect(secure()).rejects.toThrow(/missing key client.key for client certificate client.cert/);
     await copy("s.key", "client.key");
     expect(await secure()).toEqual(["strata test"]);
+  });
+  test("through a proxy's tunnel, with the proxy's own credentials", async () => {
+    const asked: string[] = [];
+    const proxy = http.createServer();
+    proxy.on("connect", (request, client: Socket) => {
+      asked.push(`${request.url} ${request.headers["proxy-authorization"]}`);
+      if (request.url === "refused.test:443") return void client.end("HTTP/1.1 403 Forbidden\r\n\r\n");
+      const upstream = connect((server.address() as AddressInfo).port, "localhost", () => {
+        client.write("HTTP/1.1 200 OK\r\n\r\n");
+        upstream.pipe(client).pipe(upstream);
+      });
+      for (const s of [client, upstream]) s.on("error", () => client.destroy());
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    const certs = join(directory, "certs.d", "registry.test");
+    await mkdir(certs, { recursive: true });
+    execFileSync("cp", [join(directory, "s.crt"), join(certs, "ca.crt")]);
+    const client = new RegistryClient({
+      proxies: { https: `http://u:p@127.0.0.1:${(proxy.address() as AddressInfo).port}`, none: "direct.test" }, certificateDirectories: [join(directory, "certs.d")], retry: { attempts: 1, baseMs: 1, maxMs: 5 },
+    });
+    try {
+      expect(await client.repository({ domain: "registry.test", path: "x" }).tags()).toEqual(["nobody"]);
+      await expect(client.repository({ domain: "refused.test", path: "x" }).tags()).rejects.toThrow(/Get "https:\/\/refused.test\/v2\/": proxyconnect tcp: .* answered 403 Forbidden/);
+      expect(asked).toEqual(["registry.test:443 Basic dTpw", "refused.test:443 Basic dTpw"]);
+    } finally {
+      client.close();
+      proxy.closeAllConnections();
+      await new Promise((resolve) => proxy.close(resolve));
+    }
   });
   test("a loopback registry needs no authority", async () => {
     const client = new RegistryClient();

@@ -5,16 +5,19 @@ import type { Credentials } from "./auth.js";
 import { Connection } from "./connection.js";
 import { Endpoints } from "./endpoints.js";
 import type { EndpointOptions } from "./endpoints.js";
+import { Proxies } from "./proxy.js";
+import type { ProxyOptions } from "./proxy.js";
 import { RegistryFault } from "./registry-fault.js";
 import { Repository } from "./repository.js";
 import { defaultRetry } from "./retry.js";
 import type { RetryPolicy } from "./retry.js";
 import { CertificateStore } from "./tls.js";
-import { Transport } from "./transport.js";
+import { Transport, discard } from "./transport.js";
 
 export interface RegistryClientOptions extends EndpointOptions {
   /** Where `<host:port>/{ca.crt,*.cert,*.key}` are looked for, first hit wins. */
   readonly certificateDirectories?: readonly string[];
+  readonly proxies?: ProxyOptions;
   /** Sent as User-Agent. */
   readonly userAgent?: string;
   readonly retry?: RetryPolicy;
@@ -24,20 +27,23 @@ export interface RegistryClientOptions extends EndpointOptions {
 
 /** Client of registries that speak the OCI distribution-spec (and Docker's registry API v2, from which it came). */
 export class RegistryClient {
-  readonly #endpoints: Endpoints;
+  #endpoints: Endpoints;
   readonly #transport: Transport;
   readonly #retry: RetryPolicy;
   readonly #clock: Clock;
   readonly #logger: Logger;
 
-  /** InvalidArgument for malformed mirrors and insecure registries. */
+  /** InvalidArgument for malformed mirrors, insecure registries and proxies. */
   constructor(options: RegistryClientOptions = {}) {
     this.#endpoints = new Endpoints(options);
-    this.#transport = new Transport(new CertificateStore(options.certificateDirectories ?? DEFAULT_CERTIFICATES), options.userAgent ?? "strata");
+    this.#transport = new Transport(new CertificateStore(options.certificateDirectories ?? DEFAULT_CERTIFICATES), options.userAgent ?? "strata", new Proxies(options.proxies ?? {}));
     this.#retry = options.retry ?? defaultRetry;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
   }
+
+  /** Other mirrors and insecure registries, for what begins from now on. InvalidArgument leaves the former ones. */
+  configure(options: EndpointOptions): void { this.#endpoints = new Endpoints(options); }
 
   get retry(): RetryPolicy { return this.#retry; }
 
@@ -58,7 +64,7 @@ export class RegistryClient {
       await connection.base(signal);
       const identityToken = await connection.identityToken(signal);
       const response = await connection.send({ method: "GET", target: "/v2/", scopes: [], accept: [200], signal });
-      response.body.resume();
+      await discard(response);
       return { identityToken };
     } catch (e) {
       if (!(e instanceof RegistryFault) || (e.status !== 401 && e.status !== 403)) throw e;

@@ -3,10 +3,11 @@ import { Authorizer } from "./auth.js";
 import type { Credentials } from "./auth.js";
 import type { Clock } from "../core/index.js";
 import type { Endpoint } from "./endpoints.js";
-import { NetworkError } from "./network-error.js";
-import { faultOf } from "./registry-fault.js";
+import { NetworkError, nameOf } from "./network-error.js";
+import { RegistryFault, faultOf } from "./registry-fault.js";
 import { retrying } from "./retry.js";
 import type { RetryPolicy } from "./retry.js";
+import { discard } from "./transport.js";
 import type { HttpRequest, HttpResponse, Transport } from "./transport.js";
 
 export interface Exchange {
@@ -59,7 +60,7 @@ export class Connection {
           const response = await this.transport.send({ method: "GET", url: new URL(`${base}/v2/`), signal, unverified: this.endpoint.unverified });
           if (response.status === 401) this.#authorizer.challenged(response.headers["www-authenticate"], [], false);
           if (response.status === 429 || response.status >= 500) throw await faultOf(response);
-          response.body.resume();
+          await discard(response);
           // Redirects of the ping (http to https) hold for the rest.
           return response.url.pathname.endsWith("/v2/") ? response.url.href.slice(0, -"/v2/".length) : base;
         });
@@ -91,7 +92,9 @@ export class Connection {
       if (response.status !== 401 || round > 0 || !own) throw fault;
       this.#authorizer.challenged(response.headers["www-authenticate"], exchange.scopes, true);
       // Nothing new to show, or a body that cannot be sent again: the answer stands.
-      if (exchange.once || (await this.#authorizer.header(exchange.scopes, exchange.signal)) === authorization) throw fault;
+      const better = await this.#authorizer.header(exchange.scopes, exchange.signal);
+      if (better === undefined && /^basic/i.test(response.headers["www-authenticate"] ?? "")) throw new RegistryFault(fault.registryCode, fault.status, `${nameOf(exchange.method)} "${url.href}": no basic auth credentials`);
+      if (exchange.once || better === authorization) throw fault;
     }
   }
 

@@ -1,9 +1,19 @@
 /** At most `limit` holders at a time; the others wait in order. */
 export class Limiter {
+  /** Negative after a lower limit, until enough holders are done. */
   #free: number;
+  #limit: number;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(limit: number) { this.#free = Math.max(1, limit); }
+  constructor(limit: number) { this.#free = this.#limit = Math.max(1, limit); }
+
+  /** Holds from now on; who has a place keeps it. */
+  set limit(limit: number) {
+    const next = Math.max(1, limit);
+    this.#free += next - this.#limit;
+    this.#limit = next;
+    this.#grant();
+  }
 
   /** Resolves with the way to give the place back (once). `onWait` is called when there is no place at once. */
   async acquire(signal?: AbortSignal, onWait?: () => void): Promise<() => void> {
@@ -28,18 +38,15 @@ export class Limiter {
     return () => {
       if (!held) return;
       held = false;
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free++;
-      else next();
+      this.#free++;
+      this.#grant();
     };
   }
 
-  async run<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    const release = await this.acquire(signal);
-    try {
-      return await work();
-    } finally {
-      release();
+  #grant(): void {
+    while (this.#free > 0 && this.#waiting.length > 0) {
+      this.#free--;
+      this.#waiting.shift()!();
     }
   }
 }

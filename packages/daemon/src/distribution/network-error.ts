@@ -11,12 +11,15 @@ export class NetworkError extends Unavailable {
 
   constructor(method: string, url: URL, cause: unknown) {
     const { text, errno } = describe(url, cause);
-    super(`${method.charAt(0)}${method.slice(1).toLowerCase()} "${url.href}": ${text}`, { cause });
+    super(`${nameOf(method)} "${url.href}": ${text}`, { cause });
     this.lost = LOST.has(errno);
     this.plainHttp = errno === "EPROTO" || errno === "ERR_SSL_WRONG_VERSION_NUMBER";
     this.refused = errno === "ECONNREFUSED" || errno === "ENOTFOUND";
   }
 }
+
+/** `Get` for `GET`, as Go prints it. */
+export const nameOf = (method: string): string => `${method.charAt(0)}${method.slice(1).toLowerCase()}`;
 
 const LOST = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED", "ETIMEDOUT", "EAI_AGAIN", "HPE_INVALID_CONSTANT", "HPE_INVALID_EOF_STATE", "ERR_STREAM_PREMATURE_CLOSE"]);
 

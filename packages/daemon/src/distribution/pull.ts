@@ -53,14 +53,18 @@ interface Resolved { readonly top: FetchedManifest; readonly manifest: Manifest;
 
 /** Pulls images: layers in parallel, each made once however many pulls want it, applied from the bottom while others still come in. */
 export class Puller {
+  readonly #downloads: Limiter;
   readonly #fetcher: BlobFetcher;
   readonly #flights: Flights<Layer, LayerStage>;
 
   constructor(private readonly options: PullerOptions) {
     const { content, leases, logger, registry } = options;
-    this.#fetcher = new BlobFetcher({ content, leases, logger, retry: registry.retry, downloads: new Limiter(options.maxConcurrentDownloads ?? 3) });
+    this.#downloads = new Limiter(options.maxConcurrentDownloads ?? 3);
+    this.#fetcher = new BlobFetcher({ content, leases, logger, retry: registry.retry, downloads: this.#downloads });
     this.#flights = new Flights("layer", leases);
   }
+
+  set maxConcurrentDownloads(limit: number) { this.#downloads.limit = limit; }
 
   /** Every tag of a repository. */
   async tags(reference: Reference, credentials: Credentials | undefined, signal: AbortSignal): Promise<string[]> {

@@ -49,6 +49,8 @@ export class Pusher {
     this.#uploads = new Limiter(options.maxConcurrentUploads ?? 5);
   }
 
+  set maxConcurrentUploads(limit: number) { this.#uploads.limit = limit; }
+
   /** Digest and size of the manifest that the tag names afterwards. The image ID survives the way there and back. */
   async push(request: PushRequest): Promise<{ digest: Digest; size: number }> {
     const { images, leases, content, registry } = this.options;

@@ -5,7 +5,7 @@ import { DataLoss, InvalidArgument } from "../core/index.js";
 import type { Connection } from "./connection.js";
 import { NetworkError } from "./network-error.js";
 import { RegistryFault } from "./registry-fault.js";
-import { readBody } from "./transport.js";
+import { discard, readBody } from "./transport.js";
 import type { HttpResponse } from "./transport.js";
 
 export interface FetchedManifest {
@@ -103,7 +103,7 @@ export class Repository {
   /** Whether the registry itself has a blob; its size if so. */
   async hasBlob(digest: Digest, signal?: AbortSignal): Promise<number | undefined> {
     const response = await this.#registry.send({ method: "HEAD", target: this.#path(`blobs/${digest}`), scopes: this.#push, accept: [200, 404], signal });
-    response.body.resume();
+    await discard(response);
     return response.status === 200 ? Number(headerOf(response, "content-length")) : undefined;
   }
 
@@ -112,7 +112,7 @@ export class Repository {
     const query = mount === undefined ? "" : `?${new URLSearchParams({ mount: mount.digest, from: mount.from }).toString()}`;
     const scopes = mount === undefined ? this.#push : [...this.#push, `repository:${mount.from}:pull`];
     const response = await this.#registry.send({ method: "POST", target: this.#path(`blobs/uploads/${query}`), scopes, accept: mount === undefined ? [202] : [201, 202], signal });
-    response.body.resume();
+    await discard(response);
     return response.status === 201 ? undefined : { location: locationOf(response) };
   }
 
@@ -122,7 +122,7 @@ export class Repository {
       method: "PATCH", target: upload.location, headers: { "Content-Type": "application/octet-stream" }, body: () => body,
       scopes: this.#push, accept: [202, 204], once: true, signal,
     });
-    response.body.resume();
+    await discard(response);
     return { location: locationOf(response) };
   }
 
@@ -134,13 +134,13 @@ export class Repository {
       method: "PUT", target: location, headers: { "Content-Type": "application/octet-stream" }, ...(body === undefined ? {} : { body }),
       scopes: this.#push, accept: [201, 204], signal,
     });
-    response.body.resume();
+    await discard(response);
   }
 
   /** Gives up an upload; the registry may have forgotten it already. */
   async cancelUpload(upload: Upload): Promise<void> {
     const response = await this.#registry.send({ method: "DELETE", target: upload.location, scopes: this.#push, accept: [200, 202, 204, 404, 405], once: true });
-    response.body.resume();
+    await discard(response);
   }
 
   async putManifest(tagOrDigest: string, mediaType: string, body: Buffer, signal?: AbortSignal): Promise<Digest> {
@@ -148,7 +148,7 @@ export class Repository {
       method: "PUT", target: this.#path(`manifests/${tagOrDigest}`), headers: { "Content-Type": mediaType }, body,
       scopes: this.#push, accept: [200, 201, 202], signal,
     });
-    response.body.resume();
+    await discard(response);
     return digestOf(body);
   }
 

@@ -1,9 +1,12 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import type { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
+import type { SecureContext } from "node:tls";
 import { pipeline } from "node:stream";
 import { StrataError } from "../core/index.js";
 import { NetworkError } from "./network-error.js";
+import { Proxies, TunnelAgent, proxyHeaders } from "./proxy.js";
 import type { CertificateStore } from "./tls.js";
 
 export interface HttpRequest {
@@ -28,13 +31,14 @@ const MAX_REDIRECTS = 10;
 /** A connection on which nothing moves for so long is dead. Uploads wait for the registry to store what it got. */
 const IDLE_MS = { read: 60_000, write: 300_000 };
 
-/** HTTP with kept connections, TLS per host and redirects. Errors without an answer are NetworkError. */
-export class Transport {
-  readonly #http = new http.Agent({ keepAlive: true, maxFreeSockets: 16 });
-  readonly #https = new https.Agent({ keepAlive: true, maxFreeSockets: 16, maxCachedSessions: 100 });
-  readonly #unverified = new https.Agent({ keepAlive: true, maxFreeSockets: 16, rejectUnauthorized: false });
+const POOL = { keepAlive: true, maxFreeSockets: 16 };
 
-  constructor(private readonly certificates: CertificateStore, private readonly userAgent: string) {}
+/** HTTP with kept connections, TLS per host, proxies and redirects. Errors without an answer are NetworkError. */
+export class Transport {
+  readonly #http = new http.Agent(POOL);
+  readonly #https = new Map<string, https.Agent>();
+
+  constructor(private readonly certificates: CertificateStore, private readonly userAgent: string, private readonly proxies = new Proxies({})) {}
 
   /** Follows redirects of GET and HEAD; credentials stay with the host they were meant for. */
   async send(request: HttpRequest): Promise<HttpResponse> {
@@ -45,7 +49,7 @@ export class Transport {
       const { location } = response.headers;
       const follow = (request.method === "GET" || request.method === "HEAD") && [301, 302, 303, 307, 308].includes(response.status) && location !== undefined;
       if (!follow) return response;
-      response.body.resume();
+      await discard(response);
       if (hop >= MAX_REDIRECTS) throw new NetworkError(request.method, request.url, new Error(`stopped after ${MAX_REDIRECTS} redirects`));
       const next = new URL(location, url);
       if (!/^https?:$/.test(next.protocol)) throw new NetworkError(request.method, request.url, new Error(`unsupported protocol scheme "${next.protocol}"`));
@@ -60,22 +64,18 @@ export class Transport {
   async #once(request: HttpRequest): Promise<HttpResponse> {
     const { url, method, signal } = request;
     signal?.throwIfAborted();
-    const tls = url.protocol === "https:";
-    const secureContext = tls && !request.unverified ? await this.certificates.context(url.host).catch((e: unknown) => { throw new NetworkError(method, url, e); }) : undefined;
     const { body } = request;
+    const route = await this.#route(request).catch((e: unknown) => { throw new NetworkError(method, url, e); });
+    const options: https.RequestOptions = {
+      method, signal, ...route.options,
+      headers: {
+        "User-Agent": this.userAgent, ...request.headers, ...route.headers,
+        ...(Buffer.isBuffer(body) ? { "Content-Length": String(body.length) } : body === undefined && method !== "GET" && method !== "HEAD" ? { "Content-Length": "0" } : {}),
+      },
+    };
     return await new Promise<HttpResponse>((resolve, reject) => {
-      const options: https.RequestOptions = {
-        method,
-        headers: {
-          "User-Agent": this.userAgent,
-          ...request.headers,
-          ...(Buffer.isBuffer(body) ? { "Content-Length": String(body.length) } : body === undefined && method !== "GET" && method !== "HEAD" ? { "Content-Length": "0" } : {}),
-        },
-        signal,
-        ...(tls ? { agent: request.unverified ? this.#unverified : this.#https, ...(secureContext ? { secureContext } : {}) } : { agent: this.#http }),
-      };
       const fail = (e: unknown): void => reject(signal?.aborted ? (signal.reason as Error) : e instanceof StrataError ? e : new NetworkError(method, url, e));
-      const outgoing = (tls ? https : http).request(url, options, (incoming) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: incoming, url }));
+      const outgoing = (url.protocol === "https:" ? https : http).request(url, options, (incoming) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: incoming, url }));
       outgoing.setTimeout(method === "GET" || method === "HEAD" ? IDLE_MS.read : IDLE_MS.write, () => {
         outgoing.destroy(Object.assign(new Error("timeout"), { code: "ETIMEDOUT" }));
       });
@@ -86,10 +86,31 @@ export class Transport {
     });
   }
 
+  /** Whom to connect to, and how. */
+  async #route({ url, unverified = false }: HttpRequest): Promise<{ readonly options: https.RequestOptions & { secureContext?: SecureContext }; readonly headers?: Record<string, string> }> {
+    const proxy = this.proxies.for(url);
+    if (url.protocol === "http:") {
+      if (proxy === undefined) return { options: { agent: this.#http } };
+      return { options: { agent: this.#http, hostname: proxy.hostname, port: proxy.port || 80, path: url.href }, headers: { Host: url.host, ...proxyHeaders(proxy) } };
+    }
+    const key = `${unverified} ${proxy?.href ?? ""}`;
+    let agent = this.#https.get(key);
+    if (agent === undefined) {
+      const pool = { ...POOL, rejectUnauthorized: !unverified };
+      this.#https.set(key, agent = proxy === undefined ? new https.Agent(pool) : new TunnelAgent(proxy, pool));
+    }
+    return { options: { agent, secureContext: await this.certificates.context(url.host) } };
+  }
+
   /** Closes idle connections. */
   close(): void {
-    for (const agent of [this.#http, this.#https, this.#unverified]) agent.destroy();
+    for (const agent of [this.#http, ...this.#https.values()]) agent.destroy();
   }
+}
+
+/** Reads a body that is of no interest, so that the next request finds the connection free. */
+export async function discard({ body }: HttpResponse): Promise<void> {
+  await finished(body.resume()).catch(() => {});
 }
 
 /** A whole body, refused beyond `limit` bytes. */
