@@ -5,6 +5,7 @@ import { checkHostConfig, commandLine, mergeConfig, withHostDefaults } from "./c
 import type { Launcher } from "./containers-launch.js";
 import { borrowedMounts, type PlannedMount, planMounts } from "./containers-mounts.js";
 import { checkName, randomName } from "./containers-names.js";
+import type { Mirrors } from "./containers-mirror.js";
 import { emitContainer, type ContainerParts } from "./containers-parts.js";
 import { modeOf } from "./networks-parts.js";
 import { parseSignal } from "./signals.js";
@@ -17,7 +18,7 @@ const NAME_ATTEMPTS = 6;
 
 /** Makes containers: everything is checked first, then made, or nothing is. */
 export class Creator {
-  constructor(private readonly parts: ContainerParts, private readonly launcher: Launcher) {}
+  constructor(private readonly parts: ContainerParts, private readonly launcher: Launcher, private readonly mirrors: Mirrors) {}
 
   async create(spec: CreateContainer): Promise<{ id: ContainerId; warnings: string[] }> {
     const { parts } = this;
@@ -65,7 +66,7 @@ export class Creator {
       await undo.undo();
       throw e;
     }
-    parts.containers.mirror(container).catch((err: unknown) => parts.logger.warn({ err, container: id }, "the files that mirror a container could not be written"));
+    this.mirrors.changed(id);
     parts.images.touch(image.id);
     emitContainer(parts, container, "create");
     return { id, warnings };

@@ -1,6 +1,7 @@
 import { Conflict, type Container, type ContainerId, type ContainerState, type Exit, messageOf, NotModified, Unavailable } from "../core/index.js";
 import { exitCodeOf, type Launcher } from "./containers-launch.js";
 import type { Launched, Live, LiveContainers, Run } from "./containers-live.js";
+import type { Mirrors } from "./containers-mirror.js";
 import { emitContainer, isLive, type ContainerParts } from "./containers-parts.js";
 import type { Remover } from "./containers-remove.js";
 import { wantsRestart } from "./containers-restart.js";
@@ -21,7 +22,7 @@ export interface StopOptions {
 export class Lifecycle {
   #closing = false;
 
-  constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly launcher: Launcher, private readonly remover: Remover) {}
+  constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly launcher: Launcher, private readonly remover: Remover, private readonly mirrors: Mirrors) {}
 
   start(id: ContainerId): Promise<void> {
     const live = this.live.of(id);
@@ -131,7 +132,6 @@ export class Lifecycle {
     this.#set(container, { status: "running", pid: launched.process.pid, exitCode: 0, error: "", oomKilled: false, startedAt, stoppedByUser: false, restartCount: restarts });
     this.#follow(id, live, launched, startedAt);
     emitContainer(this.parts, container, "start");
-    this.#mirror(id);
   }
 
   #follow(id: ContainerId, live: Live, launched: Launched, startedAt: number): void {
@@ -171,7 +171,6 @@ export class Lifecycle {
     await run.dismantle();
     if (container.hostConfig.AutoRemove && !run.again) return this.remover.remove(id, { volumes: true });
     if (again) this.#restartLater(id, live, live.backoff.after(exit.at - run.startedAt));
-    this.#mirror(id);
   }
 
   #restartLater(id: ContainerId, live: Live, wait: number): void {
@@ -240,12 +239,8 @@ export class Lifecycle {
   #set(container: Container, state: Partial<ContainerState>): Container {
     const changed = { ...container, state: { ...container.state, ...state } };
     this.parts.containers.update(changed, { durable: false });
+    this.mirrors.changed(container.id);
     return changed;
-  }
-
-  #mirror(id: ContainerId): void {
-    const { containers, logger } = this.parts;
-    containers.mirror(containers.get(id)).catch((err: unknown) => logger.warn({ err, container: id }, "the files that mirror a container could not be written"));
   }
 }
 

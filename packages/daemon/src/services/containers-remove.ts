@@ -1,11 +1,12 @@
 import { Conflict, type Container, type ContainerId, messageOf, NotFound } from "../core/index.js";
 import type { Launcher } from "./containers-launch.js";
 import type { LiveContainers } from "./containers-live.js";
+import type { Mirrors } from "./containers-mirror.js";
 import { emitContainer, type ContainerParts } from "./containers-parts.js";
 
 /** Removes containers that do not run, with all that is theirs. The caller holds the container's mutex. */
 export class Remover {
-  constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly launcher: Launcher) {}
+  constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly launcher: Launcher, private readonly mirrors: Mirrors) {}
 
   /** `clean`: a run that nobody looks after may have left something. On failure the container is dead, and can be removed again. */
   async remove(id: ContainerId, options: { volumes: boolean; clean?: boolean }): Promise<void> {
@@ -20,6 +21,7 @@ export class Remover {
         networks.endpoints({ container: id }).length > 0 ? networking.release(container) : undefined,
       ]);
       containers.remove(id);
+      this.mirrors.forget(id);
       await Promise.all([containers.removeDirectory(id), options.volumes ? this.anonymousVolumes(container) : undefined]);
     } catch (e) {
       this.entomb(removing, e);

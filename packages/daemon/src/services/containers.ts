@@ -8,6 +8,7 @@ import { Launcher } from "./containers-launch.js";
 import { Lifecycle, type StopOptions } from "./containers-lifecycle.js";
 import { ContainerLister } from "./containers-list.js";
 import { LiveContainers } from "./containers-live.js";
+import { Mirrors } from "./containers-mirror.js";
 import { checkName } from "./containers-names.js";
 import { emitContainer, isLive, type ContainerParts } from "./containers-parts.js";
 import { Recovery } from "./containers-recover.js";
@@ -23,6 +24,7 @@ export class Containers implements ContainerService {
   readonly execs: Execs;
   readonly #parts: ContainerParts;
   readonly #live: LiveContainers;
+  readonly #mirrors: Mirrors;
   readonly #creator: Creator;
   readonly #lifecycle: Lifecycle;
   readonly #remover: Remover;
@@ -35,9 +37,10 @@ export class Containers implements ContainerService {
     this.#parts = parts;
     const live = (this.#live = new LiveContainers(parts.logger));
     const launcher = new Launcher(parts);
-    this.#remover = new Remover(parts, live, launcher);
-    this.#lifecycle = new Lifecycle(parts, live, launcher, this.#remover);
-    this.#creator = new Creator(parts, launcher);
+    const mirrors = (this.#mirrors = new Mirrors(parts.containers, parts.logger));
+    this.#remover = new Remover(parts, live, launcher, mirrors);
+    this.#lifecycle = new Lifecycle(parts, live, launcher, this.#remover, mirrors);
+    this.#creator = new Creator(parts, launcher, mirrors);
     this.#lister = new ContainerLister(parts);
     this.#listening = new Listening(parts, live, launcher);
     this.#committer = new Committer(parts, live);
@@ -49,7 +52,10 @@ export class Containers implements ContainerService {
   recover(): Promise<void> { return this.#recovery.recover(); }
 
   /** The daemon goes. Containers stay, or with `stop` are ended first. */
-  close(options: { stop: boolean }): Promise<void> { return this.#lifecycle.close(options.stop); }
+  async close(options: { stop: boolean }): Promise<void> {
+    await this.#lifecycle.close(options.stop);
+    await this.#mirrors.close();
+  }
 
   create(spec: CreateContainer): Promise<{ id: ContainerId; warnings: string[] }> { return this.#creator.create(spec); }
   async start(name: string): Promise<void> { await this.#lifecycle.start(this.#id(name)); }
@@ -67,7 +73,7 @@ export class Containers implements ContainerService {
       const renamed = { ...container, name: to };
       this.#parts.containers.update(renamed);
       emitContainer(this.#parts, renamed, "rename", { oldName: `/${container.name}` });
-      await this.#parts.containers.mirror(renamed);
+      this.#mirrors.changed(id);
     });
   }
 
