@@ -3,11 +3,12 @@ import { TreeApplier } from "./apply.js";
 import { KeptFiles } from "./kept-files.js";
 import { SplitWriter } from "./split-writer.js";
 import { TarParser } from "./tar-parser.js";
+import type { Whiteouts } from "./whiteouts.js";
 
 export interface ApplyArguments {
   /** Absolute path of the directory to fill. */
   readonly root: string;
-  readonly whiteouts: "overlay" | "delete";
+  readonly whiteouts: Whiteouts;
   /** Where the split file goes; its folder also holds what is kept while the job runs. */
   readonly split: string;
 }

@@ -1,24 +1,24 @@
 import { OPAQUE_WHITEOUT, WHITEOUT_META_PREFIX, WHITEOUT_PREFIX } from "@strata/oci";
 import { errnoOf, InvalidArgument } from "../core/errors.js";
 import { cPath, fromByteString, procPath, type ByteString } from "../kernel/byte-path.js";
-import { readDirectory, withFd, openDirectoryAt } from "../kernel/directory.js";
+import { withFd } from "../kernel/directory.js";
 import {
   close, fchmod, fchmodat, fchown, fchownat, fsetxattr, ftruncate, futimens, linkat, lsetxattr, makedev, mkdirat, mknodat, O_CREAT, O_DIRECTORY, O_EXCL,
   O_NOFOLLOW, O_RDONLY, O_WRONLY, openat, openStraight, pwrite, startWriteback, symlinkat, utimensat, write,
 } from "../kernel/libc.js";
-import { inodeKey, isDirectory, isWhiteout, S_IFBLK, S_IFCHR, S_IFIFO, S_ISGID } from "../kernel/stat.js";
+import { inodeKey, isDirectory, S_IFBLK, S_IFCHR, S_IFIFO, S_ISGID } from "../kernel/stat.js";
 import { ConfinedTree, type Directory } from "./confined-tree.js";
 import { type KeptFiles } from "./kept-files.js";
 import type { SplitWriter } from "./split-writer.js";
 import type { Segment, TarEntry } from "./tar-entry.js";
 import type { TarSink } from "./tar-parser.js";
 import { baseOf, cleanPath, joinPath, parentOf } from "./tar-path.js";
+import { DeletingWhiteouts, OverlayWhiteouts, type WhiteoutHandler, type Whiteouts } from "./whiteouts.js";
 
 export interface ApplyOptions {
   /** A directory to fill. */
   readonly root: string;
-  /** What `.wh.` names do: become overlayfs's whiteouts, or delete what is there (a tree that holds all layers). */
-  readonly whiteouts: "overlay" | "delete";
+  readonly whiteouts: Whiteouts;
   /** Where what reassembly needs is written; null when the tar need not come out again. */
   readonly split: SplitWriter | null;
   /** Keeps files that the same archive replaces. Given with `split`. */
@@ -48,8 +48,7 @@ const WRITEBACK = 8 << 20, LARGE = 1 << 20;
 export class TreeApplier implements TarSink {
   private readonly tree: ConfinedTree;
   private readonly umask = process.umask();
-  /** Paths of this archive with all their parents; only kept where whiteouts delete. */
-  private readonly unpacked: Set<ByteString> | null;
+  private readonly whiteouts: WhiteoutHandler;
   private file: OpenFile | null = null;
   private inline = false;
   /** Sum of the sizes of all regular files so far. */
@@ -57,11 +56,12 @@ export class TreeApplier implements TarSink {
 
   constructor(private readonly options: ApplyOptions) {
     const { kept } = options;
-    this.unpacked = options.whiteouts === "delete" ? new Set() : null;
     this.tree = new ConfinedTree(options.root, {
-      opaque: options.whiteouts === "overlay",
+      below: (path) => this.whiteouts.below(path),
+      supplanted: (path) => { this.whiteouts.supplanted(path); },
       ...(kept ? { gone: (dir: number, name: ByteString, path: ByteString) => kept.take(dir, name, path) } : {}),
     });
+    this.whiteouts = options.whiteouts === "delete" ? new DeletingWhiteouts(this.tree) : new OverlayWhiteouts(this.tree, options.whiteouts.lowers);
   }
 
   raw(bytes: Buffer): void { this.options.split?.raw(bytes); }
@@ -107,6 +107,7 @@ export class TreeApplier implements TarSink {
 
   /** Sets what could not be set before all entries were there. */
   finish(): void {
+    this.whiteouts.finish();
     for (const [path, { mtime }] of this.tree.made) {
       const seconds = BigInt(mtime.seconds), nanos = BigInt(mtime.nanos);
       if (path === "") futimens(this.tree.root.fd, seconds, nanos, seconds, nanos);
@@ -129,7 +130,7 @@ export class TreeApplier implements TarSink {
     if (path.includes(WHITEOUT_META_PREFIX) && base !== OPAQUE_WHITEOUT && path.split("/").some((part) => part.startsWith(WHITEOUT_META_PREFIX))) return;
     if (base.startsWith(WHITEOUT_PREFIX)) return this.whiteout(parent, base);
     const dir = this.tree.directory(parent);
-    this.record(joinPath(dir.path, base));
+    this.whiteouts.placed(joinPath(dir.path, base));
     switch (entry.type) {
       case "file": return this.makeFile(dir, base, entry, payload);
       case "directory": return this.makeDirectory(dir, base, entry);
@@ -168,9 +169,11 @@ export class TreeApplier implements TarSink {
       const stat = this.tree.stater.at(dir.fd, base);
       if (stat && isDirectory(stat.mode)) fresh = plain = false;
       else {
-        if (stat) this.tree.remove(dir, base, stat);
+        if (stat) {
+          this.tree.remove(dir, base, stat);
+          this.whiteouts.supplanted(path);
+        }
         mkdirat(dir.fd, cPath(base), entry.mode & 0o777);
-        if (stat && isWhiteout(stat) && this.options.whiteouts === "overlay") this.tree.setOpaque(dir, base);
       }
     }
     this.attributes(dir, base, entry, plain, false);
@@ -233,42 +236,12 @@ export class TreeApplier implements TarSink {
     }
   }
 
-  private record(path: ByteString): void {
-    if (!this.unpacked) return;
-    for (let at = path; at !== "" && !this.unpacked.has(at); at = parentOf(at)) this.unpacked.add(at);
-  }
-
   private whiteout(parent: ByteString, base: ByteString): void {
     const name = base.slice(WHITEOUT_PREFIX.length);
     if (name === "" || name === "." || name === "..") throw new InvalidArgument(`tar: whiteout of ${JSON.stringify(name)}`);
     const dir = this.tree.directory(parent);
-    if (!this.unpacked) {
-      if (base === OPAQUE_WHITEOUT) return this.tree.setOpaque(dir, ".");
-      const stat = this.tree.stater.at(dir.fd, name);
-      if (!stat) mknodat(dir.fd, cPath(name), S_IFCHR, 0);
-      else if (isDirectory(stat.mode)) this.tree.setOpaque(dir, name);
-      return;
-    }
-    this.record(dir.path);
-    if (base === OPAQUE_WHITEOUT) return this.clear(dir);
-    const path = joinPath(dir.path, name);
-    const stat = this.tree.stater.at(dir.fd, name);
-    if (!stat) return;
-    if (!this.unpacked.has(path)) this.tree.remove(dir, name, stat);
-    else if (isDirectory(stat.mode)) this.clear(this.tree.directory(path));
-  }
-
-  /** Deletes what is below a directory and did not come from this archive. */
-  private clear(dir: Directory): void {
-    const entries = withFd(openDirectoryAt(dir.fd, "."), readDirectory);
-    for (const { name } of entries) {
-      const path = joinPath(dir.path, name);
-      const at = this.tree.directory(dir.path);
-      const stat = this.tree.stater.at(at.fd, name);
-      if (!stat) continue;
-      if (!this.unpacked!.has(path)) this.tree.remove(at, name, stat);
-      else if (isDirectory(stat.mode)) this.clear(this.tree.directory(path));
-    }
+    if (base === OPAQUE_WHITEOUT) this.whiteouts.opaque(dir);
+    else this.whiteouts.gone(dir, name);
   }
 }
 

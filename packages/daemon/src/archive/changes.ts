@@ -89,7 +89,7 @@ const capabilityOf = (path: string | Uint8Array): string => lgetxattr(path, "sec
 export function* changesTar(args: ChangesArguments): Steps<void> {
   const changes = yield* listChanges(args);
   const packer = new TreePacker({ sparse: true });
-  const tree = new ConfinedTree(args.root, { opaque: false });
+  const tree = new ConfinedTree(args.root);
   try {
     // The root is told only when its owner or mode changed: Docker never tells it.
     const root = tree.stater.of(tree.root.fd);

@@ -1,9 +1,9 @@
 import { readlinkSync } from "node:fs";
 import { errnoOf, InvalidArgument } from "../core/errors.js";
-import { cPath, fromByteString, procPath, type ByteString } from "../kernel/byte-path.js";
-import { AT_FDCWD, close, fchmodat, lsetxattr, mkdirat, O_DIRECTORY, O_RDONLY, openat, openInRoot, openStraight, readlinkat } from "../kernel/libc.js";
+import { cPath, fromByteString, type ByteString } from "../kernel/byte-path.js";
+import { AT_FDCWD, close, fchmodat, fchownat, mkdirat, O_DIRECTORY, O_RDONLY, openat, openInRoot, openStraight, readlinkat } from "../kernel/libc.js";
 import { removeTreeSync } from "../kernel/remove-tree.js";
-import { isDirectory, isSymlink, isWhiteout, Stater, type Stat } from "../kernel/stat.js";
+import { isDirectory, isSymlink, S_ISGID, Stater, type Stat } from "../kernel/stat.js";
 import { EPOCH, type TarTime } from "./tar-entry.js";
 import { joinPath } from "./tar-path.js";
 
@@ -20,6 +20,15 @@ export interface MadeDirectory {
   mtime: TarTime;
   /** We made it, and it hands down neither its group nor a default ACL: new entries are as we make them. */
   plain: boolean;
+}
+
+export interface ConfinedTreeOptions {
+  /** Told of every entry but directories that is about to be removed; true when it has moved the entry away. */
+  readonly gone?: (dir: number, name: ByteString, path: ByteString) => boolean;
+  /** What lower layers show at a path: a directory that is made because an entry needs it looks like the one there. */
+  readonly below?: (path: ByteString) => Stat | undefined;
+  /** A directory was made where something else stood. */
+  readonly supplanted?: (path: ByteString) => void;
 }
 
 const MAX_OPEN = 96;
@@ -39,8 +48,7 @@ export class ConfinedTree {
   private closed = false;
   private last!: Directory;
 
-  /** `opaque`: a directory that takes a whiteout's place hides what lower layers hold of that name (overlayfs). */
-  constructor(path: string, private readonly options: { opaque: boolean; gone?: (dir: number, name: ByteString, path: ByteString) => boolean }) {
+  constructor(path: string, private readonly options: ConfinedTreeOptions = {}) {
     const fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
     this.root = { fd, path: "" };
     this.rootPath = readlinkSync(`/proc/self/fd/${fd}`, { encoding: "latin1" });
@@ -88,11 +96,6 @@ export class ConfinedTree {
       for (const made of this.made.keys()) if (made === path || made.startsWith(`${path}/`)) this.made.delete(made);
     } else if (gone?.(dir.fd, name, path)) return;
     removeTreeSync(dir.fd, name, gone && { before: (fd, entry, below) => gone(fd, entry, joinPath(dir.path, below)) });
-  }
-
-  /** Makes an entry that hides what lower layers hold. */
-  setOpaque(dir: Directory, name: ByteString): void {
-    lsetxattr(procPath(dir.fd, name), "trusted.overlay.opaque", Buffer.from("y"));
   }
 
   close(): void {
@@ -153,11 +156,17 @@ export class ConfinedTree {
       const target = readlinkat(dir.fd, cPath(name)).toString("latin1");
       return this.walk(target.startsWith("/") ? this.root : dir, target.split("/"), hops);
     }
-    if (stat) this.remove(dir, name, stat);
-    mkdirat(dir.fd, cPath(name), 0o755);
-    fchmodat(dir.fd, cPath(name), 0o755);
-    if (stat && this.options.opaque && isWhiteout(stat)) this.setOpaque(dir, name);
-    this.made.set(path, { mtime: EPOCH, plain: true });
+    if (stat) {
+      this.remove(dir, name, stat);
+      this.options.supplanted?.(path);
+    }
+    const model = this.options.below?.(path);
+    const like = model && isDirectory(model.mode) ? model : undefined;
+    const mode = like ? like.mode & 0o7777 : 0o755;
+    mkdirat(dir.fd, cPath(name), 0o700);
+    fchownat(dir.fd, cPath(name), like?.uid ?? 0, like?.gid ?? 0);
+    fchmodat(dir.fd, cPath(name), mode);
+    this.made.set(path, { mtime: like ? { seconds: like.mtimeSec, nanos: like.mtimeNs } : EPOCH, plain: (mode & S_ISGID) === 0 });
     return this.mustExist(path);
   }
   private mustExist(path: ByteString): Directory {

@@ -9,7 +9,7 @@ import type { Steps } from "./workers/protocol.js";
 
 /** The very bytes of a tar from its tree and its split file. DataLoss, before the end, when a file is gone or its size changed. */
 export function* reassemble({ root, split }: { readonly root: string; readonly split: string }): Steps<void> {
-  const tree = new ConfinedTree(root, { opaque: false });
+  const tree = new ConfinedTree(root);
   const output = new Output();
   try {
     for (const record of readSplit(split)) {

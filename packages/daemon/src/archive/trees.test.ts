@@ -30,7 +30,7 @@ const root = process.getuid?.() === 0;
   });
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
   const unpack = (name: string, tar: Buffer | Readable): Promise<unknown> =>
-    pool.consume("apply", { root: join(dir, name), whiteouts: "overlay", split: join(dir, `${name}.gz`) }, Buffer.isBuffer(tar) ? Readable.from([tar]) : tar);
+    pool.consume("apply", { root: join(dir, name), whiteouts: "delete", split: join(dir, `${name}.gz`) }, Buffer.isBuffer(tar) ? Readable.from([tar]) : tar);
 
   test("a copy has everything, and the directory's own attributes", async () => {
     mknodat(AT_FDCWD, join(dir, "root/var/www/socket"), S_IFSOCK | 0o600, 0);
@@ -60,7 +60,6 @@ const root = process.getuid?.() === 0;
     expect(seen.slice(0, 5)).toEqual([".wh.name", "file", "out", "var/", "var/www/"]);
     rmSync(join(dir, "root/.wh.name"));
     await unpack("to", bytes);
-    rmSync(join(dir, "to/name"));
     expect(treeOf(join(dir, "to"))).toEqual(treeOf(join(dir, "root")));
   });
   test("export: a file that shrinks while it is read is filled up", async () => {

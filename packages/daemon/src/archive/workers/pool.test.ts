@@ -12,7 +12,7 @@ const root = process.getuid?.() === 0;
   afterEach(async () => { await pool.close(); rmSync(dir, { recursive: true, force: true }); });
   const apply = (name: string, tar: Readable): Promise<{ size: number }> => {
     mkdirSync(join(dir, name));
-    return pool.consume("apply", { root: join(dir, name), whiteouts: "overlay", split: join(dir, `${name}.gz`) }, tar);
+    return pool.consume("apply", { root: join(dir, name), whiteouts: "delete", split: join(dir, `${name}.gz`) }, tar);
   };
   const tree = (): string => {
     mkdirSync(join(dir, "big"));

@@ -25,7 +25,7 @@ export function storageConformance(name: string, make: (dataRoot: string, worker
       finally { await rig.destroy(); }
     });
     const current = (): Rig => rig;
-    describeLayers(current);
+    describeLayers(current, () => workers);
     describeConfinement(current);
     describeReassembly(current);
     describeWritable(current, () => workers);

@@ -75,7 +75,7 @@ export class Overlay2Driver implements StorageDriver {
     try { await this.make(id, parents); }
     catch (error) { tar.destroy(); throw error; }
     try {
-      const { size } = await this.options.workers.consume("apply", { root: layout.diff(id), whiteouts: "overlay", split: layout.split(id) }, tar);
+      const { size } = await this.options.workers.consume("apply", { root: layout.diff(id), whiteouts: { lowers: parents.map((parent) => layout.diff(parent)) }, split: layout.split(id) }, tar);
       writeFileSync(layout.committed(id), "");
       const [usage] = await Promise.all([this.usage(id), this.disk.flush()]);
       return { ...usage, size };

@@ -2,15 +2,17 @@ import { lstatSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { formatPax } from "../../../archive/pax.js";
 import { payload, ustar, tarOf, type Member } from "../../../archive/testing/tar-of.js";
+import type { WorkerPool } from "../../../archive/workers/pool.js";
 import { lgetxattr } from "../../../kernel/libc.js";
-import { noise, type Rig } from "./rig.js";
+import { Dice, randomLayer, withoutDirectoryTimes } from "./random.js";
+import { noise, vfsRig, type Rig } from "./rig.js";
 import { treeOf } from "../../../archive/testing/tree-of.js";
 
 /** A file capability (cap_net_raw=ep), as security.capability holds it. */
 export const CAPABILITY = Buffer.from("0100000200200000000000000000000000000000", "hex");
 
 /** What a committed layer keeps, and how layers lie on each other. */
-export function describeLayers(rig: () => Rig): void {
+export function describeLayers(rig: () => Rig, workers: () => WorkerPool): void {
   const read = (root: string, path: string): string => readFileSync(join(root, path), "utf8");
   const names = (root: string, path = ""): string[] => readdirSync(join(root, path)).sort();
 
@@ -55,6 +57,47 @@ export function describeLayers(rig: () => Rig): void {
         expect([read(root, "f"), read(root, "g")]).toEqual(["new", "new"]);
         expect([names(root, "d"), names(root, "e")]).toEqual([["new"], ["new"]]);
       });
+    });
+
+    test("a whiteout that hides nothing does not show, wherever it stands", async () => {
+      const chain = await rig().chain(
+        [{ name: "d/" }, { name: "d/x" }, { name: "d/e/" }, { name: "d/e/x" }, { name: "f" }],
+        [{ name: "new/" }, { name: "new/.wh.x" }, { name: "d/" }, { name: "d/.wh..wh..opq" }, { name: "d/.wh.x" }, { name: "d/e/" }, { name: "d/e/.wh.x" }, { name: "d/e/y" }, { name: "f/" }, { name: "f/.wh.x" }],
+      );
+      await rig().view(chain, (root) => {
+        expect([names(root, "new"), names(root, "d"), names(root, "d/e"), names(root, "f")]).toEqual([[], ["e"], ["y"], []]);
+      });
+    });
+
+    test("an opaque root hides everything below", async () => {
+      const chain = await rig().chain([{ name: "a/" }, { name: "a/old" }, { name: "b" }], [{ name: "c" }], [{ name: ".wh..wh..opq" }, { name: "a/" }, { name: "a/new" }]);
+      await rig().view(chain, (root) => expect([names(root), names(root, "a")]).toEqual([["a"], ["new"]]));
+    });
+
+    test("a directory that is only named as a parent stays as the layer below has it", async () => {
+      const chain = await rig().chain([{ name: "d/", mode: 0o1770, uid: 5, gid: 6, mtime: { seconds: 77, nanos: 0 } }, { name: "d/e/", mode: 0o700 }], [{ name: "d/e/f" }]);
+      await rig().view(chain, (root) => {
+        expect(statSync(join(root, "d"))).toMatchObject({ mode: 0o041770, uid: 5, gid: 6, mtimeMs: 77000 });
+        expect(statSync(join(root, "d/e")).mode).toBe(0o040700);
+      });
+    });
+
+    test("a directory in the place of a file of the same layer does not bring back what the file hid", async () => {
+      const chain = await rig().chain([{ name: "d/" }, { name: "d/old" }, { name: "e/" }, { name: "e/old" }], [{ name: "d" }, { name: "d/" }, { name: "e" }, { name: "e/new" }]);
+      await rig().view(chain, (root) => expect([names(root, "d"), names(root, "e")]).toEqual([[], ["new"]]));
+    });
+
+    test("random stacks show what vfs shows", async () => {
+      const dice = new Dice(5), reference = vfsRig(workers());
+      try {
+        for (let round = 0; round < 12; round++) {
+          const layers = Array.from({ length: 3 }, () => randomLayer(dice));
+          const show = async (of: Rig): Promise<Record<string, string>> => of.view(await of.chain(...layers), treeOf);
+          const shown = withoutDirectoryTimes(await show(rig()));
+          expect(shown).toEqual(withoutDirectoryTimes(await show(reference)));
+        }
+        expect(await reference.leftovers()).toEqual([]);
+      } finally { await reference.destroy(); }
     });
 
     test("other AUFS metadata is left out", async () => {

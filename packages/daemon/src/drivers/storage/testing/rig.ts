@@ -7,8 +7,10 @@ import { tarOf, type Member } from "../../../archive/testing/tar-of.js";
 import type { WorkerPool } from "../../../archive/workers/pool.js";
 import { newId, type SnapshotId } from "../../../core/ids.js";
 import type { Applied, Change, StorageDriver } from "../../../core/storage.js";
+import { silentLogger } from "../../../core/logger.js";
 import { mountPlan, unmountAll } from "../../../kernel/mount.js";
 import { mountsBelow } from "../../../kernel/mount-table.js";
+import { VfsDriver } from "../vfs.js";
 
 export interface Tested extends StorageDriver {
   drainTrash(): Promise<void>;
@@ -81,6 +83,14 @@ export class Rig {
     for (const { target } of mountsBelow(this.dataRoot).reverse()) await unmountAll(target);
     if (existsSync(this.dataRoot)) rmSync(this.dataRoot, { recursive: true, force: true });
   }
+}
+
+/** The plainest driver, which the others must agree with. */
+export function vfsRig(workers: WorkerPool): Rig {
+  return new Rig((dataRoot, pool) => ({
+    driver: new VfsDriver({ root: join(dataRoot, "vfs"), trash: join(dataRoot, "trash"), workers: pool, logger: silentLogger }),
+    crashes: [], tree: (id) => join(dataRoot, "vfs", "dir", id),
+  }), workers);
 }
 
 /** Delivers in pieces that fit nothing. */
