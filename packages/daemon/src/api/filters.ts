@@ -1,4 +1,4 @@
-import { InvalidArgument } from "../core/index.js";
+import { InvalidArgument, rfc3339Nano } from "../core/index.js";
 import type { Filters } from "../services/types.js";
 
 /** Decodes `filters`: `{"label":["a=b"]}`, or the older `{"label":{"a=b":true}}`. Which names there are is the service's affair. */
@@ -22,6 +22,14 @@ export function parseFilters(text: string | undefined): Filters {
 }
 
 const UNIT: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, "µs": 1e-3, ms: 1, s: 1e3, m: 6e4, h: 3.6e6 };
+
+/** The same as `parseTime`, to the nanosecond: RFC 3339 in UTC with nine digits. */
+export function parseInstant(text: string | undefined, name: string, now: number): string | undefined {
+  const ms = parseTime(text, name, now);
+  if (ms === undefined) return undefined;
+  const digits = /^(?:\d+|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{1,9})/.exec(text!)?.[1];
+  return digits === undefined ? rfc3339Nano(ms) : rfc3339Nano(Math.floor(ms / 1000) * 1000).replace(/\.\d+/, `.${digits.padEnd(9, "0")}`);
+}
 
 /** Unix seconds with a fraction, RFC 3339, or a duration back from `now` (`1h30m`): milliseconds since the epoch. */
 export function parseTime(text: string | undefined, name: string, now: number): number | undefined {

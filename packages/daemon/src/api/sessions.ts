@@ -3,7 +3,7 @@ import { InvalidArgument, messageOf } from "../core/index.js";
 import type { AttachOptions, ContainerService, LogLine } from "../services/types.js";
 import type { QueryOf } from "./contract.js";
 import type { Routes } from "./context.js";
-import { parseTime } from "./filters.js";
+import { parseInstant } from "./filters.js";
 import { runSession, runWebSocket, streamType } from "./hijack.js";
 import { OutputWriter } from "./stdio.js";
 
@@ -48,7 +48,7 @@ export function sessionRoutes(containers: ContainerService, clock: Clock): Sessi
       const raw = containers.tty(c.path.id);
       const now = clock.now();
       const lines = await containers.logs(c.path.id, {
-        stdout, stderr, follow: q.follow ?? false, tail: tailOf(q.tail), since: parseTime(q.since, "since", now), until: parseTime(q.until, "until", now),
+        stdout, stderr, follow: q.follow ?? false, tail: tailOf(q.tail), since: parseInstant(q.since, "since", now), until: parseInstant(q.until, "until", now),
       }, signal);
       response.writeHead(200, { "Content-Type": streamType(raw, c.version) });
       response.flushHeaders();

@@ -85,9 +85,9 @@ export interface LogQuery {
   readonly follow: boolean;
   /** Lines from the end; undefined is all. */
   readonly tail?: number;
-  /** Milliseconds since the epoch. */
-  readonly since?: number;
-  readonly until?: number;
+  /** RFC 3339 in UTC with nine digits, as records have it: numbers of milliseconds are too coarse to go on from a record. */
+  readonly since?: string;
+  readonly until?: string;
   readonly stdout: boolean;
   readonly stderr: boolean;
 }

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { readFile } from "node:fs/promises";
 import {
-  Conflict, errnoOf, InvalidArgument, messageOf, parseIp, type Container, type Endpoint, type EndpointSpec, type Network, type PortBinding,
+  Conflict, errnoOf, InvalidArgument, messageOf, NotFound, parseIp, type Container, type Endpoint, type EndpointSpec, type Network, type PortBinding,
 } from "../core/index.js";
 import { type Endpoints, undo } from "./networks-endpoints.js";
 import { isLocalServer, parseExtraHost, parseResolver, renderHosts, renderResolver, type HostsEntry, type Resolver } from "./networks-files.js";
@@ -31,11 +31,18 @@ export class AttachedNetworks implements ContainerNetworking {
       if (published || host.PublishAllPorts) throw new InvalidArgument("conflicting options: port publishing and the container type network mode");
       if ((host.Dns ?? []).length > 0) throw new InvalidArgument("conflicting options: dns and the network mode");
       if ((host.ExtraHosts ?? []).length > 0) throw new InvalidArgument("conflicting options: custom host-to-IP mapping and the network mode");
-      this.parts.containers.resolve(mode.container);
       return;
     }
     if (mode.kind !== "network") return;
-    for (const { network, spec } of this.wishes(container)) this.endpoints.validate(network, spec);
+    let wishes: Wish[];
+    try {
+      wishes = this.wishes(container);
+    } catch (e) {
+      // What is not there is told at the start, as Docker does: it may come to be, and clients take a create's "not found" for a missing image.
+      if (e instanceof NotFound) return;
+      throw e;
+    }
+    for (const { network, spec } of wishes) this.endpoints.validate(network, spec);
   }
 
   async attach(container: Container): Promise<{ netns?: string; endpoints: readonly Endpoint[]; ports: readonly PortBinding[] }> {

@@ -193,7 +193,6 @@ describe("host ports", () => {
 
 describe("validate", () => {
   test.each([
-    [{ NetworkMode: "no-such" }, "network no-such not found"], [{ NetworkMode: "container:no-such" }, "No such container: no-such"],
     [{ PortBindings: { "80/tcp": [{ HostPort: "x" }] } }, "invalid port specification"], [{ ExtraHosts: ["db"] }, 'bad format for add-host: "db"'],
     [{ NetworkMode: "container:one", PublishAllPorts: true }, "conflicting options: port publishing and the container type network mode"],
     [{ NetworkMode: "container:one", Dns: ["1.1.1.1"] }, "conflicting options: dns and the network mode"],
@@ -201,6 +200,12 @@ describe("validate", () => {
     const { networks, known } = await bed();
     known(containerNamed("one"));
     expect(() => networks.validate(containerNamed("two", { hostConfig }))).toThrow(words);
+  });
+  test.each([["no-such", "network no-such not found"], ["container:no-such", "No such container: no-such"]])("%s is missed at the start, not before", async (mode, words) => {
+    const { networks, known } = await bed();
+    const container = known(containerNamed("two", { hostConfig: { NetworkMode: mode } }));
+    networks.validate(container);
+    await expect(networks.attach(container)).rejects.toThrow(words);
   });
   test("addresses belong to the networks they are asked of", async () => {
     const { networks } = await bed();

@@ -129,8 +129,9 @@ export interface LogsOptions {
   readonly stderr: boolean;
   readonly follow: boolean;
   readonly tail?: number;
-  readonly since?: number;
-  readonly until?: number;
+  /** RFC 3339 in UTC with nine digits. */
+  readonly since?: string;
+  readonly until?: string;
 }
 export interface LogLine {
   readonly stream: "stdout" | "stderr";
@@ -217,7 +218,7 @@ export interface NetworkService {
  * `attach` makes the namespace and every endpoint and publishes ports, all or nothing; `release` undoes it.
  */
 export interface ContainerNetworking {
-  /** Checks modes, names and port specs at create time; InvalidArgument or NotFound. */
+  /** Checks modes, addresses and port specs at create time: InvalidArgument. Networks and containers that are not there are told by `attach`. */
   validate(container: Container): void;
   /** Undefined path: the host's namespace. */
   attach(container: Container): Promise<{ netns?: string; endpoints: readonly Endpoint[]; ports: readonly PortBinding[] }>;

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, read } from "node:fs";
 import { promisify } from "node:util";
-import { type LogQuery, type Output, errnoOf, rfc3339Nano } from "../../core/index.js";
+import { type LogQuery, type Output, errnoOf } from "../../core/index.js";
 import { decodeLine } from "./json-line.js";
 import { type JsonFileWriter, rotated } from "./json-file-writer.js";
 
@@ -52,12 +52,12 @@ export async function* readJsonFile(file: string, query: LogQuery, writer: () =>
 }
 
 /** A signal that aborts with `signal`, or when the clock reaches `until`. */
-function endOf(until: number | undefined, signal: AbortSignal): { signal: AbortSignal; cancel(): void } {
+function endOf(until: string | undefined, signal: AbortSignal): { signal: AbortSignal; cancel(): void } {
   const controller = new AbortController();
   const abort = () => controller.abort();
   if (signal.aborted) abort();
   signal.addEventListener("abort", abort);
-  const timer = until === undefined ? undefined : setTimeout(abort, Math.min(Math.max(until - Date.now(), 0), 2 ** 31 - 1));
+  const timer = until === undefined ? undefined : setTimeout(abort, Math.min(Math.max(Date.parse(until) - Date.now(), 0), 2 ** 31 - 1));
   return { signal: controller.signal, cancel: () => { clearTimeout(timer); signal.removeEventListener("abort", abort); } };
 }
 
@@ -69,8 +69,8 @@ class Filter {
   readonly #until: string | null;
 
   constructor(private readonly query: LogQuery) {
-    this.#since = query.since === undefined ? "" : rfc3339Nano(query.since);
-    this.#until = query.until === undefined ? null : rfc3339Nano(query.until);
+    this.#since = query.since ?? "";
+    this.#until = query.until ?? null;
   }
 
   stream(record: Output): boolean {

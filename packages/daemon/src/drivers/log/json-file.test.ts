@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { LogQuery, Output } from "../../core/index.js";
+import { rfc3339Nano, type LogQuery, type Output } from "../../core/index.js";
 import { JsonFileLogs } from "./json-file.js";
 import { incompleteTail } from "./json-file-writer.js";
 import { decodeLine, encodeLine, nineDigits } from "./json-line.js";
@@ -70,8 +70,8 @@ describe("json-file logs", () => {
     await fill(10);
     expect(await texts(logs.read(file, all, never))).toEqual(Array.from({ length: 10 }, (_, i) => `line ${i}\n`));
     expect(await texts(logs.read(file, { ...all, stdout: false }, never))).toEqual([1, 3, 5, 7, 9].map((i) => `line ${i}\n`));
-    expect(await texts(logs.read(file, { ...all, since: 1_700_000_007_000 }, never))).toEqual([7, 8, 9].map((i) => `line ${i}\n`));
-    expect(await texts(logs.read(file, { ...all, until: 1_700_000_002_000 }, never))).toEqual([0, 1, 2].map((i) => `line ${i}\n`));
+    expect(await texts(logs.read(file, { ...all, since: rfc3339Nano(1_700_000_007_000) }, never))).toEqual([7, 8, 9].map((i) => `line ${i}\n`));
+    expect(await texts(logs.read(file, { ...all, until: rfc3339Nano(1_700_000_002_000) }, never))).toEqual([0, 1, 2].map((i) => `line ${i}\n`));
   });
 
   test("no file is an empty log", async () => {
@@ -128,7 +128,7 @@ describe("json-file logs", () => {
     const controller = new AbortController();
     const following = texts(logs.read(file, { ...all, follow: true }, controller.signal));
     await writer.write([record("one\n")]);
-    const timed = texts(logs.read(file, { ...all, follow: true, until: Date.now() + 30 }, never));
+    const timed = texts(logs.read(file, { ...all, follow: true, until: rfc3339Nano(Date.now() + 30) }, never));
     expect(await timed).toEqual(["one\n"]);
     controller.abort();
     expect(await following).toEqual(["one\n"]);
