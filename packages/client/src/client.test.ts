@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runInNewContext } from "node:vm";
 import { PassThrough, Readable } from "node:stream";
-import { connect, StrataApiError, StrataConnectionError, type StrataClient } from "./index.js";
+import { connect, StrataApiError, StrataConnectionError, StrataConnectionLost, type StrataClient } from "./index.js";
 import { answer, FakeDaemon, frame, type FakeJson, type HijackRoute, type Route } from "./test-support/fake-daemon.js";
 
 let fake: FakeDaemon | undefined;
@@ -81,6 +81,15 @@ describe("calls", () => {
     expect(error).toBeInstanceOf(StrataConnectionError);
     expect(error).toMatchObject({ host: "unix:///nowhere/s.sock", code: "ENOENT" });
     await expect(connect({ host: "unix:///nowhere/s.sock" }).containers.attach("c", { tty: true })).rejects.toBeInstanceOf(StrataConnectionError);
+  });
+
+  test("a daemon that goes away in the middle", async () => {
+    await daemon(
+      { "POST /containers/c/wait": (_r, response) => { response.writeHead(200).flushHeaders(); setTimeout(() => response.destroy(), 5); }, "GET /events": (_r, response) => { response.writeHead(200).write("{}\n"); setTimeout(() => response.destroy(), 5); }, "GET /info": (_r, response) => { response.destroy(); } },
+    );
+    await expect(client.containers.wait("c")).rejects.toBeInstanceOf(StrataConnectionLost);
+    await expect((async () => { for await (const event of client.system.events()) expect(event).toEqual({}); })()).rejects.toBeInstanceOf(StrataConnectionLost);
+    await expect(client.system.info()).rejects.toBeInstanceOf(StrataConnectionLost);
   });
 
   test("a signal ends a call that hangs", async () => {

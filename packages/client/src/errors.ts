@@ -25,3 +25,17 @@ export class StrataConnectionError extends Error {
     this.name = "StrataConnectionError";
   }
 }
+
+/** The daemon went away in the middle of an answer. */
+export class StrataConnectionLost extends Error {
+  constructor(options?: { cause?: unknown }) {
+    super("lost the connection to the Strata daemon", options);
+    this.name = "StrataConnectionLost";
+  }
+}
+
+/** Node's error for an answer that ends too early, in words that say so; anything else as it is. */
+export function explainLost(error: unknown): Error {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ECONNRESET" || code === "EPIPE" || code === "ERR_STREAM_PREMATURE_CLOSE" ? new StrataConnectionLost({ cause: error }) : (error as Error);
+}

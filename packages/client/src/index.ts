@@ -1,6 +1,6 @@
 export { connect, StrataClient, type ConnectOptions, type TlsOptions } from "./connect.js";
 export { API_VERSION } from "./api.js";
-export { StrataApiError, StrataConnectionError } from "./errors.js";
+export { StrataApiError, StrataConnectionError, StrataConnectionLost } from "./errors.js";
 export { DEFAULT_HOST, defaultHost } from "./host.js";
 export type { Filters } from "./query.js";
 export { splitReference } from "./reference.js";

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { StrataApiError } from "./errors.js";
+import { explainLost, StrataApiError } from "./errors.js";
 
 const NEWLINE = 0x0a;
 /** RFC 7464 puts this before each record (`application/json-seq`). */
@@ -11,7 +11,7 @@ const RECORD_SEPARATOR = 0x1e;
  */
 export async function* jsonLines<T>(stream: Readable): AsyncGenerator<T, void, undefined> {
   let held: Buffer[] = [];
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
+  for await (const chunk of whole(stream)) {
     let from = 0;
     for (let at = chunk.indexOf(NEWLINE); at !== -1; at = chunk.indexOf(NEWLINE, from)) {
       held.push(chunk.subarray(from, at));
@@ -24,6 +24,14 @@ export async function* jsonLines<T>(stream: Readable): AsyncGenerator<T, void, u
   }
   const last = parse<T>(held);
   if (last !== undefined) yield last;
+}
+
+async function* whole(stream: Readable): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    yield* stream as AsyncIterable<Buffer>;
+  } catch (error) {
+    throw explainLost(error);
+  }
 }
 
 function parse<T>(parts: Buffer[]): T | undefined {

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { finished, PassThrough, Writable, type Readable } from "node:stream";
 import { Demux } from "./demux.js";
+import { explainLost } from "./errors.js";
 import { readText } from "./transport.js";
 
 /** Terminal size in characters. */
@@ -34,9 +35,10 @@ export class Output {
           stderr.end();
           return resolve();
         }
-        stdout.destroy(error);
-        stderr.destroy(error);
-        reject(error);
+        const reason = explainLost(error);
+        stdout.destroy(reason);
+        stderr.destroy(reason);
+        reject(reason);
       };
       if (tty) {
         stderr.end();

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import type { Socket } from "node:net";
 import { addAbortSignal, pipeline, type Readable } from "node:stream";
 import type { TlsOptions } from "./connect.js";
-import { StrataApiError, StrataConnectionError } from "./errors.js";
+import { explainLost, StrataApiError, StrataConnectionError } from "./errors.js";
 import type { Endpoint } from "./host.js";
 import { encodeQuery, type Query } from "./query.js";
 
@@ -156,7 +156,7 @@ export class Transport {
   }
 
   #explain(cause: NodeJS.ErrnoException): Error {
-    return cause.code !== undefined && CONNECT_ERRORS.has(cause.code) ? new StrataConnectionError(this.host, cause.code, { cause }) : cause;
+    return cause.code !== undefined && CONNECT_ERRORS.has(cause.code) ? new StrataConnectionError(this.host, cause.code, { cause }) : explainLost(cause);
   }
 }
 
@@ -167,7 +167,11 @@ function reasonOf(signal: AbortSignal): Error {
 /** The whole body as text. */
 export async function readText(stream: Readable): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  try {
+    for await (const chunk of stream) chunks.push(chunk as Buffer);
+  } catch (error) {
+    throw explainLost(error);
+  }
   return Buffer.concat(chunks).toString("utf8");
 }
 

@@ -4,7 +4,7 @@ import { defineCommand } from "../command.js";
 import { formatListing } from "../format/listing.js";
 import { humanSize } from "../format/units.js";
 import { containerListing } from "../listings/containers.js";
-import { usageListing, usageRows } from "../listings/disk-usage.js";
+import { cacheListing, type CacheRecord, usageListing, usageRows } from "../listings/disk-usage.js";
 import { imageListing, imageRows } from "../listings/images.js";
 import { volumeListing } from "../listings/volumes.js";
 
@@ -46,6 +46,7 @@ function verboseTables(usage: DiskUsage): string[] {
     ...formatListing(written, containers, { defaults: ["ID", "Image", "Command", "LocalVolumes", "Size", "RunningFor", "Status", "Names"] }),
     "", "Local Volumes space usage:", "",
     ...formatListing(volumeListing, volumes, { defaults: ["Name", "Links", "Size"] }),
-    "", `Build cache usage: ${humanSize(usageRows(usage)[3]!.bytes, 4)}`,
+    "", `Build cache usage: ${humanSize(usageRows(usage)[3]!.bytes, 4)}`, "",
+    ...formatListing(cacheListing, (usage.BuildCache ?? []) as readonly CacheRecord[], { defaults: ["ID", "CacheType", "Size", "CreatedSince", "LastUsedSince", "UsageCount", "Shared"] }),
   ];
 }

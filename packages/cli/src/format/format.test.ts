@@ -69,8 +69,7 @@ test("listings", () => {
 
 test("mentions", () => {
   expect(mentions("{{.Size}}", "Size")).toBe(true);
-  expect(mentions("json", "Size")).toBe(true);
-  expect(mentions("{{json .}}", "Size")).toBe(true);
+  expect(mentions("json", "Size")).toBe(false);
   expect(mentions("{{.SizeRw}}", "Size")).toBe(false);
   expect(mentions(undefined, "Size")).toBe(false);
 });

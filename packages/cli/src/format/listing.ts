@@ -53,9 +53,12 @@ export function formatListing<T>(listing: Listing<T>, items: readonly T[], optio
   return alignTabs([execute(header, {}), ...items.map((item) => execute(rows, item))].flatMap((line) => line.split("\n")));
 }
 
-/** Whether a format mentions a field, so that what it costs need only be asked for when it is shown. */
+/**
+ * Whether a format names a field, so that what it costs need only be asked for when it is shown. `json` shows everything but
+ * asks for nothing, as docker's does.
+ */
 export function mentions(format: string | undefined, field: string): boolean {
-  return format !== undefined && (format.trim() === "json" || /\bjson \./.test(format) || new RegExp(`\\.${field}\\b`).test(format));
+  return format !== undefined && new RegExp(`\\.${field}\\b`).test(format);
 }
 
 /** Parses and runs a template for one value of plain data. */

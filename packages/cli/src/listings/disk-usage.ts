@@ -1,6 +1,6 @@
 import type { DiskUsage } from "@strata/client";
 import type { Listing } from "../format/listing.js";
-import { humanSize } from "../format/units.js";
+import { ago, humanSize } from "../format/units.js";
 
 /** One kind of thing that occupies the disk. */
 export interface UsageRow {
@@ -20,7 +20,7 @@ export function usageRows(usage: DiskUsage): UsageRow[] {
   const images = usage.Images ?? [];
   const containers = usage.Containers ?? [];
   const volumes = usage.Volumes ?? [];
-  const cache = (usage.BuildCache ?? []) as readonly { Size?: number; InUse?: boolean; Shared?: boolean }[];
+  const cache = (usage.BuildCache ?? []) as readonly CacheRecord[];
   const layers = usage.LayersSize ?? 0;
   const usedImages = images.filter(({ Containers }) => Containers > 0);
   const live = containers.filter(({ State }) => LIVE.has(State));
@@ -48,3 +48,30 @@ export const usageListing: Listing<UsageRow> = {
     Reclaimable: { header: "RECLAIMABLE", value: ({ bytes, reclaimable, percent }) => humanSize(reclaimable, 4) + (percent && bytes > 0 ? ` (${Math.trunc((reclaimable * 100) / bytes)}%)` : "") },
   },
 };
+
+/** A record of the build cache, as docker's API has it. */
+export interface CacheRecord {
+  readonly ID?: string;
+  readonly Type?: string;
+  readonly Size?: number;
+  readonly CreatedAt?: string;
+  readonly LastUsedAt?: string | null;
+  readonly UsageCount?: number;
+  readonly InUse?: boolean;
+  readonly Shared?: boolean;
+}
+
+export const cacheListing: Listing<CacheRecord> = {
+  name: "BuildCache",
+  columns: {
+    ID: { header: "CACHE ID", value: ({ ID = "", InUse }, { noTrunc }) => (noTrunc ? ID : ID.slice(0, 12)) + (InUse === true ? "*" : "") },
+    CacheType: { header: "CACHE TYPE", value: ({ Type = "" }) => Type },
+    Size: { header: "SIZE", value: ({ Size = 0 }) => humanSize(Size) },
+    CreatedSince: { header: "CREATED", value: ({ CreatedAt }, { now }) => since(CreatedAt, now) },
+    LastUsedSince: { header: "LAST USED", value: ({ LastUsedAt }, { now }) => since(LastUsedAt, now) },
+    UsageCount: { header: "USAGE", value: ({ UsageCount = 0 }) => String(UsageCount) },
+    Shared: { header: "SHARED", value: ({ Shared = false }) => String(Shared) },
+  },
+};
+
+const since = (time: string | null | undefined, now: number): string => (time ? ago(Date.parse(time) / 1000, now) : "");
