@@ -12,6 +12,8 @@ import { openContainers } from "./containers.js";
 import { systemClock, type Logger } from "./core/index.js";
 import { ArchiveLoader } from "./distribution/load.js";
 import { RegistryClient } from "./distribution/client.js";
+import type { EndpointOptions } from "./distribution/endpoints.js";
+import { proxiesOf, shownProxy } from "./distribution/proxy.js";
 import { Puller } from "./distribution/pull.js";
 import { Pusher } from "./distribution/push.js";
 import { lookAtMachine } from "./machine.js";
@@ -68,16 +70,19 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const networking = openNetworking(config, join(execRoot, "netns"), stores, events, logger);
     undo.push(() => networking.close());
 
+    const endpoints = (c: Config): EndpointOptions => ({ mirrors: { "docker.io": c.registryMirrors }, insecure: c.insecureRegistries });
+    const proxies = proxiesOf(process.env);
     const registry = new RegistryClient({
-      mirrors: { "docker.io": config.registryMirrors }, insecure: config.insecureRegistries, userAgent: `strata/${build.version}`, clock, logger,
+      ...endpoints(config), proxies, userAgent: `strata/${build.version}`, clock, logger,
     });
     undo.push(() => registry.close());
     const transfer = { registry, content, layers, images: imageStore, leases, logger, clock };
     const platform = hostPlatform();
+    const puller = new Puller({ ...transfer, hostPlatform: platform, maxConcurrentDownloads: config.maxConcurrentDownloads });
+    const pusher = new Pusher({ ...transfer, maxConcurrentUploads: config.maxConcurrentUploads });
     const images = new Images({
       images: imageStore, layers, leases, containers: stores.containers, gc: collector, events, clock, hostPlatform: platform, driver: storage.defaultDriver,
-      puller: new Puller({ ...transfer, hostPlatform: platform, maxConcurrentDownloads: config.maxConcurrentDownloads }),
-      pusher: new Pusher({ ...transfer, maxConcurrentUploads: config.maxConcurrentUploads }),
+      puller, pusher,
       loader: new ArchiveLoader({ layers, images: imageStore, leases, temporary: root.tmp, hostPlatform: platform, clock }),
     });
     const volumes = new Volumes({ store: stores.volumes, events, logger });
@@ -103,7 +108,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       facts: {
         product: `Strata ${build.version}`, version: build.engineVersion, gitCommit: build.commit, buildTime: build.time, kernel: machine.kernel, arch: platform.architecture, machine: machine.machine,
         components: Object.entries(programs.versions).map(([name, version]) => ({ name, version })), debug: config.debug,
-        proxies: { http: process.env["HTTP_PROXY"] ?? "", https: process.env["HTTPS_PROXY"] ?? "", no: process.env["NO_PROXY"] ?? "" },
+        proxies: { http: shownProxy(proxies.http), https: shownProxy(proxies.https), no: proxies.none ?? "" },
       },
       inspectFacts: (id) => {
         const sandbox = networking.namespaces.path(id);
@@ -116,6 +121,9 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     return {
       storageDriver: storage.defaultDriver,
       reload(next) {
+        registry.configure(endpoints(next));
+        puller.maxConcurrentDownloads = next.maxConcurrentDownloads;
+        pusher.maxConcurrentUploads = next.maxConcurrentUploads;
         config = next;
         events.emit({ type: "daemon", action: "reload", id: engineId(root.root), attributes: { name: machine.hostname } });
       },

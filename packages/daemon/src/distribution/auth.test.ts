@@ -12,7 +12,7 @@ import { parseChallenges } from "./auth.js";
 import { RegistryClient } from "./client.js";
 import { Connection } from "./connection.js";
 import { Endpoints } from "./endpoints.js";
-import { Proxies, proxiesOf } from "./proxy.js";
+import { Proxies, proxiesOf, shownProxy } from "./proxy.js";
 import { Repository } from "./repository.js";
 import { FakeRegistry, testImage } from "./testing/registry.js";
 import { CertificateStore } from "./tls.js";
@@ -75,6 +75,7 @@ describe("proxies", () => {
   ])("%s through %s", (url, proxy) => { expect(proxies.for(new URL(url))?.href).toBe(proxy); });
   test("all is direct with *, nothing without settings, socks is refused", () => {
     expect(new Proxies({ http: "http://p", none: "*" }).for(new URL("http://x"))).toBeUndefined();
+    expect(shownProxy("http://me:secret@p:1")).toBe("http://xxxxx:xxxxx@p:1");
     expect(new Proxies({}).for(new URL("http://x"))).toBeUndefined();
     expect(() => new Proxies({ https: "socks5://me:secret@p" })).toThrow('unsupported proxy "socks5://p": only http:// is');
   });

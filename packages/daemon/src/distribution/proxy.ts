@@ -18,6 +18,11 @@ export function proxiesOf(environment: Readonly<Record<string, string | undefine
   return { http: read("HTTP_PROXY"), https: read("HTTPS_PROXY"), none: read("NO_PROXY") };
 }
 
+/** As `docker info` shows it: without its password. */
+export function shownProxy(proxy: string | undefined): string {
+  return (proxy ?? "").replace(/\/\/[^@/]*@/, "//xxxxx:xxxxx@");
+}
+
 /** Which proxy a request goes through. Loopback never goes through one. */
 export class Proxies {
   readonly #http: URL | undefined;
