@@ -122,15 +122,23 @@ const RESOLVE_NO_XDEV = 0x01n;
 const RESOLVE_NO_MAGICLINKS = 0x02n;
 const RESOLVE_NO_SYMLINKS = 0x04n;
 const RESOLVE_IN_ROOT = 0x10n;
+const PATIENCE = 128;
+function openat2(root: number, path: CPath, flags: number, mode: number, resolve: bigint): number {
+  const how = new BigUint64Array([BigInt(flags | O_CLOEXEC), BigInt(mode), resolve]);
+  for (let attempt = 0; ; attempt++) {
+    const fd = Number(c.openat2(437, root, path, how, 24));
+    if (fd >= 0) return fd;
+    // Some rename or mount anywhere crossed a `..` on the way: the kernel asks to try again.
+    if (koffi.errno() !== constants.errno.EAGAIN || attempt === PATIENCE) return fail("openat2", path);
+  }
+}
 /** openat2(2) with RESOLVE_IN_ROOT: symlinks and `..` cannot leave `root`. Linux 5.6. */
 export function openInRoot(root: number, path: CPath, flags: number, mode = 0): number {
-  const how = new BigUint64Array([BigInt(flags | O_CLOEXEC), BigInt(mode), RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS]);
-  return check(Number(c.openat2(437, root, path, how, 24)), "openat2", path);
+  return openat2(root, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 /** The same, but any symlink on the way is ELOOP and any mount EXDEV: what is opened lies at just this path. */
 export function openStraight(root: number, path: CPath, flags: number, mode = 0): number {
-  const how = new BigUint64Array([BigInt(flags | O_CLOEXEC), BigInt(mode), RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV]);
-  return check(Number(c.openat2(437, root, path, how, 24)), "openat2", path);
+  return openat2(root, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
 }
 export function close(fd: number): void { check(c.close(fd), "close"); }
 export function mkdirat(dir: number, path: CPath, mode: number): void { check(c.mkdirat(dir, path, mode), "mkdirat", path); }

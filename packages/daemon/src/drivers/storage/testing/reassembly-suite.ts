@@ -39,7 +39,7 @@ export function describeReassembly(rig: () => Rig): void {
       ]);
     },
     "names that are no UTF-8": () => tarOf([{ name: "\xff\xfe/", bytes: true }, { name: "\xff\xfe/\x80", bytes: true, content: "x" }, { name: "\xe9", bytes: true, content: "y" }]),
-    "more headers than a member of the split file holds": () => tarOf(Array.from({ length: 5000 }, (_, i) => ({ name: `file-${i}`, content: String(i), xattrs: { "user.n": Buffer.from(String(i)) } }))),
+    "more headers than a member of the split file holds": () => tarOf(Array.from({ length: 1000 }, (_, i) => ({ name: `file-${i}`, content: String(i), xattrs: { "user.n": Buffer.from(String(i)) } }))),
   };
 
   describe("reassembly", () => {
