@@ -146,6 +146,17 @@ describe("run", () => {
     expect(await strata(["run", "-d", "img"])).toEqual({ code: 0, out: "c0ffee\n", err: "Unable to find image 'img:latest' locally\nPulling\n" });
   });
 
+  test("an image of another platform is pulled again", async () => {
+    let pulled = "";
+    await serve({
+      ...running(0),
+      "POST /containers/create": (request, response) => (pulled ? created(request, response) : answer(response, 404, { message: "image with reference img was found but its platform (linux/amd64) does not match the specified platform (linux/arm64)" })),
+      "POST /images/create": (request, response) => { pulled = request.query.get("platform") ?? ""; response.end(); },
+    });
+    expect(await strata(["run", "-d", "--platform", "linux/arm64", "img"])).toMatchObject({ code: 0, out: "c0ffee\n" });
+    expect(pulled).toBe("linux/arm64");
+  });
+
   test.each([['exec: "x": executable file not found in $PATH', 127], ["permission denied", 126], ["no space left", 125]])("a start that fails with %s", async (message, code) => {
     await serve(
       { ...running(0), "POST /containers/c0ffee/start": (_request, response) => answer(response, 400, { message }) },

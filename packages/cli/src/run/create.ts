@@ -21,7 +21,7 @@ export async function createContainer(cli: Cli, request: ContainerCreateRequest,
   try {
     if (pull === "always") await pullImage(cli, image, platform, flags.quiet);
     const { Id, Warnings } = await create().catch(async (error: unknown) => {
-      if (pull !== "missing" || !(error instanceof StrataApiError && error.status === 404 && /no such image/i.test(error.message))) throw error;
+      if (pull !== "missing" || !(error instanceof StrataApiError && error.status === 404 && /no such image|does not match the specified platform/i.test(error.message))) throw error;
       const { familiar, tag, digest } = parseReference(image);
       cli.warn(`Unable to find image '${familiar}${digest !== undefined ? `@${digest}` : `:${tag ?? "latest"}`}' locally`);
       await pullImage(cli, image, platform, flags.quiet);
