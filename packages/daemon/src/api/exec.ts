@@ -40,7 +40,7 @@ export function execRoutes(exec: ExecService): Pick<Routes, Extract<keyof Routes
         await exec.start(c.path.id, options, null);
         return empty(200);
       }
-      await runSession(c, { raw: spec.tty, stdin: spec.attachStdin, eager: false }, (client) => exec.start(c.path.id, options, client));
+      await runSession(c, { raw: spec.tty, stdin: spec.attachStdin }, (client) => exec.start(c.path.id, options, client));
       return undefined;
     },
     execInspect: ({ path }) => ok(encodeExec(exec.inspect(path.id))),

@@ -108,17 +108,19 @@ function openSession(context: Context, options: { raw: boolean; stdin: boolean }
 }
 
 /**
- * Runs a session over the request's connection. `run` resolves when it is over. What it throws before the session began
- * is answered as a status; afterwards it is told as a line of output. `eager` begins at once.
+ * Runs a session over the request's connection. `run` resolves when it is over. What it throws within its first turn of
+ * the event loop is answered as a status. Then the session begins: its head must not come in one piece with output,
+ * which some clients (docker-py) would lose. What fails later is told as a line of output.
  */
-export async function runSession(context: Context, options: { raw: boolean; stdin: boolean; eager: boolean }, run: (client: AttachClient) => Promise<void>): Promise<void> {
+export async function runSession(context: Context, options: { raw: boolean; stdin: boolean }, run: (client: AttachClient) => Promise<void>): Promise<void> {
   const { request, response } = context;
   const client = openSession(context, options);
-  if (options.eager) client.begin();
+  const turn = setImmediate(() => client.begin());
   try {
     await run(client);
     client.end();
   } catch (error) {
+    clearImmediate(turn);
     if (client.begun) {
       client.write("stderr", Buffer.from(`${messageOf(error)}\r\n`));
       client.end();

@@ -28,7 +28,7 @@ export function sessionRoutes(containers: ContainerService, clock: Clock): Sessi
     async containerAttach(c) {
       const { id } = c.path;
       const options = attachOptions(c.query);
-      await runSession(c, { raw: containers.tty(id), stdin: options.stdin && options.stream, eager: true }, (client) => containers.attach(id, options, client));
+      await runSession(c, { raw: containers.tty(id), stdin: options.stdin && options.stream }, (client) => containers.attach(id, options, client));
       return undefined;
     },
     async containerAttachWebsocket(c) {

@@ -56,12 +56,10 @@ export class OutputWriter {
  */
 class ClientInput extends Readable {
   readonly #source: Readable;
-  readonly #onRead: () => void;
 
-  constructor(source: Readable, head: Buffer, onRead: () => void) {
+  constructor(source: Readable, head: Buffer) {
     super({ highWaterMark: 64 * 1024 });
     this.#source = source;
-    this.#onRead = onRead;
     if (head.length > 0) this.push(head);
     source.on("data", (data: Buffer) => {
       if (!this.destroyed && !this.push(data)) source.pause();
@@ -71,7 +69,6 @@ class ClientInput extends Readable {
     source.pause();
   }
   override _read(): void {
-    this.#onRead();
     this.#source.resume();
   }
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
@@ -88,7 +85,7 @@ export interface SessionOptions {
   readonly source?: Readable | null;
   /** Input that arrived already. */
   readonly head: Buffer;
-  /** Status line and headers, sent with the first output or when input is first asked for. */
+  /** Status line and headers, sent at `begin`, or before the first output. */
   readonly preamble: string;
 }
 
@@ -116,7 +113,7 @@ export class SocketClient implements AttachClient {
     socket.on("error", () => socket.destroy());
     this.closed = socket.destroyed ? Promise.resolve() : new Promise((resolve) => socket.once("close", () => resolve()));
     const source = options.source === undefined ? socket : options.source;
-    this.input = options.stdin && source !== null ? new ClientInput(source, options.head, () => this.begin()) : null;
+    this.input = options.stdin && source !== null ? new ClientInput(source, options.head) : null;
     if (this.input === null) socket.on("data", () => undefined).resume();
   }
 
