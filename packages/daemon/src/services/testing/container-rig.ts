@@ -2,6 +2,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, mkdirSync, readdirSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import type { ImageConfig, ImageId, RunConfig } from "@strata/oci";
 import { Trees } from "../../archive/trees.js";
 import { WorkerPool } from "../../archive/workers/pool.js";
@@ -32,7 +33,7 @@ class HostOnly implements ContainerNetworking {
 
 /** A client that keeps what it is sent, and sends what the test says. */
 export class TestClient implements AttachClient {
-  readonly input: import("node:stream").PassThrough | null;
+  readonly input: PassThrough | null;
   stdout = "";
   stderr = "";
   ended = false;
@@ -41,7 +42,7 @@ export class TestClient implements AttachClient {
   readonly closed = new Promise<void>((resolve) => { this.leave = resolve; });
 
   constructor(stdin = false) {
-    this.input = stdin ? new (require("node:stream") as typeof import("node:stream")).PassThrough() : null;
+    this.input = stdin ? new PassThrough() : null;
   }
   write(stream: "stdout" | "stderr", data: Buffer): boolean {
     this[stream] += data.toString("latin1");
