@@ -110,10 +110,20 @@ export class Creator {
   private networksOf(container: Container, asked: Readonly<Record<string, EndpointSpec>>): Record<string, EndpointSpec> {
     const mode = modeOf(container);
     if (mode.kind === "container") return {};
-    const { name } = this.parts.networks.get(mode.kind === "network" ? mode.name : mode.kind);
+    const name = this.networkName(mode.kind === "network" ? mode.name : mode.kind);
     const all: Record<string, EndpointSpec> = { [name]: {} };
-    for (const [key, spec] of Object.entries(asked)) all[key === "default" ? name : this.parts.networks.get(key).name] = spec;
+    for (const [key, spec] of Object.entries(asked)) all[key === "default" ? name : this.networkName(key)] = spec;
     return all;
+  }
+
+  /** A network's name for its name or ID. One that is not there is told at the start: it may come to be. */
+  private networkName(text: string): string {
+    try {
+      return this.parts.networks.get(text).name;
+    } catch (e) {
+      if (e instanceof NotFound) return text;
+      throw e;
+    }
   }
 
   private borrowed(host: HostConfig): PlannedMount[] {
