@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import type { ChainId, DiffId } from "@strata/oci";
 import type { Lease } from "./leases.js";
 import type { SnapshotId } from "./ids.js";
-import type { Change, Usage } from "./storage.js";
+import type { Change, TreeUsage, Usage } from "./storage.js";
 
 /** A committed, read-only layer on its chain. */
 export interface Layer {
@@ -39,7 +39,7 @@ export interface LayerStore {
   /** Exact bytes of a layer (verified against its diff ID), or a layer tar of what a container changed. */
   tar(source: ChainId | { readonly owner: string }): Promise<Readable>;
   /** Size of what the container changed. */
-  usage(owner: string): Promise<Usage>;
+  usage(owner: string): Promise<TreeUsage>;
   /** Unmounts and forgets the writable snapshot; the directory goes to the trash. Absent is success. */
   release(owner: string): Promise<void>;
   /** GraphDriver of inspect. */

@@ -22,14 +22,14 @@ export interface StorageDriver {
   /** Where the snapshot's tree is to be seen, and what to mount there (nothing when the tree lies there already). */
   mounts(id: SnapshotId, parents: readonly SnapshotId[], mode: MountMode): Promise<MountPlan>;
   /** Makes a committed snapshot of an uncompressed layer tar. Every path stays inside the snapshot. */
-  apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<Applied>;
+  apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<TreeUsage>;
   /** The very bytes that were applied. Errors before its end when they cannot be had. */
   tar(id: SnapshotId, parents: readonly SnapshotId[]): Promise<Readable>;
   /** What a snapshot changed against its parents, parents before children, sorted by path. */
   changes(id: SnapshotId, parents: readonly SnapshotId[]): AsyncIterable<Change>;
   /** The same as a layer tar (whiteouts as the OCI image-spec has them), for writable snapshots. */
   diff(id: SnapshotId, parents: readonly SnapshotId[]): Promise<Readable>;
-  usage(id: SnapshotId): Promise<Usage>;
+  usage(id: SnapshotId): Promise<TreeUsage>;
   remove(id: SnapshotId): Promise<void>;
   /** Every snapshot on disk, whole or half-made. */
   list(): AsyncIterable<SnapshotId>;
@@ -60,8 +60,8 @@ export interface Usage {
 }
 export const noUsage: Usage = { bytes: 0, inodes: 0 };
 
-/** What an apply took on disk, and `size`: the sum of the tar's regular files (apparent, hard links once), as `docker history` counts. */
-export interface Applied extends Usage {
+/** What a tree takes on disk, and `size`: the sum of its files' lengths (hard links once), as `docker history` and `docker ps -s` count. */
+export interface TreeUsage extends Usage {
   readonly size: number;
 }
 

@@ -47,8 +47,8 @@ export class ContainerLister {
   private async sized(view: ContainerView): Promise<ContainerView> {
     const { layers, images } = this.parts;
     try {
-      const { bytes } = await layers.usage(view.container.id);
-      return { ...view, sizeRw: bytes, sizeRootFs: bytes + images.get(view.container.imageId).size };
+      const { size } = await layers.usage(view.container.id);
+      return { ...view, sizeRw: size, sizeRootFs: size + images.get(view.container.imageId).size };
     } catch (e) {
       if (e instanceof NotFound) return view; // removed meanwhile
       throw e;

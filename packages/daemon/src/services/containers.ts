@@ -147,10 +147,10 @@ export class Containers implements ContainerService {
     for (const c of this.#parts.containers.list()) {
       if (BUSY[c.state.status] !== undefined || c.createdAt > until || !labelsMatch(filters, c.config.Labels ?? {})) continue;
       try {
-        const usage = await this.#parts.layers.usage(c.id).catch(() => ({ bytes: 0 }));
+        const usage = await this.#parts.layers.usage(c.id).catch(() => ({ size: 0 }));
         await this.remove(c.id, { force: false, volumes: false, link: false });
         removed.push(c.id);
-        bytes += usage.bytes;
+        bytes += usage.size;
       } catch (err) {
         this.#parts.logger.warn({ err, container: c.id }, "a container was not pruned"); // started meanwhile
       }

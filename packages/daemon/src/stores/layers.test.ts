@@ -127,7 +127,7 @@ describe("writable layers", () => {
     for await (const change of stores.layers.changes("box")) changes.push(change);
     expect(changes).toEqual([{ path: "/new", kind: 1 }]);
     expect(await text(await stores.layers.tar({ owner: "box" }))).toBe("new");
-    expect(await stores.layers.usage("box")).toEqual({ bytes: 100, inodes: 2 });
+    expect(await stores.layers.usage("box")).toEqual({ bytes: 100, inodes: 2, size: 7 });
     await expect(stores.layers.createWritable("box", null, lease)).rejects.toThrow(AlreadyExists);
     await stores.layers.release("box");
     await stores.layers.release("box");

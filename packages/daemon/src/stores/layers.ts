@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type ChainId, type DiffId, chainIdOf } from "@strata/oci";
 import {
-  type Change, type Clock, type Collectable, errnoOf, type Layer, type LayerStore, type Lease, type LeaseStore, type Mounted, newId, NotFound, noUsage, type SnapshotId, type Usage, type WritableOptions,
+  type Change, type Clock, type Collectable, errnoOf, type Layer, type LayerStore, type Lease, type LeaseStore, type Mounted, newId, NotFound, noUsage, type SnapshotId, type TreeUsage, type Usage, type WritableOptions,
 } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import type { Snapshots } from "./snapshots.js";
@@ -86,7 +86,7 @@ export class LedgerLayers implements LayerStore {
   }
   mount(owner: string): Promise<Mounted> { return this.writables.mount(owner); }
   changes(owner: string): AsyncIterable<Change> { return this.writables.changes(owner); }
-  usage(owner: string): Promise<Usage> { return this.writables.usage(owner); }
+  usage(owner: string): Promise<TreeUsage> { return this.writables.usage(owner); }
   release(owner: string): Promise<void> { return this.writables.release(owner); }
 
   async tar(source: ChainId | { readonly owner: string }): Promise<Readable> {

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ChainId } from "@strata/oci";
 import {
-  AlreadyExists, type Change, type DataRoot, InvalidArgument, type Lease, type Mounted, type Mounter, NotFound, noUsage, type SnapshotId, type StorageDriver, type Usage, type WritableOptions,
+  AlreadyExists, type Change, type DataRoot, InvalidArgument, type Lease, type Mounted, type Mounter, NotFound, noUsage, type SnapshotId, type StorageDriver, type TreeUsage, type WritableOptions,
 } from "../core/index.js";
 import { type Ledger, violated } from "../db/ledger.js";
 import { makeMountPoints } from "./init-layer.js";
@@ -70,7 +70,7 @@ export class Writables {
     return driver.changes(snapshot, parents);
   }
 
-  async usage(owner: string): Promise<Usage> {
+  async usage(owner: string): Promise<TreeUsage> {
     const { snapshot, driver } = this.get(owner);
     const usage = await driver.usage(snapshot);
     this.ledger.transaction(() => this.ledger.sql<[number, number, string]>("UPDATE snapshot SET bytes = ?, inodes = ? WHERE id = ?").run(usage.bytes, usage.inodes, snapshot), { durable: false });

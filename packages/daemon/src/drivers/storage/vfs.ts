@@ -6,7 +6,7 @@ import type { WorkerPool } from "../../archive/workers/pool.js";
 import { AlreadyExists, errnoOf, InvalidArgument, NotFound } from "../../core/errors.js";
 import type { SnapshotId } from "../../core/ids.js";
 import type { Logger } from "../../core/logger.js";
-import type { Applied, Change, MountPlan, StorageDriver, Usage } from "../../core/storage.js";
+import type { TreeUsage, Change, MountPlan, StorageDriver } from "../../core/storage.js";
 import { FileSystemSync } from "../../kernel/sync.js";
 import { Trash } from "./trash.js";
 
@@ -44,7 +44,7 @@ export class VfsDriver implements StorageDriver {
     return { target: this.tree(id), mounts: [] };
   }
 
-  async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<Applied> {
+  async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<TreeUsage> {
     try { await this.make(id, parents); }
     catch (error) { tar.destroy(); throw error; }
     try {
@@ -71,10 +71,10 @@ export class VfsDriver implements StorageDriver {
     return this.options.workers.produce("changesTar", this.comparison(id, parents));
   }
 
-  async usage(id: SnapshotId): Promise<Usage> {
+  async usage(id: SnapshotId): Promise<TreeUsage> {
     const { workers } = this.options;
     const [tree, split] = await Promise.all([workers.run("usage", { path: this.tree(id) }), workers.run("usage", { path: this.split(id) })]);
-    return { bytes: tree.bytes + split.bytes, inodes: tree.inodes + split.inodes };
+    return { bytes: tree.bytes + split.bytes, inodes: tree.inodes + split.inodes, size: tree.size };
   }
 
   async remove(id: SnapshotId): Promise<void> {

@@ -1,7 +1,7 @@
 import { mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { type Applied, type Change, type MountMode, type MountPlan, type SnapshotId, type StorageDriver, type Usage } from "../../core/index.js";
+import { type TreeUsage, type Change, type MountMode, type MountPlan, type SnapshotId, type StorageDriver } from "../../core/index.js";
 
 export type Step = "apply" | "create" | "remove" | "removed";
 
@@ -31,7 +31,7 @@ export class FakeDriver implements StorageDriver {
     return { target: this.path(id, "tree"), mounts: this.mounted ? [{ type: "fake", source: id, options: [mode, ["below", parents.join(":")]] }] : [] };
   }
 
-  async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<Applied> {
+  async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<TreeUsage> {
     for (const parent of parents) await stat(this.path(parent));
     await mkdir(this.path(id), { recursive: true });
     await this.interrupt("apply", id);
@@ -52,7 +52,7 @@ export class FakeDriver implements StorageDriver {
   async tar(id: SnapshotId): Promise<Readable> { return Readable.from([await readFile(this.path(id, "layer.tar"))], { objectMode: false }); }
   async *changes(id: SnapshotId): AsyncIterable<Change> { for (const name of await readdir(this.path(id, "tree"))) yield { path: `/${name}`, kind: 1 }; }
   async diff(id: SnapshotId): Promise<Readable> { return Readable.from([Buffer.from((await readdir(this.path(id, "tree"))).join())], { objectMode: false }); }
-  async usage(id: SnapshotId): Promise<Usage> { return { bytes: 100, inodes: (await readdir(this.path(id))).length }; }
+  async usage(id: SnapshotId): Promise<TreeUsage> { return { bytes: 100, inodes: (await readdir(this.path(id))).length, size: 7 }; }
   async remove(id: SnapshotId): Promise<void> {
     this.calls.push(`remove ${id}`);
     await this.interrupt("remove", id);

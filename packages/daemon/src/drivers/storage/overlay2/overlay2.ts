@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, NotFound } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
 import type { Logger } from "../../../core/logger.js";
-import type { Applied, Change, Mount, MountMode, MountPlan, StorageDriver, Usage } from "../../../core/storage.js";
+import type { TreeUsage, Change, Mount, MountMode, MountPlan, StorageDriver } from "../../../core/storage.js";
 import type { WorkerPool } from "../../../archive/workers/pool.js";
 import { unmountAll } from "../../../kernel/mount.js";
 import { FileSystemSync } from "../../../kernel/sync.js";
@@ -70,7 +70,7 @@ export class Overlay2Driver implements StorageDriver {
     };
   }
 
-  async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<Applied> {
+  async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<TreeUsage> {
     const { layout } = this;
     try { await this.make(id, parents); }
     catch (error) { tar.destroy(); throw error; }
@@ -106,9 +106,10 @@ export class Overlay2Driver implements StorageDriver {
     return this.options.workers.produce("treeTar", { root, kind: "upper", sparse: true, withRoot });
   }
 
-  async usage(id: SnapshotId): Promise<Usage> {
-    const { bytes, inodes } = await this.options.workers.run("usage", { path: this.layout.snapshot(id) });
-    return { bytes, inodes };
+  async usage(id: SnapshotId): Promise<TreeUsage> {
+    const { workers } = this.options;
+    const [all, diff] = await Promise.all([workers.run("usage", { path: this.layout.snapshot(id) }), workers.run("usage", { path: this.layout.diff(id) })]);
+    return { ...all, size: diff.size };
   }
 
   async remove(id: SnapshotId): Promise<void> {

@@ -33,7 +33,7 @@ export function describeLifecycle(rig: () => Rig): void {
       const id = rig().id();
       await rig().driver.remove(id);
       for (const call of [() => rig().driver.mounts(id, [], "rw"), () => rig().driver.tar(id, []), () => rig().driver.diff(id, [])]) await expect(call()).rejects.toMatchObject({ code: "NotFound" });
-      expect(await rig().driver.usage(id)).toEqual({ bytes: 0, inodes: 0 });
+      expect(await rig().driver.usage(id)).toEqual({ bytes: 0, inodes: 0, size: 0 });
     });
     test("a parent that is not there: an error, and nothing stays", async () => {
       await expect(rig().driver.create(rig().id(), [rig().id()])).rejects.toThrow();

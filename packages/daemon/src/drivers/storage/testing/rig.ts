@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import { tarOf, type Member } from "../../../archive/testing/tar-of.js";
 import type { WorkerPool } from "../../../archive/workers/pool.js";
 import { newId, type SnapshotId } from "../../../core/ids.js";
-import type { Applied, Change, StorageDriver } from "../../../core/storage.js";
+import type { TreeUsage, Change, StorageDriver } from "../../../core/storage.js";
 import { silentLogger } from "../../../core/logger.js";
 import { mountPlan, unmountAll } from "../../../kernel/mount.js";
 import { mountsBelow } from "../../../kernel/mount-table.js";
@@ -32,7 +32,7 @@ export class Rig {
 
   id(): SnapshotId { return newId<SnapshotId>(); }
 
-  async apply(tar: Buffer | readonly Member[], parents: readonly SnapshotId[] = [], id = this.id()): Promise<{ id: SnapshotId; applied: Applied }> {
+  async apply(tar: Buffer | readonly Member[], parents: readonly SnapshotId[] = [], id = this.id()): Promise<{ id: SnapshotId; applied: TreeUsage }> {
     const bytes = Buffer.isBuffer(tar) ? tar : tarOf(tar);
     return { id, applied: await this.driver.apply(id, parents, inPieces(bytes)) };
   }
