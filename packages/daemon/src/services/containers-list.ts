@@ -28,12 +28,14 @@ export class ContainerLister {
       views.push(candidate);
       if (options.limit > 0 && views.length === options.limit) break;
     }
-    return options.size ? Promise.all(views.map((v) => this.sized(v))) : views;
+    if (!options.size) return views;
+    const imageSizes = new Map<ImageId, number>();
+    return Promise.all(views.map((v) => this.sized(v, imageSizes)));
   }
 
   async inspect(container: Container, size: boolean): Promise<ContainerView> {
     const view = this.viewer(container.id)(container);
-    return size ? this.sized(view) : view;
+    return size ? this.sized(view, new Map()) : view;
   }
 
   private viewer(id?: ContainerId): (container: Container) => ContainerView {
@@ -44,11 +46,14 @@ export class ContainerLister {
     return (container) => ({ container, endpoints: endpoints.get(container.id) ?? [], ports: ports.get(container.id) ?? [] });
   }
 
-  private async sized(view: ContainerView): Promise<ContainerView> {
+  private async sized(view: ContainerView, imageSizes: Map<ImageId, number>): Promise<ContainerView> {
     const { layers, images } = this.parts;
+    const { id, imageId } = view.container;
     try {
-      const { size } = await layers.usage(view.container.id);
-      return { ...view, sizeRw: size, sizeRootFs: size + images.get(view.container.imageId).size };
+      const { size } = await layers.usage(id);
+      const imageSize = imageSizes.get(imageId) ?? images.get(imageId).size;
+      imageSizes.set(imageId, imageSize);
+      return { ...view, sizeRw: size, sizeRootFs: size + imageSize };
     } catch (e) {
       if (e instanceof NotFound) return view; // removed meanwhile
       throw e;

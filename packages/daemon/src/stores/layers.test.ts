@@ -136,6 +136,22 @@ describe("writable layers", () => {
     await expect(stores.layers.mount("box")).rejects.toThrow(NotFound);
   });
 
+  test("are measured once as long as nobody has them mounted", async () => {
+    await stores.layers.createWritable("box", null, lease);
+    const measure = jest.spyOn(driver, "usage");
+    await Promise.all([stores.layers.usage("box"), stores.layers.usage("box")]);
+    expect(measure).toHaveBeenCalledTimes(1);
+    const mounted = await stores.layers.mount("box");
+    await stores.layers.usage("box");
+    await stores.layers.usage("box");
+    expect(measure).toHaveBeenCalledTimes(3);
+    await mounted.release();
+    for (let i = 0; i < 3; i++) await stores.layers.usage("box");
+    expect(measure).toHaveBeenCalledTimes(4);
+    await stores.layers.release("box");
+    await expect(stores.layers.usage("box")).rejects.toThrow(NotFound);
+  });
+
   test("refusals and failures leave nothing", async () => {
     await expect(stores.layers.createWritable("../x", null, lease)).rejects.toThrow(InvalidArgument);
     await expect(stores.layers.createWritable("x", null, lease, { size: 5 })).rejects.toThrow(InvalidArgument);

@@ -33,6 +33,11 @@ export class Mounts {
     }
   }
 
+  /** Whether anybody holds it, or its mount is still on the way up or down. */
+  held(key: string): boolean {
+    return this.entries.has(key);
+  }
+
   /** Forgets every hold of a key and unmounts its target, if it has one; holders' releases then do nothing. */
   async end(key: string, target: string | undefined): Promise<void> {
     const entry = this.entries.get(key);

@@ -25,6 +25,8 @@ export interface Writable {
  */
 export class Writables {
   private readonly mounts: Mounts;
+  /** Of layers that were not mounted since they were measured: nothing can have changed in them. */
+  private readonly measured = new Map<string, Promise<TreeUsage>>();
 
   constructor(private readonly ledger: Ledger, private readonly snapshots: Snapshots, private readonly root: DataRoot, private readonly mounter: Mounter) {
     this.mounts = new Mounts(mounter);
@@ -62,6 +64,7 @@ export class Writables {
   async mount(owner: string): Promise<Mounted> {
     const { snapshot, driver, parents } = this.get(owner);
     const mode = this.row(owner)?.volatile === 1 ? "volatile" : "rw";
+    this.measured.delete(owner);
     return this.mounts.hold(owner, () => driver.mounts(snapshot, parents, mode));
   }
 
@@ -70,7 +73,17 @@ export class Writables {
     return driver.changes(snapshot, parents);
   }
 
-  async usage(owner: string): Promise<TreeUsage> {
+  usage(owner: string): Promise<TreeUsage> {
+    const known = this.measured.get(owner);
+    if (known !== undefined) return known;
+    const measuring = this.measure(owner);
+    if (!this.mounts.held(owner)) {
+      this.measured.set(owner, measuring);
+      measuring.catch(() => { if (this.measured.get(owner) === measuring) this.measured.delete(owner); });
+    }
+    return measuring;
+  }
+  private async measure(owner: string): Promise<TreeUsage> {
     const { snapshot, driver } = this.get(owner);
     const usage = await driver.usage(snapshot);
     this.ledger.transaction(() => this.ledger.sql<[number, number, string]>("UPDATE snapshot SET bytes = ?, inodes = ? WHERE id = ?").run(usage.bytes, usage.inodes, snapshot), { durable: false });
@@ -79,6 +92,7 @@ export class Writables {
 
   async release(owner: string): Promise<void> {
     const row = this.row(owner);
+    this.measured.delete(owner);
     if (row === undefined) return;
     await this.mounts.end(owner, await this.target(row));
     await this.snapshots.discard([row.snapshot, row.init], true);
