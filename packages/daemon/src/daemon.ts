@@ -116,7 +116,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       },
     }), { server: `Strata/${build.version} (linux)`, log: logger });
     const servers = await serve(api, config, gid, logger);
-    undo.push(() => closeServers(servers));
+    undo.push(() => closeServers(api, servers));
 
     return {
       storageDriver: storage.defaultDriver,
@@ -163,17 +163,15 @@ async function serve(api: Api, config: Config, gid: number, logger: Logger): Pro
       servers.push(server);
     }
   } catch (e) {
-    await closeServers(servers);
+    await closeServers(api, servers);
     throw e;
   }
   return servers;
 }
 
-/** Takes no more connections and ends those that are open. The path of a Unix socket goes with its server. */
-async function closeServers(servers: readonly Server[]): Promise<void> {
-  const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
-  for (const server of servers) server.closeAllConnections();
-  await Promise.all(closed);
+/** The path of a Unix socket goes with its server. */
+async function closeServers(api: Api, servers: readonly Server[]): Promise<void> {
+  await Promise.all(servers.map((server) => api.closeServer(server)));
 }
 
 /** A name for this data root, made with it. */

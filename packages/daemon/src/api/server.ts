@@ -25,6 +25,7 @@ export class Api {
   readonly #app: (request: IncomingMessage, response: ServerResponse) => void;
   readonly #incoming = new WeakMap<IncomingMessage, Incoming>();
   readonly #upgrades = new WeakMap<IncomingMessage, Upgrade>();
+  readonly #sockets = new WeakMap<Server, Set<Socket>>();
   readonly #options: ApiOptions;
 
   constructor(routes: Routes, options: ApiOptions) {
@@ -53,7 +54,20 @@ export class Api {
       this.#upgrades.set(request, { head });
       serveUpgrade(this.#app, request, socket);
     });
+    const sockets = new Set<Socket>();
+    this.#sockets.set(server, sockets);
+    server.on("connection", (socket: Socket) => {
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
+    });
     return server;
+  }
+
+  /** Takes no more connections and ends those that are open, sessions among them: those the HTTP server no longer knows. */
+  async closeServer(server: Server): Promise<void> {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const socket of this.#sockets.get(server) ?? []) socket.destroy();
+    await closed;
   }
 
   /** Headers of every answer; the path without version and with an image's name as one segment. */

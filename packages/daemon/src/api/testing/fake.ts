@@ -26,6 +26,7 @@ function standIn<T extends object>(name: string, methods: Partial<T> | undefined
 export class TestApi {
   readonly socket: string;
   readonly #dir = mkdtempSync(join(tmpdir(), "strata-api-"));
+  readonly #api: Api;
   readonly #server: Server;
   readonly #clients: Socket[] = [];
 
@@ -36,15 +37,15 @@ export class TestApi {
       networks: standIn("networks", fakes.networks), system: standIn("system", fakes.system), clock: systemClock, facts,
       inspectFacts: () => ({ directory: "/c", graphDriver: { name: "overlay2", data: {} }, sandbox: "", execs: [] }),
     };
-    this.#server = new Api(routes(backends), { server: "Strata/0 (linux)", log: silentLogger }).createServer();
+    this.#api = new Api(routes(backends), { server: "Strata/0 (linux)", log: silentLogger });
+    this.#server = this.#api.createServer();
   }
   start(): Promise<void> {
     return new Promise((resolve) => this.#server.listen(this.socket, resolve));
   }
   async stop(): Promise<void> {
+    await this.#api.closeServer(this.#server);
     for (const client of this.#clients) client.destroy();
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
     rmSync(this.#dir, { recursive: true, force: true });
   }
 
