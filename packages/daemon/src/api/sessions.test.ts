@@ -114,14 +114,14 @@ describe("attach", () => {
     await closed;
   });
   test("a server that closes ends its sessions", async () => {
-    let over = false;
-    const a = await serve({ containers: { tty: () => true, attach: async (_n, _o, c) => { await c.closed; over = true; } } });
+    let over: (() => void) | undefined;
+    const ended = new Promise<void>((resolve) => (over = resolve));
+    const a = await serve({ containers: { tty: () => true, attach: async (_n, _o, c) => { await c.closed; over!(); } } });
     const client = await a.raw();
     client.socket.write(`POST /containers/c/attach?stream=1&stdout=1 HTTP/1.1\r\n${UPGRADE}\r\n`);
     await client.until((c) => c.text.includes("101"));
     api = undefined;
-    await a.stop();
-    expect(over).toBe(true);
+    await Promise.all([a.stop(), ended]);
   });
   test("a slow client is waited for, and gets everything", async () => {
     const piece = Buffer.alloc(256 * 1024, "x");
