@@ -53,7 +53,8 @@ export interface ProcessIo {
 export interface Runtime {
   readonly name: string;
   readonly path: string;
-  create(id: string, bundle: string, io: ProcessIo): Promise<Process>;
+  /** `ready`: resolves when `bundle`, which is there, holds config.json; what does not need it begins before. When it rejects, so does this. */
+  create(id: string, bundle: string, io: ProcessIo, ready?: Promise<void>): Promise<Process>;
   start(id: string): Promise<void>;
   /** Runs a runtime-spec process in a running container. */
   exec(id: string, process: object, io: ProcessIo): Promise<Process>;

@@ -1,5 +1,5 @@
 /**
- * The one FFI file: Linux system calls that Node has no API for. Nothing here keeps state.
+ * The FFI file (with posix-spawn.ts): Linux system calls that Node has no API for. Nothing here keeps state.
  * Every function throws an Error with Node's fields (`code`, `errno`, `syscall`, `path`) when the call fails.
  * Usable from worker threads.
  */

@@ -1,29 +1,40 @@
+import { spawn, type SpawnOptions, type ChildProcess } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
-import { spawn, type SpawnOptions, type ChildProcess } from "node:child_process";
+import type { Readable } from "node:stream";
+import { Child } from "./child.js";
 
 export interface RunResult { readonly code: number; readonly stdout: string; readonly stderr: string }
 export interface RunOptions { readonly input?: string; readonly env?: NodeJS.ProcessEnv; readonly timeoutMs?: number; readonly allow?: readonly number[] }
 
 /** Runs a program to its end. Rejects on a status not in `allow` (default 0), with the program's own words. */
-export function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], ...(options.env ? { env: options.env } : {}), ...(options.timeoutMs ? { timeout: options.timeoutMs } : {}) });
-    const out: Buffer[] = [], err: Buffer[] = [];
-    child.stdout.on("data", (d: Buffer) => out.push(d));
-    child.stderr.on("data", (d: Buffer) => err.push(d));
-    child.stdin.on("error", () => undefined);
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      const result = { code: code ?? 128, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
-      if (code !== null && (options.allow ?? [0]).includes(code)) resolve(result);
-      else reject(Object.assign(new Error(`${program}: ${result.stderr.trim() || (signal ? `killed by ${signal}` : `exit status ${code}`)}`), result));
-    });
-    child.stdin.end(options.input);
+export async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const child = new Child(program, args, { stdio: ["pipe", "pipe", "pipe"], ...(options.env ? { env: options.env } : {}) });
+  const [stdin, stdout, stderr] = child.pipes;
+  const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => child.kill("SIGTERM"), options.timeoutMs);
+  try {
+    stdin!.on("error", () => undefined);
+    stdin!.end(options.input ?? "");
+    const [out, err] = await Promise.all([textOf(stdout!), textOf(stderr!), child.pid]);
+    const result = { code: await child.ended(), stdout: out, stderr: err };
+    if ((options.allow ?? [0]).includes(result.code)) return result;
+    const why = result.stderr.trim() || (result.code > 128 ? `killed by signal ${result.code - 128}` : `exit status ${result.code}`);
+    throw Object.assign(new Error(`${program}: ${why}`), result);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function textOf(stream: Readable): Promise<string> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    stream.on("error", () => undefined);
+    stream.once("close", () => resolve(Buffer.concat(chunks).toString()));
   });
 }
 
-/** Starts a program that outlives the call; only kernel/ may spawn. */
+/** Starts a program that Node looks after. For those with streams of any kind; others are started cheaper as a Child. */
 export function start(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   return spawn(program, args, options);
 }

@@ -9,9 +9,18 @@ import type { Launched } from "./containers-live.js";
 import { copiesUp } from "./containers-mounts.js";
 import { isLive, type ContainerParts } from "./containers-parts.js";
 import { modeOf } from "./networks-parts.js";
+import { Deferred, once } from "./deferred.js";
+import type { RuntimeSpec } from "./spec/model.js";
 import { runtimeSpec } from "./spec/spec.js";
 import { resolveUser, type ResolvedUser } from "./spec/users.js";
 import { UndoStack } from "./undo.js";
+
+/** What a start has in hand. */
+interface Held {
+  root: Mounted | null;
+  log: LogWriter | null;
+  releaseNetwork(): Promise<void>;
+}
 
 /** How a container's first process is wired. */
 export function ioOf(container: Container): ProcessIo {
@@ -55,70 +64,80 @@ export class Launcher {
     const runtime = this.runtimeOf(container);
     const bundle = this.bundle(id);
     const undo = new UndoStack(parts.logger, { container: id });
+    const held: Held = { root: null, log: null, releaseNetwork: async () => undefined };
     try {
-      await parts.containers.makeDirectory(id);
-      let root!: Mounted, log!: LogWriter, netns: string | undefined, user!: ResolvedUser, devices!: Awaited<ReturnType<typeof devicesFor>>;
-      let etcFiles: Record<string, string> = {};
-      let released = false;
-      const releaseNetwork = async () => {
-        if (released) return;
-        released = true;
-        await parts.networking.release(container);
-      };
-      await undo.together(
-        async () => {
-          root = await parts.layers.mount(id);
-          undo.push("the root file system", () => root.release());
-          user = await this.user(container, root.path, container.config.User ?? "");
-        },
-        async () => {
-          const attached = await parts.networking.attach(container);
-          undo.push("the network", releaseNetwork);
-          netns = attached.netns;
-          etcFiles = await this.etcFiles(container);
-        },
-        async () => {
-          await rm(bundle, { recursive: true, force: true });
-          await mkdir(bundle, { recursive: true, mode: 0o700 });
-          undo.push("the bundle", () => rm(bundle, { recursive: true, force: true }));
-        },
-        async () => {
-          log = await this.openLog(container);
-          undo.push("the log", () => log.close());
-        },
-        ...container.mounts.map((point) => async () => {
-          if (point.Type === "bind") await this.bindSource(container, point.Source, point.Destination);
-          if (point.Type !== "volume") return;
-          const mounted = await parts.volumes.attach(point.Name!, id);
-          undo.push(`volume ${point.Name}`, () => mounted.release());
-        }),
-        async () => { devices = await devicesFor(container); },
-      );
-      if (container.state.startedAt === undefined) await this.copyUp(container, root.path);
-      const joined = await this.join(container, bundle, undo);
-      const spec = runtimeSpec({
-        container, host: parts.host, rootfs: root.path, user, ...(netns === undefined ? {} : { netns }), ...joined, etcFiles, devices, hostname: this.hostname(container),
-        cgroupsPath: join("/", container.hostConfig.CgroupParent || parts.config.cgroupParent, id),
-      });
-      await writeFile(join(bundle, "config.json"), JSON.stringify(spec), { mode: 0o600 });
-      let process;
+      await rm(bundle, { recursive: true, force: true });
+      await mkdir(bundle, { recursive: true, mode: 0o700 });
+      undo.push("the bundle", () => rm(bundle, { recursive: true, force: true }));
+      // The monitor loads while everything else is put up.
+      const ready = new Deferred();
+      const creating = runtime.create(id, bundle, ioOf(container), ready.promise);
+      creating.catch(() => undefined);
       try {
-        process = await runtime.create(id, bundle, ioOf(container));
+        await writeFile(join(bundle, "config.json"), JSON.stringify(await this.putUp(container, bundle, undo, held)), { mode: 0o600 });
+        ready.resolve();
+      } catch (e) {
+        ready.reject(e);
+        await creating.catch(() => undefined);
+        throw e;
+      }
+      let process: Process;
+      try {
+        process = await creating;
       } catch (e) {
         throw startFailure(`failed to create task for container: failed to create shim task: OCI runtime create failed: ${messageOf(e)}: unknown`, e);
       }
       undo.push("the process", () => runtime.delete(id));
-      const drained = this.drain(container, hub, process, log);
+      const drained = this.drain(container, hub, process, held.log!);
       try {
         await runtime.start(id);
       } catch (e) {
         throw startFailure(`failed to start task for container: OCI runtime start failed: ${messageOf(e)}: unknown`, e);
       }
-      return { process, runtime, rootfs: root.path, releaseNetwork, dismantle: () => undo.undoAtOnce(), drained };
+      return { process, runtime, rootfs: held.root!.path, releaseNetwork: held.releaseNetwork, dismantle: () => undo.undoAtOnce(), drained };
     } catch (e) {
       await undo.undo();
       throw e;
     }
+  }
+
+  /** Mounts, networks, files and devices; what they come to as a runtime-spec document. */
+  private async putUp(container: Container, bundle: string, undo: UndoStack, held: Held): Promise<RuntimeSpec> {
+    const { parts } = this;
+    const { id } = container;
+    let root!: Mounted, user!: ResolvedUser, devices!: Awaited<ReturnType<typeof devicesFor>>, netns: string | undefined, etcFiles: Record<string, string> = {};
+    await parts.containers.makeDirectory(id);
+    await undo.together(
+      async () => {
+        root = held.root = await parts.layers.mount(id);
+        undo.push("the root file system", () => root.release());
+        user = await this.user(container, root.path, container.config.User ?? "");
+      },
+      async () => {
+        const attached = await parts.networking.attach(container);
+        held.releaseNetwork = once(() => parts.networking.release(container));
+        undo.push("the network", () => held.releaseNetwork());
+        netns = attached.netns;
+        etcFiles = await this.etcFiles(container);
+      },
+      async () => {
+        const log = (held.log = await this.openLog(container));
+        undo.push("the log", () => log.close());
+      },
+      ...container.mounts.map((point) => async () => {
+        if (point.Type === "bind") await this.bindSource(container, point.Source, point.Destination);
+        if (point.Type !== "volume") return;
+        const mounted = await parts.volumes.attach(point.Name!, id);
+        undo.push(`volume ${point.Name}`, () => mounted.release());
+      }),
+      async () => { devices = await devicesFor(container); },
+    );
+    if (container.state.startedAt === undefined) await this.copyUp(container, root.path);
+    const joined = await this.join(container, bundle, undo);
+    return runtimeSpec({
+      container, host: parts.host, rootfs: root.path, user, ...(netns === undefined ? {} : { netns }), ...joined, etcFiles, devices, hostname: this.hostname(container),
+      cgroupsPath: join("/", container.hostConfig.CgroupParent || parts.config.cgroupParent, id),
+    });
   }
 
   /** Takes a container that outlived a former daemon: what was put up is there, and is held again. */

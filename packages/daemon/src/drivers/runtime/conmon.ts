@@ -1,6 +1,7 @@
-import type { Socket } from "node:net";
+import { closeSync, writeSync } from "node:fs";
 import type { Readable } from "node:stream";
-import { start } from "../../kernel/spawn.js";
+import { Child } from "../../kernel/child.js";
+import { openPipe } from "../../kernel/posix-spawn.js";
 
 /** conmon's command line, option by option (conmon(8), API version 1). */
 export interface ConmonOptions {
@@ -22,6 +23,8 @@ export interface ConmonOptions {
   readonly exitDir?: string;
   /** A runtime-spec process: run it in the container instead of creating one. */
   readonly execSpec?: string;
+  /** conmon loads meanwhile and calls the runtime when this resolves; when it rejects, never. */
+  readonly ready?: Promise<void>;
 }
 
 /** A started conmon. It forks and outlives this process; what remains here is its message pipe. */
@@ -36,7 +39,7 @@ export interface Conmon {
 
 interface Message { readonly data: number; readonly message?: string }
 
-const SYNC = 3;
+const SYNC = 3, START = 4;
 
 export function launchConmon(o: ConmonOptions): Conmon {
   const args = [
@@ -49,24 +52,45 @@ export function launchConmon(o: ConmonOptions): Conmon {
     ...(o.stdin ? ["-i"] : []),
     ...(o.leaveStdinOpen ? ["--leave-stdin-open"] : []),
   ];
-  const child = start(o.program, args, {
+  const gate = o.ready === undefined ? undefined : openPipe();
+  const child = new Child(o.program, args, {
     cwd: o.bundle,
-    stdio: ["ignore", "ignore", "pipe", "pipe"],
-    env: { PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin", _OCI_SYNCPIPE: String(SYNC) },
+    stdio: ["null", "null", "pipe", "pipe", ...(gate === undefined ? [] : [gate.read])],
+    env: { PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin", _OCI_SYNCPIPE: String(SYNC), ...(gate === undefined ? {} : { _OCI_STARTPIPE: String(START) }) },
   });
+  const stderr = child.pipes[2]!, sync = child.pipes[SYNC]!;
   const words: Buffer[] = [];
-  child.stderr!.on("data", (chunk: Buffer) => words.push(chunk));
-  const sync = child.stdio[SYNC] as Readable & Socket;
+  stderr.on("data", (chunk: Buffer) => words.push(chunk));
+  stderr.on("error", () => undefined);
+  // The process that was started forks and ends; its child, which is conmon, lets go of stderr.
+  stderr.once("close", () => { child.ended().catch(() => undefined); });
   const messages = new Messages(sync);
-  child.on("error", (e) => messages.fail(e));
+  child.pid.catch((e: Error) => messages.fail(e));
   sync.on("close", () => messages.fail(new Error(Buffer.concat(words).toString().trim() || `${o.program} ended without a word`)));
+  if (gate !== undefined) void open(gate, child, o.ready!, messages);
   const pid = messages.next().then((m) => {
     if (m.data > 0) return m.data;
     throw new Error(m.message?.trim() || `${o.runtime} failed`);
   });
   const exitCode = pid.then(() => messages.next()).then((m) => m.data);
   exitCode.catch(() => undefined);
-  return { pid, exitCode, close: () => { child.stderr!.destroy(); sync.destroy(); } };
+  return { pid, exitCode, close: () => { stderr.destroy(); sync.destroy(); } };
+}
+
+/** Lets conmon go on, or ends it. It takes the end of the pipe for a start, so the pipe is closed after it is gone. */
+async function open(gate: { read: number; write: number }, child: Child, ready: Promise<void>, messages: Messages): Promise<void> {
+  try {
+    await child.pid;
+    await ready;
+    writeSync(gate.write, ".");
+  } catch (e) {
+    messages.fail(e as Error);
+    child.kill("SIGKILL");
+    await child.ended().catch(() => undefined);
+  } finally {
+    closeSync(gate.read);
+    closeSync(gate.write);
+  }
 }
 
 /** JSON lines from the message pipe, each taken once. */

@@ -1,8 +1,7 @@
-import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { type Exit, type Output, type Process, type ProcessIo, rfc3339Nano } from "../../core/index.js";
-import { start } from "../../kernel/spawn.js";
+import { Child } from "../../kernel/child.js";
 import { OutputQueue } from "./output-queue.js";
 import { loggedError } from "./runtime-log.js";
 
@@ -22,30 +21,34 @@ export interface DirectExecOptions {
 export class DirectExec implements Process {
   readonly output: OutputQueue = new OutputQueue();
   readonly exit: Promise<Exit>;
-  readonly #child: ChildProcess;
+  readonly #child: Child;
   #pid = 0;
   /** Words on stderr from before the program was known to run: the runtime's complaint, or the program's first. */
   #suspect: Output[] = [];
+  #over = false;
 
   constructor(private readonly options: DirectExecOptions) {
-    const child = start(options.runtime, options.args, { stdio: [options.io.stdin ? "pipe" : "ignore", "pipe", "pipe"] });
+    const child = new Child(options.runtime, options.args, { stdio: [options.io.stdin ? "pipe" : "null", "pipe", "pipe"] });
     this.#child = child;
-    child.stdin?.on("error", () => undefined);
-    this.#read(child.stdout!, "stdout");
-    this.#read(child.stderr!, "stderr");
-    this.exit = new Promise((resolve, reject) => {
-      child.on("error", (e) => {
-        this.output.end();
-        reject(e);
-      });
-      child.on("close", (code, signal) => {
-        const failure = code === 0 ? undefined : loggedError(options.log);
-        if (failure === undefined) this.#release();
-        this.output.end();
-        if (failure !== undefined) reject(new Error(failure));
-        else resolve({ code: code ?? 128 + (signal === "SIGKILL" ? 9 : 15), oomKilled: false, at: Date.now() });
-      });
-    });
+    child.pipes[0]?.on("error", () => undefined);
+    const closed = [this.#read(child.pipes[1]!, "stdout"), this.#read(child.pipes[2]!, "stderr")];
+    this.exit = this.#finish(child, Promise.all(closed));
+    this.exit.catch(() => undefined);
+  }
+
+  async #finish(child: Child, closed: Promise<unknown>): Promise<Exit> {
+    try {
+      await Promise.all([child.pid, closed]);
+      const code = await child.ended();
+      this.#over = true;
+      const failure = code === 0 ? undefined : loggedError(this.options.log);
+      if (failure !== undefined) throw new Error(failure);
+      this.#release();
+      return { code, oomKilled: false, at: Date.now() };
+    } finally {
+      this.#over = true;
+      this.output.end();
+    }
   }
 
   /** Zero until the runtime has started it. */
@@ -61,21 +64,21 @@ export class DirectExec implements Process {
   }
 
   write(data: Uint8Array): Promise<void> {
-    const { stdin } = this.#child;
+    const stdin = this.#child.pipes[0];
     return new Promise((resolve, reject) => {
-      if (stdin === null) reject(new Error("stdin is not open"));
+      if (stdin === undefined) reject(new Error("stdin is not open"));
       else stdin.write(data, (e) => (e ? reject(e) : resolve()));
     });
   }
 
   closeStdin(): void {
-    this.#child.stdin?.end();
+    this.#child.pipes[0]?.end();
   }
 
   /** No terminal, no size. */
   async resize(): Promise<void> {}
 
-  #read(source: Readable, stream: Output["stream"]): void {
+  #read(source: Readable, stream: Output["stream"]): Promise<void> {
     this.output.feedFrom(source);
     source.on("error", () => undefined);
     source.on("data", (data: Buffer) => {
@@ -88,10 +91,11 @@ export class DirectExec implements Process {
       this.#release();
       this.output.push([record]);
     });
+    return new Promise((resolve) => source.once("close", () => resolve()));
   }
 
   #look(): void {
-    if (this.#suspect.length === 0 || this.#child.exitCode !== null) return;
+    if (this.#suspect.length === 0 || this.#over) return;
     if (this.pid !== 0) this.#release();
     else setTimeout(() => this.#look(), LOOK_MS);
   }

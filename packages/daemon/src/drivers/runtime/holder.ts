@@ -1,8 +1,7 @@
 import { closeSync, constants, openSync, unlinkSync } from "node:fs";
-import type { ChildProcess } from "node:child_process";
 import { errnoOf } from "../../core/index.js";
+import { Child } from "../../kernel/child.js";
 import { mkfifo } from "../../kernel/libc.js";
-import { start } from "../../kernel/spawn.js";
 
 /**
  * A process that does nothing but hold a container's output FIFO open for reading. Pipe contents live as long as some
@@ -11,24 +10,21 @@ import { start } from "../../kernel/spawn.js";
  * for writing and closes it sends the holder home, which needs no process number and works across restarts.
  */
 export class Holder {
-  readonly #child: ChildProcess;
+  readonly #child: Child;
 
   /** `output` is the FIFO to hold; `keep` a path for the holder's own. */
   constructor(output: string, private readonly keep: string) {
     unlink(keep);
     mkfifo(keep, 0o600);
     const fd = openSync(output, constants.O_RDONLY | constants.O_NONBLOCK);
-    try {
-      this.#child = start("cat", [keep], { stdio: [fd, "ignore", "ignore"], detached: true });
-      this.#child.on("error", () => undefined);
-      this.#child.unref();
-    } finally {
-      closeSync(fd);
-    }
+    this.#child = new Child("cat", [keep], { stdio: [fd, "null", "null"], newSession: true });
+    const close = () => closeSync(fd);
+    this.#child.pid.then(close, close);
   }
 
   release(): void {
     this.#child.kill("SIGKILL");
+    this.#child.ended().catch(() => undefined);
     unlink(this.keep);
   }
 

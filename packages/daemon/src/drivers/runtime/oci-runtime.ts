@@ -53,15 +53,16 @@ export class OciRuntime implements Runtime {
     this.#exits = new ExitWatcher(join(options.directory, "exits"));
   }
 
-  async create(id: string, bundle: string, io: ProcessIo): Promise<Process> {
+  async create(id: string, bundle: string, io: ProcessIo, ready?: Promise<void>): Promise<Process> {
     this.#warmer.warm();
+    ready?.then(() => this.#warmer.warm(), () => undefined);
     this.#exits.forget(id);
     const pipe = LogPipe.create(bundle);
     const log = join(bundle, "runtime.log");
     const conmon = launchConmon({
       program: this.options.conmon, runtime: this.path, runtimeArgs: this.#global(log), container: id, unit: id, bundle,
       pidFile: join(bundle, "pidfile"), log: `k8s-file:${join(bundle, OUTPUT)}`, tty: io.tty, stdin: io.stdin,
-      leaveStdinOpen: io.tty || !io.stdinOnce, exitDir: this.#exits.directory,
+      leaveStdinOpen: io.tty || !io.stdinOnce, exitDir: this.#exits.directory, ...(ready === undefined ? {} : { ready }),
     });
     const holder = new Holder(join(bundle, OUTPUT), this.#keep(id));
     try {
