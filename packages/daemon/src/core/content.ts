@@ -39,6 +39,6 @@ export interface Ingest {
    * download that is not applied yet survives a cancel. DataLoss (and the bytes are dropped) when they do not match.
    */
   check(): Promise<void>;
-  /** Closes without commit; `keep` leaves the bytes for a later resume. */
+  /** Closes without commit; `keep` leaves the bytes, if there are any, for a later resume. */
   abort(keep: boolean): Promise<void>;
 }

@@ -98,17 +98,25 @@ export class BlobFetcher {
   /** Fills the ingest. Gives up after `attempts` tries that brought nothing. */
   async #transfer(repository: Repository, blob: Descriptor, ingest: Ingest, signal: AbortSignal, report: (stage: FetchStage) => void): Promise<void> {
     if (ingest.offset > blob.size) await ingest.truncate();
+    let ranges = true;
     for (let fruitless = 1; ingest.offset < blob.size; ) {
       const before = ingest.offset;
       try {
         const body = await repository.blob(blob.digest, before, signal);
-        if (body.offset !== before) await ingest.truncate();
+        if (body.offset !== before) {
+          ranges = false;
+          await ingest.truncate();
+        }
         await receive(body, ingest, blob, report);
         if (ingest.offset < blob.size) throw new Unavailable(`layer ${blob.digest}: unexpected EOF after ${ingest.offset} of ${blob.size} bytes`);
       } catch (e) {
         signal.throwIfAborted();
         if (ingest.offset > before) fruitless = 1;
-        else if (fruitless++ >= this.options.retry.attempts) throw e;
+        else if (fruitless++ >= this.options.retry.attempts) {
+          // Where every attempt begins at the first byte, a part is of no use to a later one.
+          if (!ranges) await ingest.truncate();
+          throw e;
+        }
         // Refusals were tried again below already; here it is about connections that broke half-way.
         if (!(e instanceof NetworkError) && !(e instanceof Unavailable && !("registryCode" in e))) throw e;
         this.options.logger.info({ digest: blob.digest, offset: ingest.offset, reason: messageOf(e) }, "download interrupted, going on");

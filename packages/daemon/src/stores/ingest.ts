@@ -61,7 +61,7 @@ export class FileIngest implements Ingest {
     if (!this.open) return;
     try {
       await this.file.close();
-      if (!keep) await this.home.drop();
+      if (!keep || this.position === 0) await this.home.drop();
     } finally {
       this.close();
     }
