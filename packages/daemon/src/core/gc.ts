@@ -22,7 +22,7 @@ export interface GcReport {
 }
 
 export interface GarbageCollector {
-  /** Forgets what no root reaches and sweeps it from disk (`wait`: until the disk is free; else in the background). */
+  /** Forgets what no root reaches and sweeps it into the trash (`wait`: until nothing of it is left in its place; else in the background). */
   collect(options?: { dryRun?: boolean; wait?: boolean }): Promise<GcReport>;
   notify(event: "mutation" | "deletion"): void;
   /** Start-up: voids old leases, forgets half-made rows, sweeps every store. */

@@ -47,7 +47,7 @@ export class ImageRemover {
   /** Layers that went with the images, top first; their bytes on disk. */
   async #collect({ lines, chains }: Removal): Promise<{ lines: Removed[]; bytes: number }> {
     if (!lines.some((l) => "deleted" in l)) return { lines: [], bytes: 0 };
-    const report = await this.options.gc.collect();
+    const report = await this.options.gc.collect({ wait: true });
     const gone = new Map(report.items.filter((i) => i.kind === "layer").map((i) => [i.key, i.bytes]));
     const own = [...chains].filter((c) => gone.has(c)).reverse();
     return { lines: own.map((c) => ({ deleted: c })), bytes: own.reduce((sum, c) => sum + (gone.get(c) ?? 0), 0) };
