@@ -93,24 +93,26 @@ describe("attach", () => {
     expect(client.text).toMatch(/^HTTP\/1\.1 404 Not Found\r\n/);
     expect(client.text).toContain('{"message":"No such container: c"}');
   });
-  test("a client that vanishes shows with the next output", async () => {
+  test("a client that vanishes ends its session, one that half-closes does not", async () => {
     let gone: (() => void) | undefined, write: (() => void) | undefined;
     const closed = new Promise<void>((resolve) => (gone = resolve));
     const a = await serve({
       containers: {
         tty: () => true,
         async attach(_n, _o, c) {
-          write = () => c.write("stdout", Buffer.from("x"));
+          write = () => c.write("stdout", Buffer.from("still here"));
           await c.closed;
           gone!();
         },
       },
     });
     const client = await a.raw();
-    client.socket.write(`POST /containers/c/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\n${UPGRADE}\r\n`);
+    client.socket.write(`POST /containers/c/attach?stream=1&stdout=1 HTTP/1.1\r\n${UPGRADE}\r\n`);
     await client.until((c) => c.text.includes("101"));
-    await new Promise<void>((resolve) => client.socket.once("close", () => resolve()).destroy());
+    await new Promise<void>((resolve) => client.socket.end(resolve));
     write!();
+    await client.until((c) => c.text.endsWith("still here"));
+    client.socket.destroy();
     await closed;
   });
   test("a server that closes ends its sessions", async () => {

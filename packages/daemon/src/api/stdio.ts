@@ -6,6 +6,8 @@ import { drained } from "./streams.js";
 
 /** Above this many unsent bytes a client counts as slow. */
 const SLOW = 1 << 20;
+/** How often a client that has nothing more to send is looked after, in milliseconds. */
+const GONE_CHECK = 1000;
 /** How long an ended session waits for its client to close, in milliseconds. */
 const LINGER = 10_000;
 
@@ -97,6 +99,20 @@ export function hangUp(socket: Socket): void {
   socket.once("close", () => clearTimeout(timer));
 }
 
+/**
+ * Tells a client that has gone from one that only has nothing more to send; to a reader both are the end. On a Unix
+ * socket a write of no bytes succeeds for the second and fails for the first, which closes the socket.
+ */
+function watchForGone(socket: Socket): void {
+  const nothing = Buffer.alloc(0);
+  const look = (): void => { if (!socket.destroyed && !socket.writableEnded && socket.writableLength === 0) socket.write(nothing); };
+  socket.once("end", () => {
+    look();
+    const timer = setInterval(look, GONE_CHECK).unref();
+    socket.once("close", () => clearInterval(timer));
+  });
+}
+
 /** The client's end of a session over a raw socket. */
 export class SocketClient implements AttachClient {
   readonly input: Readable | null;
@@ -111,6 +127,7 @@ export class SocketClient implements AttachClient {
     this.#preamble = options.preamble;
     this.#output = new OutputWriter(socket, options.raw);
     socket.on("error", () => socket.destroy());
+    watchForGone(socket);
     this.closed = socket.destroyed ? Promise.resolve() : new Promise((resolve) => socket.once("close", () => resolve()));
     const source = options.source === undefined ? socket : options.source;
     this.input = options.stdin && source !== null ? new ClientInput(source, options.head) : null;
