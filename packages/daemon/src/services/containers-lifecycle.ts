@@ -40,8 +40,8 @@ export class Lifecycle {
   /** NotModified when it does not run. */
   async stop(id: ContainerId, options: StopOptions): Promise<void> {
     const live = this.live.of(id);
+    if (await this.#cancelRestart(id, live)) return;
     const container = this.parts.containers.get(id);
-    if (container.state.status === "restarting") return this.#cancelRestart(id, live);
     if (!isLive(container) || live.run === null) throw new NotModified(`container ${id} is not running`);
     const { run } = live;
     await this.#end(container, run, options);
@@ -50,18 +50,18 @@ export class Lifecycle {
 
   async restart(id: ContainerId, options: StopOptions): Promise<void> {
     const live = this.live.of(id);
+    await this.#cancelRestart(id, live);
     const container = this.parts.containers.get(id);
-    if (container.state.status === "restarting") await this.#cancelRestart(id, live);
-    else if (isLive(container) && live.run !== null) await this.#end(container, live.run, options, true);
+    if (isLive(container) && live.run !== null) await this.#end(container, live.run, options, true);
     await this.start(id);
     emitContainer(this.parts, container, "restart");
   }
 
   async kill(id: ContainerId, name: string, text: string | undefined): Promise<void> {
     const live = this.live.of(id);
-    const container = this.parts.containers.get(id);
     const signal = parseSignal(text || "KILL");
-    if (container.state.status === "restarting") return this.#cancelRestart(id, live);
+    if (await this.#cancelRestart(id, live)) return;
+    const container = this.parts.containers.get(id);
     if (!isLive(container) || live.run === null) throw new Conflict(`cannot kill container: ${name}: container ${id} is not running`);
     const { run } = live;
     const ends = signal === SIGKILL || signal === parseSignal(container.config.StopSignal || "TERM");
@@ -74,10 +74,11 @@ export class Lifecycle {
   /** Kills and waits for the end. Nothing to do when it does not run. */
   async forceEnd(id: ContainerId): Promise<void> {
     const live = this.live.of(id);
+    if (await this.#cancelRestart(id, live)) return;
+    // A start that is under way comes first.
+    const { run } = await live.mutex.run(async () => live);
+    if (run === null) return;
     const container = this.parts.containers.get(id);
-    if (container.state.status === "restarting") return this.#cancelRestart(id, live);
-    if (live.run === null) return;
-    const { run } = live;
     this.#meant(container, run);
     await this.#killNow(container, run);
   }
@@ -183,14 +184,17 @@ export class Lifecycle {
     }, wait);
   }
 
-  #cancelRestart(id: ContainerId, live: Live): Promise<void> {
+  /** False when no restart was waited for, or it came first: then the container runs. */
+  async #cancelRestart(id: ContainerId, live: Live): Promise<boolean> {
+    if (this.parts.containers.get(id).state.status !== "restarting") return false;
     clearTimeout(live.restartTimer);
     return live.mutex.run(async () => {
       const container = this.parts.containers.get(id);
-      if (container.state.status !== "restarting") return;
+      if (container.state.status !== "restarting") return false;
       this.#set(container, { status: "exited", stoppedByUser: true });
       live.waiters.exited(container.state.exitCode);
       emitContainer(this.parts, container, "stop");
+      return true;
     });
   }
 
