@@ -8,10 +8,10 @@ import { root, say, script } from "./lib/common.mjs";
 import { ensureDependencies } from "./lib/dependencies.mjs";
 import { ensureSystemPackages } from "./lib/system.mjs";
 
-/** Unit tests share the processors; black-box tests each want the machine to themselves. */
+/** Unit tests share the processors; black-box tests each want the machine to themselves, and one that fails may leave a client running. */
 const runs = [
   { scope: "packages/oci,packages/daemon,packages/client,packages/cli", args: ["--maxWorkers=2"] },
-  { scope: "test", args: ["--runInBand"] },
+  { scope: "test", args: ["--runInBand", "--forceExit"] },
 ];
 const TIME_LIMIT_MS = 20 * 60_000;
 

@@ -1,4 +1,4 @@
-import { type Daemon, type Registry, TestBed, daemonNeeds, disagreements, needs, nothing, onDisk, sleep, until } from "../helpers/index.js";
+import { type Daemon, type Registry, TestBed, daemonNeeds, disagreements, emptied, needs, sleep, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "registry");
 
@@ -21,7 +21,7 @@ beforeAll(async () => {
   await daemon.dockerOk("tag", "layered:5", image);
   await daemon.dockerOk("push", image);
   await daemon.dockerOk("image", "prune", "-af");
-  expect(onDisk(daemon)).toEqual(nothing);
+  await emptied(daemon);
 }, 180_000);
 afterAll(() => bed.close(), 60_000);
 
@@ -59,7 +59,7 @@ it("kill -9 in the middle of a pull leaves no orphan, and the pull then succeeds
     expect({ moment, content: await intact(image) }).toEqual({ moment, content: expected });
     await daemon.dockerOk("rmi", image);
   }
-  expect(onDisk(daemon)).toEqual(nothing);
+  await emptied(daemon);
 }, 300_000);
 
 it("kill -9 in the middle of an rmi leaves no half of an image", async () => {
@@ -73,7 +73,7 @@ it("kill -9 in the middle of an rmi leaves no half of an image", async () => {
       expect({ moment, content: await intact(image) }).toEqual({ moment, content: expected });
       await daemon.dockerOk("rmi", image);
     }
-    await until(() => JSON.stringify(onDisk(daemon)) === JSON.stringify(nothing) || undefined, 5_000, () => JSON.stringify(onDisk(daemon)));
+    await emptied(daemon);
   }
 }, 300_000);
 
@@ -92,5 +92,5 @@ it("kill -9 in the middle of a commit leaves the container, and the commit then 
   }
   await daemon.dockerOk("rm", "changed");
   await daemon.dockerOk("rmi", image);
-  expect(onDisk(daemon)).toEqual(nothing);
+  await emptied(daemon);
 }, 300_000);

@@ -1,11 +1,12 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Daemon, mountsBelow } from "./daemon.js";
+import { until } from "./run.js";
 
 const list = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).sort() : []);
 
 /** What an overlay2 data root holds on disk. */
-export interface OnDisk {
+interface OnDisk {
   readonly snapshots: readonly string[];
   readonly blobs: readonly string[];
   readonly ingests: readonly string[];
@@ -17,7 +18,7 @@ export interface OnDisk {
   readonly links: readonly string[];
   readonly mounts: readonly string[];
 }
-export function onDisk(daemon: Daemon): OnDisk {
+function onDisk(daemon: Daemon): OnDisk {
   const at = (...path: string[]): string => join(daemon.dataRoot, ...path);
   return {
     snapshots: list(at("overlay2")).filter((name) => name !== "l"),
@@ -34,7 +35,12 @@ export function onDisk(daemon: Daemon): OnDisk {
 }
 
 /** A data root from which everything was removed. */
-export const nothing: OnDisk = { snapshots: [], links: [], blobs: [], ingests: [], containers: [], mountIds: [], volumes: [], trash: [], tmp: [], mounts: [] };
+const nothing: OnDisk = { snapshots: [], links: [], blobs: [], ingests: [], containers: [], mountIds: [], volumes: [], trash: [], tmp: [], mounts: [] };
+
+/** Resolves when nothing is left on disk: requests are answered before the last directory has gone from the trash. */
+export async function emptied(daemon: Daemon): Promise<void> {
+  await until(() => JSON.stringify(onDisk(daemon)) === JSON.stringify(nothing) || undefined, 20_000, () => `an empty data root: ${JSON.stringify(onDisk(daemon), undefined, 1)}`);
+}
 
 /** Directories that no layer and no container accounts for, and layers without a directory. */
 export async function disagreements(daemon: Daemon): Promise<string[]> {

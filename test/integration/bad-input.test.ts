@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statfsSync, truncateSync, writeFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Background, type Daemon, TestBed, busyboxTar, daemonNeeds, importBusybox, needs, nothing, ok, onDisk, pushAppImage, until } from "../helpers/index.js";
+import { type Background, type Daemon, TestBed, busyboxTar, daemonNeeds, importBusybox, emptied, needs, ok, pushAppImage } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 const withLoop = needs(...daemonNeeds, "docker", "loop", "registry");
@@ -16,7 +16,7 @@ afterAll(() => bed.close(), 60_000);
 /** Nothing of what failed is left: no image, no directory, no blob. Work in the background may need a moment. */
 async function expectNothingLeft(of = daemon): Promise<void> {
   expect((await of.api("GET", "/images/json", { query: { all: 1 } })).json).toEqual([]);
-  await until(() => JSON.stringify(onDisk(of)) === JSON.stringify(nothing) || undefined, 5_000, () => `an empty root: ${JSON.stringify(onDisk(of))}`);
+  await emptied(of);
 }
 
 describe("requests", () => {

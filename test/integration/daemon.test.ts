@@ -43,11 +43,14 @@ describe("the socket", () => {
     const daemon = bed.prepare();
     const server = createServer().listen(daemon.socket);
     await until(() => existsSync(daemon.socket) || undefined, 5_000, "the socket");
-    const second = daemon.launch();
-    expect(await second.exit).toBe(1);
-    expect(second.output).toContain(daemon.socket);
-    expect(existsSync(daemon.socket)).toBe(true);
-    server.close();
+    try {
+      const second = daemon.launch();
+      expect(await second.exit).toBe(1);
+      expect(second.output).toContain(daemon.socket);
+      expect(existsSync(daemon.socket)).toBe(true);
+    } finally {
+      server.close();
+    }
   });
 });
 
