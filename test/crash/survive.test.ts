@@ -56,10 +56,11 @@ it("five containers outlive kill -9 of the daemon, with their logs and exit code
     await daemon.dockerOk("exec", name, "touch", "/stop");
     expect(await waiting).toBe(String(10 + i));
   }
+  const gaps: string[] = [];
   for (const name of names) {
-    const lines = (await daemon.dockerOk("logs", name)).split("\n");
+    const lines = (await daemon.dockerOk("logs", name)).split("\n").map(Number);
     expect(lines.length).toBeGreaterThan(50);
-    const firstGap = lines.findIndex((line, i) => line !== String(i + 1));
-    expect({ name, lines: lines.length, firstGap, around: firstGap < 0 ? [] : lines.slice(firstGap - 2, firstGap + 3) }).toEqual({ name, lines: lines.length, firstGap: -1, around: [] });
+    for (let i = 1; i < lines.length; i++) if (lines[i] !== lines[i - 1]! + 1) gaps.push(`${name}: ${lines[i - 1]!} is followed by ${lines[i]!}`);
   }
+  expect(gaps).toEqual([]);
 }, 180_000);

@@ -45,6 +45,8 @@ export interface ImageStore {
   untag(ref: string): boolean;
   /** Forgets the image and its references; the collector takes its layers. Conflict while a container or child uses it. */
   remove(id: ImageId): void;
+  /** What `work` changes in images is on disk together or, when it throws or the daemon dies, not at all. */
+  atomically<T>(work: () => T): T;
   /** `sharedSize: false` leaves that out (-1), which makes long lists cheaper. */
   list(options?: { sharedSize?: boolean }): Iterable<ImageSummary>;
   /** Marks use now, for the image and its parents' layers. */

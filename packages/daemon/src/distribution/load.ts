@@ -202,13 +202,15 @@ class Session {
 
   #create({ configBytes, tags }: ArchivedImage): LoadedImage {
     const { images } = this.options;
-    const id = images.create(configBytes, this.lease);
     const names = tags.map((tag) => formatReference(withDefaultTag(parseReference(tag))));
-    for (const [i, name] of names.entries()) {
-      const before = images.tag(id, name);
-      if (before !== null && before !== id) this.request.progress({ stream: `The image ${tags[i]!} already exists, renaming the old one with ID ${before} to empty string\n` });
-    }
-    return { id, tags: names };
+    return images.atomically(() => {
+      const id = images.create(configBytes, this.lease);
+      for (const [i, name] of names.entries()) {
+        const before = images.tag(id, name);
+        if (before !== null && before !== id) this.request.progress({ stream: `The image ${tags[i]!} already exists, renaming the old one with ID ${before} to empty string\n` });
+      }
+      return { id, tags: names };
+    });
   }
 
   #row(diffId: DiffId): Row {

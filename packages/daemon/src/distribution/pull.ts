@@ -182,14 +182,16 @@ export class Puller {
     const canonical = `${repository}@${top.digest}`;
     const name = reference.digest === undefined ? formatReference(reference) : canonical;
     await content.put(top.body, lease, { digest: top.digest, mediaType: mediaTypeOf(top.body, top.mediaType) });
-    // One turn of the event loop from here: nothing comes between an image and its names.
-    manifest.layers.forEach(({ digest, size, mediaType }, i) => images.addSource(config.rootfs.diff_ids[i]!, { digest, size, mediaType, repository }));
-    const before = holderOf(images, name);
-    const id = images.create(configBytes, lease);
-    images.tag(id, name);
-    if (name !== canonical) images.tag(id, canonical);
-    images.touch(id);
-    return { id, digest: top.digest, changed: before !== id };
+    // Nothing, a crash neither, comes between an image and its names.
+    return images.atomically(() => {
+      manifest.layers.forEach(({ digest, size, mediaType }, i) => images.addSource(config.rootfs.diff_ids[i]!, { digest, size, mediaType, repository }));
+      const before = holderOf(images, name);
+      const id = images.create(configBytes, lease);
+      images.tag(id, name);
+      if (name !== canonical) images.tag(id, canonical);
+      images.touch(id);
+      return { id, digest: top.digest, changed: before !== id };
+    });
   }
 }
 

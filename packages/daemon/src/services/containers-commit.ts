@@ -19,9 +19,11 @@ export class Committer {
     const id = await leases.with(`commit ${container.name}`, async (lease) => {
       const layer = await this.still(container, options.pause, async () => layers.register(await layers.tar({ owner: container.id }), image.top, lease));
       const bytes = Buffer.from(JSON.stringify(committedConfig(image.config, layer, config, container, options, this.parts.clock.now())));
-      const made = images.create(bytes, lease, { parent: image.id });
-      if (ref !== undefined) images.tag(made, formatReference(ref));
-      return made;
+      return images.atomically(() => {
+        const made = images.create(bytes, lease, { parent: image.id });
+        if (ref !== undefined) images.tag(made, formatReference(ref));
+        return made;
+      });
     });
     if (ref !== undefined) events.emit({ type: "image", action: "tag", id, attributes: { name: familiarName(ref) } });
     emitContainer(this.parts, container, "commit", { comment: options.message, imageID: id, imageRef: ref === undefined ? "" : formatReference(ref) });

@@ -25,7 +25,7 @@ export class ImageRemover {
   /** Conflict says what holds the image. `prune`: parents that nothing names or uses go too. */
   async remove(name: string, options: { force: boolean; prune: boolean }): Promise<Removed[]> {
     const removal = new Removal(this.options);
-    removal.remove(name, options.force, options.prune);
+    this.options.images.atomically(() => removal.remove(name, options.force, options.prune));
     return [...removal.lines, ...(await this.#collect(removal)).lines];
   }
 
@@ -36,10 +36,11 @@ export class ImageRemover {
     const until = untilOf(filters, this.options.clock.now());
     const removal = new Removal(this.options);
     const parents = new Set(removal.all.map((i) => i.parent));
-    for (const image of removal.all) {
-      const unused = danglingOnly ? isDangling(image, parents) : image.tags.length + image.digests.length > 0 || !parents.has(image.id);
-      if (unused && image.containers === 0 && image.createdAt <= until && labelsMatch(filters, image.labels)) removal.prune(image);
-    }
+    const unused = removal.all.filter((image) => {
+      const loose = danglingOnly ? isDangling(image, parents) : image.tags.length + image.digests.length > 0 || !parents.has(image.id);
+      return loose && image.containers === 0 && image.createdAt <= until && labelsMatch(filters, image.labels);
+    });
+    this.options.images.atomically(() => { for (const image of unused) removal.prune(image); });
     const { lines, bytes } = await this.#collect(removal);
     return { removed: [...removal.lines, ...lines], bytes };
   }

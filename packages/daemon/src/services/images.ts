@@ -94,9 +94,11 @@ export class Images implements ImageService {
         rootfs: { type: "layers", diff_ids: [layer.diffId] },
         history: [{ created, comment: message === "" ? "Imported from -" : message }],
       };
-      const made = images.create(Buffer.from(JSON.stringify(image)), lease);
-      if (target !== undefined) images.tag(made, formatReference(target));
-      return made;
+      return images.atomically(() => {
+        const made = images.create(Buffer.from(JSON.stringify(image)), lease);
+        if (target !== undefined) images.tag(made, formatReference(target));
+        return made;
+      });
     }).catch((e: unknown) => {
       gc.notify("deletion");
       throw e;

@@ -117,6 +117,10 @@ export class LedgerImages implements ImageStore {
     }
   }
 
+  atomically<T>(work: () => T): T {
+    return this.ledger.transaction(work);
+  }
+
   /** Newest first. */
   list(options: { sharedSize?: boolean } = {}): Iterable<ImageSummary> {
     const rows = this.ledger.sql<[], SummaryRow>(options.sharedSize === false ? LIST : LIST_WITH_SHARED).all();

@@ -214,6 +214,7 @@ export class MemoryImages implements ImageStore {
     this.images.delete(id);
     for (const [name, i] of this.references) if (i === id) this.references.delete(name);
   }
+  atomically<T>(work: () => T): T { return work(); }
   list(): ImageSummary[] {
     return [...this.images.keys()].map((id) => {
       const { config, top: _, ...rest } = this.get(id);
