@@ -1,4 +1,7 @@
-import { ownProcs } from "./cgroups.js";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { killedForMemory, ownProcs } from "./cgroups.js";
 
 describe("ownProcs", () => {
   test("the unified hierarchy", () => {
@@ -11,4 +14,17 @@ describe("ownProcs", () => {
   test("none", () => {
     expect(ownProcs("proc /proc proc rw 0 0\n", "0::/\n")).toBeNull();
   });
+});
+
+test("the kernel's count of kills, in either version's file", () => {
+  const directory = mkdtempSync(join(tmpdir(), "strata-cgroups-"));
+  try {
+    expect(killedForMemory([directory, join(directory, "gone")])).toBe(false);
+    writeFileSync(join(directory, "memory.oom_control"), "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n");
+    expect(killedForMemory([directory])).toBe(false);
+    writeFileSync(join(directory, "memory.events"), "low 0\noom 1\noom_kill 2\n");
+    expect(killedForMemory([directory])).toBe(true);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });

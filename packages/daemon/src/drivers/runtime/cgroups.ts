@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { rmdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { errnoOf } from "../../core/index.js";
 
 /**
@@ -45,4 +46,16 @@ function slashed(path: string): string {
 export async function removeCgroups(paths: readonly string[]): Promise<boolean> {
   const results = await Promise.all(paths.map((path) => rmdir(path).then(() => true, (e: unknown) => errnoOf(e) === "ENOENT")));
   return results.every(Boolean);
+}
+
+/** Whether the kernel killed a process in one of these cgroups for want of memory (cgroup v1 `memory.oom_control`, v2 `memory.events`). */
+export function killedForMemory(paths: readonly string[]): boolean {
+  return paths.some((path) => ["memory.oom_control", "memory.events"].some((file) => {
+    try {
+      return /^oom_kill [1-9]/m.test(readFileSync(join(path, file), "utf8"));
+    } catch (e) {
+      if (["ENOENT", "ENODEV"].includes(errnoOf(e) ?? "")) return false;
+      throw e;
+    }
+  }));
 }

@@ -4,7 +4,7 @@ import { Socket } from "node:net";
 import { join } from "node:path";
 import { type Exit, type Logger, type Process, type ProcessIo, type Runtime, type RuntimeState, type RuntimeStatus, errnoOf, messageOf, newId } from "../../core/index.js";
 import { run } from "../../kernel/spawn.js";
-import { CgroupWarmer, removeCgroups } from "./cgroups.js";
+import { CgroupWarmer, killedForMemory, removeCgroups } from "./cgroups.js";
 import { launchConmon } from "./conmon.js";
 import { DirectExec } from "./direct-exec.js";
 import { ExitWatcher } from "./exit-watcher.js";
@@ -215,7 +215,8 @@ export class OciRuntime implements Runtime {
       return { code: KILLED, at: Date.now() };
     });
     const { code, at } = await Promise.race([this.#exits.wait(id), lost]);
-    return { code, at, oomKilled: oomKilled(bundle) };
+    // conmon hears of it by an event that may come after the end: the kernel's own count does not.
+    return { code, at, oomKilled: oomKilled(bundle) || killedForMemory(this.#cgroupsOfStopped(id) ?? []) };
   }
 
   /** The cgroups of a container that has ended, as runc's state names them; null when only the runtime can tell. */
