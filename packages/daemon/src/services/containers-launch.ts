@@ -94,7 +94,7 @@ export class Launcher {
       } catch (e) {
         throw startFailure(`failed to start task for container: OCI runtime start failed: ${messageOf(e)}: unknown`, e);
       }
-      return { process, runtime, rootfs: held.root!.path, releaseNetwork: held.releaseNetwork, dismantle: () => undo.undoAtOnce(), drained };
+      return { process, runtime, rootfs: held.root!.path, releaseNetwork: () => held.releaseNetwork(), dismantle: () => undo.undoAtOnce(), drained };
     } catch (e) {
       await undo.undo();
       throw e;
