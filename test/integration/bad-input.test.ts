@@ -14,9 +14,9 @@ beforeAll(async () => {
 afterAll(() => bed.close(), 60_000);
 
 /** Nothing of what failed is left: no image, no directory, no blob. Work in the background may need a moment. */
-async function expectNothingLeft(of = daemon): Promise<void> {
+async function expectNothingLeft(of = daemon, options?: Parameters<typeof emptied>[1]): Promise<void> {
   expect((await of.api("GET", "/images/json", { query: { all: 1 } })).json).toEqual([]);
-  await emptied(of);
+  await emptied(of, options);
 }
 
 describe("requests", () => {
@@ -113,7 +113,7 @@ describe("a registry that lies", () => {
     await expectNothingLeft();
   });
 
-  for (const lie of ["layer-bytes", "layer-short", "layer-size", "gzip-truncated", "not-gzip", "not-tar", "tar-truncated", "diff-id", "config-bytes", "manifest-json", "layer-cut"]) {
+  for (const lie of ["layer-bytes", "gzip-truncated", "not-gzip", "not-tar", "tar-truncated", "diff-id", "config-bytes", "manifest-json"]) {
     it(`is found out: ${lie}`, async () => {
       const { code, stderr } = await pull(lie);
       expect(code).toBe(1);
@@ -128,6 +128,16 @@ describe("a registry that lies", () => {
     await daemon.docker(["rmi", "127.0.0.1:5099/lies/escape"]);
     await expectNothingLeft();
   });
+
+  // These look like a connection that broke: what came is kept for the next attempt, and nothing else.
+  for (const lie of ["layer-short", "layer-size", "layer-cut"]) {
+    it(`is waited for in vain: ${lie}`, async () => {
+      const { code, stderr } = await pull(lie);
+      expect(code).toBe(1);
+      expect(stderr.trim()).not.toBe("");
+      await expectNothingLeft(daemon, { butDownloads: true });
+    }, 90_000);
+  }
 });
 
 describe("a full disk", () => {

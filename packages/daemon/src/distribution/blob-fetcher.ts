@@ -95,10 +95,10 @@ export class BlobFetcher {
     }
   }
 
-  /** Fills the ingest. Gives up after `attempts` tries that brought nothing. */
+  /** Fills the ingest. Gives up after `attempts` tries that came no further than one before. */
   async #transfer(repository: Repository, blob: Descriptor, ingest: Ingest, signal: AbortSignal, report: (stage: FetchStage) => void): Promise<void> {
     if (ingest.offset > blob.size) await ingest.truncate();
-    let ranges = true;
+    let ranges = true, furthest = ingest.offset;
     for (let fruitless = 1; ingest.offset < blob.size; ) {
       const before = ingest.offset;
       try {
@@ -111,7 +111,7 @@ export class BlobFetcher {
         if (ingest.offset < blob.size) throw new Unavailable(`layer ${blob.digest}: unexpected EOF after ${ingest.offset} of ${blob.size} bytes`);
       } catch (e) {
         signal.throwIfAborted();
-        if (ingest.offset > before) fruitless = 1;
+        if (ingest.offset > furthest) [furthest, fruitless] = [ingest.offset, 1];
         else if (fruitless++ >= this.options.retry.attempts) {
           // Where every attempt begins at the first byte, a part is of no use to a later one.
           if (!ranges) await ingest.truncate();
