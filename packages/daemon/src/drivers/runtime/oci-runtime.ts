@@ -1,6 +1,5 @@
-import { constants, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
-import { readFile, rm, unlink, writeFile } from "node:fs/promises";
-import { Socket } from "node:net";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Exit, type Logger, type Process, type ProcessIo, type Runtime, type RuntimeState, type RuntimeStatus, errnoOf, messageOf, newId } from "../../core/index.js";
 import { run } from "../../kernel/spawn.js";
@@ -12,6 +11,7 @@ import { Holder } from "./holder.js";
 import { LogPipe, OUTPUT } from "./log-pipe.js";
 import { MonitoredProcess, monitorLives, oomKilled } from "./monitored-process.js";
 import { OutputQueue } from "./output-queue.js";
+import { releaseFirstProcess } from "./first-process.js";
 import { loggedError } from "./runtime-log.js";
 
 export interface OciRuntimeOptions {
@@ -78,32 +78,9 @@ export class OciRuntime implements Runtime {
     }
   }
 
-  /**
-   * A created container waits in its first process, which opens `exec.fifo` in the runtime's state to say that it is
-   * ready; reading that byte is all that the runtime's own start does. Runtimes without the FIFO are asked.
-   */
   async start(id: string): Promise<void> {
-    const fifo = join(this.#state, id, "exec.fifo");
-    let fd: number;
-    try {
-      fd = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
-    } catch (e) {
-      if (errnoOf(e) !== "ENOENT") throw e;
-      await this.#run("start", id);
-      return;
-    }
-    const socket = new Socket({ fd, readable: true, writable: false });
-    const exit = this.#processes.get(id)?.exit;
-    try {
-      await new Promise<void>((resolve, reject) => {
-        socket.once("data", () => resolve());
-        socket.once("error", reject);
-        exit?.then(() => resolve(), () => resolve());
-      });
-    } finally {
-      socket.destroy();
-    }
-    await unlink(fifo).catch(() => undefined);
+    const started = await releaseFirstProcess(join(this.#state, id), this.#processes.get(id)?.exit);
+    if (!started) await this.#run("start", id);
   }
 
   async exec(id: string, process: object, io: ProcessIo): Promise<Process> {

@@ -43,7 +43,7 @@ export class Bench {
 
   /** Another daemon on the same directories. */
   open(): OciRuntime {
-    return new OciRuntime({ name: "runc", path: which("runc")!, conmon: which("conmon")!, directory: join(this.root, "runtime"), logger: silentLogger });
+    return new OciRuntime({ name: "runc", path: which(process.env["STRATA_RT"] ?? "runc")!, conmon: which("conmon")!, directory: join(this.root, "runtime"), logger: silentLogger });
   }
 
   bundle(args: readonly string[], tty = false): { id: string; bundle: string } {
