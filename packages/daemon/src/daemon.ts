@@ -45,7 +45,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
   let config = initial;
   const machine = lookAtMachine();
   const gid = groupId(config.group, GROUPS);
-  const programs = await findPrograms(config, machine);
+  const programs = await findPrograms(config);
   const undo: (() => unknown)[] = [];
   try {
     const lock = lockRoot(config.dataRoot);

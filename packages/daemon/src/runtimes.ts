@@ -2,9 +2,10 @@ import { accessSync, constants } from "node:fs";
 import { isAbsolute } from "node:path";
 import type { Config } from "./config.js";
 import { InvalidArgument, messageOf, Unavailable } from "./core/index.js";
+import { claimIdleControllers } from "./drivers/runtime/idle-controllers.js";
 import { probeRuntime } from "./drivers/runtime/probe.js";
 import { findProgram } from "./kernel/spawn.js";
-import { versionOf, type Machine } from "./machine.js";
+import { versionOf } from "./machine.js";
 
 /** The programs that run containers. */
 export interface Programs {
@@ -17,7 +18,7 @@ export interface Programs {
 }
 
 /** Finds conmon and OCI runtimes. Unavailable, naming what to install, when one is missing; InvalidArgument for a runtime that was configured and is not there. */
-export async function findPrograms(config: Config, machine: Machine): Promise<Programs> {
+export async function findPrograms(config: Config): Promise<Programs> {
   const conmon = findProgram("conmon");
   if (conmon === undefined) throw new Unavailable("conmon is not installed: it keeps containers running while the daemon is away (apt-get install conmon)");
   const runtimes = new Map<string, string>();
@@ -35,24 +36,34 @@ export async function findPrograms(config: Config, machine: Machine): Promise<Pr
     runtimes.set(name, path!);
   }
   if (config.defaultRuntime !== "" && !runtimes.has(config.defaultRuntime)) throw new InvalidArgument(`default-runtime: there is no runtime ${config.defaultRuntime}; known are ${[...runtimes.keys()].join(", ")}`);
-  // crun before 1.9 refuses a hybrid cgroup layout with a controller on the v2 side: there it is asked last.
-  const order = machine.cgroups === "hybrid" ? [...runtimes].reverse() : [...runtimes];
-  const defaultRuntime = config.defaultRuntime || (await firstThatRuns(order));
+  const defaultRuntime = config.defaultRuntime || (await firstThatRuns(runtimes));
   const named = [["conmon", conmon], ...runtimes] as const;
   const versions = Object.fromEntries(await Promise.all(named.map(async ([name, path]) => [name, await versionOf(path)] as const)));
   return { conmon, runtimes, defaultRuntime, versions };
 }
 
-/** Being installed is not enough. */
-async function firstThatRuns(runtimes: readonly (readonly [name: string, path: string])[]): Promise<string> {
+/** In the order in which they are known. Being installed is not enough; crun may need the machine's cgroups arranged. */
+async function firstThatRuns(runtimes: ReadonlyMap<string, string>): Promise<string> {
   const refused: string[] = [];
   for (const [name, path] of runtimes) {
     try {
-      await probeRuntime(path);
+      await probeRuntime(path).catch((e: unknown) => probeWithClaim(path, e));
       return name;
     } catch (e) {
       refused.push(messageOf(e));
     }
   }
   throw new Unavailable(refused.length === 0 ? "no OCI runtime is installed (apt-get install crun or runc)" : `no OCI runtime runs here: ${refused.join("; ")}`);
+}
+
+/** Tries again with the idle cgroup controllers out of the way. They stay there only if that helped. */
+async function probeWithClaim(path: string, refusal: unknown): Promise<void> {
+  const undo = claimIdleControllers();
+  if (undo === null) throw refusal;
+  try {
+    await probeRuntime(path);
+  } catch (e) {
+    undo();
+    throw e;
+  }
 }

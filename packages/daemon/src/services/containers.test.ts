@@ -6,9 +6,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { whyNoRuntime } from "../drivers/runtime/testing.js";
 import { ContainerRig, TestClient } from "./testing/container-rig.js";
 
-const why = whyNoRuntime();
-const withRuntime = why === null ? describe : describe.skip;
-if (why !== null) test.skip(`a real runtime: ${why}`, () => undefined);
+const why = new Map(["runc", "crun"].map((name) => [name, whyNoRuntime(name)]));
+for (const [name, reason] of why) if (reason !== null) test.skip(`${name}: ${reason}`, () => undefined);
+const usable = [...why].filter(([, reason]) => reason === null).map(([name]) => name);
 
 const streams = { stdin: false, stdout: true, stderr: true, stream: true, logs: false };
 const signal = new AbortController().signal;
@@ -17,10 +17,10 @@ async function until(what: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await what())) await sleep(10);
 }
 
-withRuntime("containers on a real runtime", () => {
+(usable.length > 0 ? describe.each(usable) : describe.skip.each(["runc"]))("containers on %s", (runtime) => {
   let rig: ContainerRig;
   beforeAll(async () => {
-    rig = await ContainerRig.open();
+    rig = await ContainerRig.open(runtime);
     await rig.image("busybox:latest", {}, "mkdir -p data; echo from-image > data/file; chown 1000:1000 data");
   });
   afterAll(() => rig.close());

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { killedForMemory, ownProcs } from "./cgroups.js";
+import { cgroupsOf, killedForMemory, ownProcs } from "./cgroups.js";
 
 describe("ownProcs", () => {
   test("the unified hierarchy", () => {
@@ -26,5 +26,23 @@ test("the kernel's count of kills, in either version's file", () => {
     expect(killedForMemory([directory])).toBe(true);
   } finally {
     rmSync(directory, { recursive: true });
+  }
+});
+
+test("cgroups of a container, from runc's state and from crun's", () => {
+  const state = mkdtempSync(join(tmpdir(), "strata-state-"));
+  try {
+    expect(cgroupsOf(state)).toBeNull();
+    writeFileSync(join(state, "status"), JSON.stringify({ "cgroup-path": "/strata/x", "systemd-cgroup": false }));
+    expect(cgroupsOf(state, () => "cgroup /c/cpu cgroup rw,cpu 0 0\ncgroup2 /c/unified cgroup2 rw 0 0\nproc /proc proc rw 0 0\n")).toEqual(["/c/cpu/strata/x", "/c/unified/strata/x"]);
+    writeFileSync(join(state, "status"), JSON.stringify({ "cgroup-path": "", "systemd-cgroup": false }));
+    expect(cgroupsOf(state, () => "")).toBeNull();
+    writeFileSync(join(state, "state.json"), JSON.stringify({ cgroup_paths: { cpu: "/c/cpu/strata/x", "": "/c/unified/strata/x" } }));
+    expect(cgroupsOf(state)).toEqual(["/c/cpu/strata/x", "/c/unified/strata/x"]);
+    writeFileSync(join(state, "state.json"), "{");
+    rmSync(join(state, "status"));
+    expect(cgroupsOf(state)).toBeNull();
+  } finally {
+    rmSync(state, { recursive: true });
   }
 });

@@ -42,6 +42,32 @@ function slashed(path: string): string {
   return path.endsWith("/") ? path : `${path}/`;
 }
 
+/** Where the cgroup hierarchies are mounted, as /proc/self/mounts lists them. */
+export function cgroupMounts(mounts: string): string[] {
+  return mounts.split("\n").map((line) => line.split(" ")).filter(([, , type]) => type === "cgroup" || type === "cgroup2").map(([, target]) => target!);
+}
+
+/**
+ * The cgroups that a runtime's state of one container names: runc's state.json lists them, crun's `status` has their
+ * path in every hierarchy. Null when there is neither, or it cannot be read: then only the runtime can tell.
+ */
+export function cgroupsOf(state: string, mounts = (): string => readFileSync("/proc/self/mounts", "utf8")): string[] | null {
+  const runc = readJson(join(state, "state.json"))?.["cgroup_paths"];
+  if (typeof runc === "object" && runc !== null) return Object.values(runc).filter((path): path is string => typeof path === "string");
+  const crun = readJson(join(state, "status"));
+  const path = crun?.["cgroup-path"];
+  if (typeof path !== "string" || !/^\/./.test(path) || crun!["systemd-cgroup"] !== false) return null;
+  return cgroupMounts(mounts()).map((target) => join(target, path));
+}
+
+function readJson(path: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Removes empty cgroups; false when one is still in use or has children. */
 export async function removeCgroups(paths: readonly string[]): Promise<boolean> {
   const results = await Promise.all(paths.map((path) => rmdir(path).then(() => true, (e: unknown) => errnoOf(e) === "ENOENT")));

@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { type Exit, type Output, type Process, type ProcessIo, rfc3339Nano } from "../../core/index.js";
 import { Child } from "../../kernel/child.js";
 import { OutputQueue } from "./output-queue.js";
-import { loggedError } from "./runtime-log.js";
+import { loggedError, plainWords } from "./runtime-log.js";
 
 /** How often to look whether the program runs, while its first words wait. */
 const LOOK_MS = 5;
@@ -42,7 +42,7 @@ export class DirectExec implements Process {
       const code = await child.ended();
       this.#over = true;
       const failure = code === 0 ? undefined : loggedError(this.options.log);
-      if (failure !== undefined) throw new Error(failure);
+      if (failure !== undefined) throw new Error(plainWords(failure));
       this.#release();
       return { code, oomKilled: false, at: Date.now() };
     } finally {

@@ -6,10 +6,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Process } from "../../core/index.js";
 import { Bench, collect, processSpec, whyNoRuntime } from "./testing.js";
 
-const why = whyNoRuntime();
-const withRuntime = why === null ? describe : describe.skip;
-if (why !== null) test.skip(`a real runtime: ${why}`, () => undefined);
-
 const io = { tty: false, stdin: false, stdinOnce: false };
 
 /** State letter of a process, empty when it is gone. */
@@ -21,9 +17,13 @@ function stateOf(pid: number): string {
   }
 }
 
-withRuntime("OciRuntime with runc and conmon", () => {
+const why = new Map(["runc", "crun"].map((name) => [name, whyNoRuntime(name)]));
+for (const [name, reason] of why) if (reason !== null) test.skip(`${name}: ${reason}`, () => undefined);
+const usable = [...why].filter(([, reason]) => reason === null).map(([name]) => name);
+
+(usable.length > 0 ? describe.each(usable) : describe.skip.each(["runc"]))("OciRuntime with %s and conmon", (name) => {
   let bench: Bench;
-  beforeAll(() => { bench = new Bench(); });
+  beforeAll(() => { bench = new Bench(name); });
   afterAll(() => bench.close());
 
   async function run(args: readonly string[], options = io): Promise<{ id: string; bundle: string; process: Process }> {
@@ -183,7 +183,7 @@ withRuntime("OciRuntime with runc and conmon", () => {
     ];
     const daemon = spawn(process.execPath, ["-e", `
       const { OciRuntime } = require(${JSON.stringify(require.resolve("./oci-runtime.js"))});
-      const runtime = new OciRuntime({ name: "runc", path: ${JSON.stringify(bench.runtime.path)}, conmon: "conmon",
+      const runtime = new OciRuntime({ name: "x", path: ${JSON.stringify(bench.runtime.path)}, conmon: "conmon",
         directory: ${JSON.stringify(join(bench.root, "runtime"))}, logger: { debug() {}, info() {}, warn() {}, error() {} } });
       (async () => {
         for (const { id, bundle } of ${JSON.stringify(made)}) {

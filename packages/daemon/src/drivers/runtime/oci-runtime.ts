@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Exit, type Logger, type Process, type ProcessIo, type Runtime, type RuntimeState, type RuntimeStatus, errnoOf, messageOf, newId } from "../../core/index.js";
 import { run } from "../../kernel/spawn.js";
-import { CgroupWarmer, killedForMemory, removeCgroups } from "./cgroups.js";
+import { CgroupWarmer, cgroupsOf, killedForMemory, removeCgroups } from "./cgroups.js";
 import { launchConmon } from "./conmon.js";
 import { DirectExec } from "./direct-exec.js";
 import { ExitWatcher } from "./exit-watcher.js";
@@ -12,7 +12,7 @@ import { LogPipe, OUTPUT } from "./log-pipe.js";
 import { MonitoredProcess, monitorLives, oomKilled } from "./monitored-process.js";
 import { OutputQueue } from "./output-queue.js";
 import { releaseFirstProcess } from "./first-process.js";
-import { loggedError } from "./runtime-log.js";
+import { loggedError, plainWords } from "./runtime-log.js";
 
 export interface OciRuntimeOptions {
   /** As in `docker info`: runc, crun, or what `--add-runtime` calls it. */
@@ -72,7 +72,7 @@ export class OciRuntime implements Runtime {
       holder.release();
       pipe.destroy();
       await this.delete(id);
-      throw new Error(withoutNoise(messageOf(e)) || loggedError(log) || `${this.name} create failed`, { cause: e });
+      throw new Error(plainWords(messageOf(e)) || plainWords(loggedError(log) ?? `${this.name} create failed`), { cause: e });
     } finally {
       conmon.close();
     }
@@ -111,7 +111,7 @@ export class OciRuntime implements Runtime {
       return new MonitoredProcess({ pid: await conmon.pid, bundle: directory, pipe, tty: io.tty, exit }, output);
     } catch (e) {
       pipe?.destroy();
-      throw new Error(loggedError(log) ?? withoutNoise(messageOf(e)), { cause: e });
+      throw new Error(plainWords(loggedError(log) ?? messageOf(e)), { cause: e });
     }
   }
 
@@ -157,7 +157,8 @@ export class OciRuntime implements Runtime {
 
   async delete(id: string): Promise<void> {
     const alive = this.#processes.has(id);
-    const cgroups = alive ? null : this.#cgroupsOfStopped(id);
+    // What has ended leaves empty cgroups and a directory; no need for a process of the runtime.
+    const cgroups = alive || this.#exits.read(id) === undefined ? null : cgroupsOf(join(this.#state, id));
     if (cgroups !== null && (await removeCgroups(cgroups))) await rm(join(this.#state, id), { recursive: true, force: true });
     else await this.#destroy(id);
     if (!alive) Holder.release(this.#keep(id));
@@ -193,19 +194,7 @@ export class OciRuntime implements Runtime {
     });
     const { code, at } = await Promise.race([this.#exits.wait(id), lost]);
     // conmon hears of it by an event that may come after the end: the kernel's own count does not.
-    return { code, at, oomKilled: oomKilled(bundle) || killedForMemory(this.#cgroupsOfStopped(id) ?? []) };
-  }
-
-  /** The cgroups of a container that has ended, as runc's state names them; null when only the runtime can tell. */
-  #cgroupsOfStopped(id: string): string[] | null {
-    try {
-      const state = JSON.parse(readFileSync(join(this.#state, id, "state.json"), "utf8")) as { cgroup_paths?: Record<string, string>; init_process_pid?: number };
-      if (state.cgroup_paths === undefined || state.init_process_pid === undefined) return null;
-      if (this.#exits.read(id) === undefined) return null;
-      return Object.values(state.cgroup_paths);
-    } catch {
-      return null;
-    }
+    return { code, at, oomKilled: oomKilled(bundle) || killedForMemory(cgroupsOf(join(this.#state, id)) ?? []) };
   }
 
   /** Kills whatever runs and removes the runtime's state. Absent is success. */
@@ -230,10 +219,3 @@ export class OciRuntime implements Runtime {
     return join(this.options.directory, "holders", id);
   }
 }
-
-/** Text of a logrus line, or the line as it is. */
-function withoutNoise(message: string): string {
-  const quoted = /level=error msg="((?:[^"\\]|\\.)*)"/.exec(message)?.[1];
-  return (quoted === undefined ? message : quoted.replace(/\\(.)/g, "$1")).trim();
-}
-

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Output, type Process, newId, silentLogger } from "../../core/index.js";
@@ -15,11 +15,15 @@ function which(program: string): string | null {
 }
 
 /** Why tests with a real runtime cannot run here; null when they can. */
-export function whyNoRuntime(): string | null {
+export function whyNoRuntime(name = "runc"): string | null {
   if (process.getuid?.() !== 0) return "needs root";
-  for (const program of ["conmon", "runc", "busybox"]) if (which(program) === null) return `${program} is not installed`;
+  for (const program of ["conmon", name, "busybox"]) if (which(program) === null) return `${program} is not installed`;
   try {
     execFileSync("busybox", ["true"]);
+    const unified = "/sys/fs/cgroup/unified/cgroup.controllers";
+    if (name === "crun" && existsSync(unified) && readFileSync(unified, "utf8").trim() !== "" && /version (0|1\.[0-8]\b)/.test(execFileSync("crun", ["--version"]).toString())) {
+      return "this crun refuses a hybrid cgroup layout with controllers on the v2 side";
+    }
     const linked = execFileSync("sh", ["-c", "ldd $(command -v busybox) 2>&1 || true"]).toString();
     return /not a dynamic executable/.test(linked) ? null : "busybox is not static";
   } catch {
@@ -34,7 +38,7 @@ export class Bench {
   readonly runtime: OciRuntime;
   readonly parent = `/strata-test-${process.pid}`;
 
-  constructor() {
+  constructor(readonly name = "runc") {
     for (const dir of ["bin", "dev", "proc", "sys", "etc", "tmp"]) mkdirSync(join(this.rootfs, dir), { recursive: true });
     copyFileSync(which("busybox")!, join(this.rootfs, "bin/busybox"));
     for (const applet of APPLETS) symlinkSync("busybox", join(this.rootfs, "bin", applet));
@@ -43,7 +47,7 @@ export class Bench {
 
   /** Another daemon on the same directories. */
   open(): OciRuntime {
-    return new OciRuntime({ name: "runc", path: which(process.env["STRATA_RT"] ?? "runc")!, conmon: which("conmon")!, directory: join(this.root, "runtime"), logger: silentLogger });
+    return new OciRuntime({ name: this.name, path: which(this.name)!, conmon: which("conmon")!, directory: join(this.root, "runtime"), logger: silentLogger });
   }
 
   bundle(args: readonly string[], tty = false): { id: string; bundle: string } {

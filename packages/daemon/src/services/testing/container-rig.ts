@@ -84,8 +84,8 @@ export class ContainerRig {
     });
   }
 
-  static async open(): Promise<ContainerRig> {
-    const bench = new Bench();
+  static async open(runtime = "runc"): Promise<ContainerRig> {
+    const bench = new Bench(runtime);
     const directory = realpathSync(mkdtempSync(join(tmpdir(), "strata-ct-")));
     const rig = new ContainerRig(directory, bench, bench.runtime.path, "conmon");
     await rig.stores.collector.recover();
