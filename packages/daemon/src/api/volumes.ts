@@ -23,7 +23,7 @@ export function volumeRoutes(volumes: VolumeService): Pick<Routes, Extract<keyof
       // Until 1.41 named volumes went too.
       if (version < 42 && !filters.has("all")) filters.set("all", ["true"]);
       const { removed, bytes } = await volumes.prune(filters);
-      return ok({ VolumesDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: bytes });
+      return ok({ VolumesDeleted: removed, SpaceReclaimed: bytes });
     },
   };
 }

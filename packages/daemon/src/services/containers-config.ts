@@ -78,6 +78,9 @@ export function withHostDefaults(given: HostConfig, defaults: HostDefaults): Hos
     CgroupnsMode: given.CgroupnsMode || (given.Privileged || defaults.cgroupVersion === 1 ? "host" : "private"),
     Runtime: given.Runtime || defaults.runtime,
     ShmSize: given.ShmSize || defaults.shmSize,
+    // The CLI sends these where nothing was asked for.
+    ...(given.PidsLimit !== undefined && (given.PidsLimit ?? 0) <= 0 ? { PidsLimit: null } : {}),
+    ...(given.MemorySwappiness === -1 ? { MemorySwappiness: null } : {}),
     ...(ulimits.length > 0 ? { Ulimits: ulimits } : {}),
     ...(given.Init === undefined || given.Init === null ? (defaults.init ? { Init: true } : {}) : { Init: given.Init }),
   };

@@ -32,6 +32,7 @@ export class Creator {
     const hostConfig = withHostDefaults(spec.hostConfig, parts.config.defaults);
     checkHostConfig(hostConfig);
     warnings.push(...checkResources(hostConfig));
+    if (hostConfig.NetworkMode === "host" && Object.keys(hostConfig.PortBindings ?? {}).length > 0) warnings.push("Published ports are discarded when using host network mode");
     const planned = planMounts(config, hostConfig, this.borrowed(hostConfig));
     for (const { mustExist, source } of planned) {
       if (mustExist && source !== undefined && !existsSync(source)) throw new InvalidArgument(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
@@ -94,9 +95,6 @@ export class Creator {
     runtimeSpec({
       container, host: parts.host, rootfs: "/", user: { uid: 0, gid: 0, additionalGids: [], home: "/" }, netns: "/", join: {}, etcFiles: {}, devices: [], hostname: "", cgroupsPath: "/",
     });
-    for (const mode of [container.hostConfig.IpcMode, container.hostConfig.PidMode]) {
-      if (mode?.startsWith("container:")) parts.containers.resolve(mode.slice("container:".length));
-    }
   }
 
   private withHostname(id: ContainerId, config: ContainerConfig, host: HostConfig): ContainerConfig {

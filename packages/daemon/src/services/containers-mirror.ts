@@ -32,11 +32,20 @@ export class Mirrors {
     await Promise.all(due.map((id) => this.#write(id)));
   }
 
+  /** A container that went while it was written takes its directory along. */
+  #exists(id: ContainerId): boolean {
+    try {
+      return this.containers.get(id).state.status !== "removing";
+    } catch {
+      return false;
+    }
+  }
+
   async #write(id: ContainerId): Promise<void> {
     try {
       await this.containers.mirror(this.containers.get(id));
     } catch (err) {
-      if (!(err instanceof NotFound)) this.logger.warn({ err, container: id }, "the files that mirror a container could not be written");
+      if (!(err instanceof NotFound) && this.#exists(id)) this.logger.warn({ err, container: id }, "the files that mirror a container could not be written");
     }
   }
 }

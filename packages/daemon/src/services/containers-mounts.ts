@@ -96,7 +96,7 @@ export function planMounts(config: ContainerConfig, host: HostConfig, borrowed: 
   const tmpfs = new Set(Object.keys(host.Tmpfs ?? {}).map((t) => checkTarget(t, "invalid tmpfs mount")));
   for (const target of tmpfs) if (planned.has(target)) throw new InvalidArgument(`Duplicate mount point: ${target}`);
   for (const mount of borrowed) if (!planned.has(mount.target) && !tmpfs.has(mount.target)) planned.set(mount.target, mount);
-  for (const target of Object.keys(config.Volumes ?? {}).map((t) => checkTarget(t, "invalid volume"))) {
+  for (const target of Object.keys(config.Volumes ?? {}).map((t) => checkTarget(posix.join("/", t), "invalid volume"))) {
     if (planned.has(target) || tmpfs.has(target)) continue;
     planned.set(target, { type: "volume", target, mode: "", writable: true, propagation: "", mustExist: false, ...(host.VolumeDriver ? { volume: { driver: host.VolumeDriver } } : {}) });
   }

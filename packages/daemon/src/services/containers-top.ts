@@ -69,7 +69,7 @@ function column(text: string): Column {
   const [name = "", title] = text.toLowerCase() === text || !text.includes("=") ? text.split("=", 2) : [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1)];
   const key = name.toLowerCase();
   const found = COLUMNS[ALIASES[key] ?? key];
-  if (found === undefined) throw new InvalidArgument(`error: unknown user-defined format specifier "${name}"`);
+  if (found === undefined) throw new InvalidArgument(`ps: error: unknown user-defined format specifier "${name}"`);
   return title === undefined || title === "" ? found : [title, found[1]];
 }
 

@@ -1,10 +1,11 @@
+import { availableParallelism } from "node:os";
 import { InvalidArgument, type HostConfig } from "../../core/index.js";
 import type { SpecDeviceRule, SpecResources } from "./model.js";
 
 const MIN_MEMORY = 6 * 1024 * 1024;
 
 /** Refuses limits that contradict each other, naming the field; returns warnings. */
-export function checkResources(h: HostConfig): string[] {
+export function checkResources(h: HostConfig, cpus = availableParallelism()): string[] {
   const bad = (message: string): never => { throw new InvalidArgument(message); };
   const warnings: string[] = [];
   if (h.Memory && h.Memory > 0 && h.Memory < MIN_MEMORY) bad("Minimum memory limit allowed is 6MB");
@@ -13,7 +14,7 @@ export function checkResources(h: HostConfig): string[] {
   if (h.Memory && h.MemoryReservation && h.MemoryReservation > h.Memory) bad("Minimum memory limit can not be less than memory reservation limit, see usage");
   if (h.MemorySwappiness !== undefined && h.MemorySwappiness !== null && (h.MemorySwappiness < -1 || h.MemorySwappiness > 100)) bad(`Invalid value: ${h.MemorySwappiness}, valid memory swappiness range is 0-100`);
   if (h.NanoCpus && (h.CpuQuota || h.CpuPeriod)) bad("Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set");
-  if (h.NanoCpus !== undefined && h.NanoCpus < 0) bad("range of CPUs is from 0.01: NanoCpus cannot be negative");
+  if (h.NanoCpus && (h.NanoCpus < 1e7 || h.NanoCpus > cpus * 1e9)) bad(`range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`);
   if (h.CpuPeriod && (h.CpuPeriod < 1000 || h.CpuPeriod > 1_000_000)) bad("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
   if (h.CpuQuota && h.CpuQuota > 0 && h.CpuQuota < 1000) bad("CPU cfs quota can not be less than 1ms (i.e. 1000)");
   if (h.CpuShares !== undefined && h.CpuShares < 0) bad(`invalid CPU shares (${h.CpuShares}): value must be a positive integer`);

@@ -24,11 +24,11 @@ const group = "root:x:0:\nstaff:x:50:app,other\nextra:x:60:\n";
 
 describe("users", () => {
   test.each([
-    ["", [], { uid: 0, gid: 0, additionalGids: [], home: "/root" }],
-    ["app", [], { uid: 1000, gid: 1001, additionalGids: [50], home: "/home/app" }],
-    ["1000", [], { uid: 1000, gid: 1001, additionalGids: [50], home: "/home/app" }],
-    ["app:staff", [], { uid: 1000, gid: 50, additionalGids: [], home: "/home/app" }],
-    ["4242:7", ["extra", "99"], { uid: 4242, gid: 7, additionalGids: [60, 99], home: "/" }],
+    ["", [], { uid: 0, gid: 0, additionalGids: [0], home: "/root" }],
+    ["app", [], { uid: 1000, gid: 1001, additionalGids: [50, 1001], home: "/home/app" }],
+    ["1000", [], { uid: 1000, gid: 1001, additionalGids: [50, 1001], home: "/home/app" }],
+    ["app:staff", [], { uid: 1000, gid: 50, additionalGids: [50], home: "/home/app" }],
+    ["4242:7", ["extra", "99"], { uid: 4242, gid: 7, additionalGids: [7, 60, 99], home: "/" }],
   ])("%p with %p", (user, add, expected) => expect(resolveUser(user, add, passwd, group)).toEqual(expected));
   test("unknown names and numbers out of range are refused by name", () => {
     expect(() => resolveUser("nobody", [], passwd, group)).toThrow("unable to find user nobody: no matching entries in passwd file");
@@ -76,6 +76,8 @@ test("privileged, read-only, host namespaces", () => {
 test("limits: Docker's rules and the spec's shape", () => {
   expect(() => checkResources({ Memory: 1024 })).toThrow("Minimum memory limit allowed is 6MB");
   expect(() => checkResources({ NanoCpus: 1e9, CpuQuota: 1000 })).toThrow(/Conflicting options/);
+  expect(() => checkResources({ NanoCpus: 3e9 }, 2)).toThrow("range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available");
+  expect(() => checkResources({ NanoCpus: 1e6 }, 2)).toThrow(/range of CPUs/);
   expect(resourcesOf({ Memory: 64 << 20, NanoCpus: 5e8, PidsLimit: 9 }, [])).toEqual({
     devices: [], memory: { limit: 64 << 20, swap: 128 << 20 }, cpu: { period: 100000, quota: 50000 }, pids: { limit: 9 },
   });

@@ -50,5 +50,7 @@ export function resolveUser(user: string, groupAdd: readonly string[], passwd: s
   const gid = groupPart ? gidOf(groupPart) : account?.gid ?? 0;
   const additional = new Set(groupPart || account === undefined ? [] : teams.filter((g) => g.members.includes(account.name)).map((g) => g.gid));
   for (const name of groupAdd) additional.add(gidOf(name));
+  // Without it, files that deny the primary group would open to a process that changes its group (CVE-2022-36109).
+  additional.add(gid);
   return { uid, gid, additionalGids: [...additional].sort((a, b) => a - b), home: account?.home || "/" };
 }
