@@ -5,6 +5,8 @@ import { encodeLine } from "./json-line.js";
 import type { RotationOptions } from "./options.js";
 
 const writeFd = promisify(write);
+/** Bytes that are written at once, on the main thread: what little a daemon that is killed had read and not yet logged. */
+const AT_ONCE = 16 * 1024;
 
 /** `n` 0 is the current file, 1 the one before. */
 export function rotated(file: string, n: number): string {
@@ -96,7 +98,10 @@ export class JsonFileWriter implements LogWriter {
   async #append(text: string): Promise<void> {
     const data = Buffer.from(text);
     try {
-      for (let at = 0; at < data.length;) at += (await writeFd(this.#fd, data, at, data.length - at)).bytesWritten;
+      for (let at = 0; at < data.length;) {
+        const left = data.length - at;
+        at += left <= AT_ONCE ? writeSync(this.#fd, data, at, left) : (await writeFd(this.#fd, data, at, left)).bytesWritten;
+      }
     } catch (e) {
       ftruncateSync(this.#fd, this.size); // no half line stays
       throw e;

@@ -1,7 +1,7 @@
 import type { Output } from "../../core/index.js";
 
 /** Batches that wait for the reader before their source is told to stop. */
-const HIGH_WATER = 16;
+const HIGH_WATER = 4;
 
 /**
  * Batches of records between a descriptor and their one reader. `source` is held while the reader is behind or has
