@@ -21,7 +21,7 @@ export class NetworkError extends Unavailable {
 /** `Get` for `GET`, as Go prints it. */
 export const nameOf = (method: string): string => `${method.charAt(0)}${method.slice(1).toLowerCase()}`;
 
-const LOST = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED", "ETIMEDOUT", "EAI_AGAIN", "HPE_INVALID_CONSTANT", "HPE_INVALID_EOF_STATE", "ERR_STREAM_PREMATURE_CLOSE"]);
+const LOST = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED", "ETIMEDOUT", "HPE_INVALID_CONSTANT", "HPE_INVALID_EOF_STATE", "ERR_STREAM_PREMATURE_CLOSE"]);
 
 const DIAL: Readonly<Record<string, string | undefined>> = {
   ECONNREFUSED: "connect: connection refused",

@@ -43,7 +43,8 @@ export class ContainerLister {
     const names = new Map([...networks.list()].map((n) => [n.id, n.name]));
     const endpoints = group(networks.endpoints(id === undefined ? {} : { container: id }).map((e): [string, Endpoint & { networkName: string }] => [e.container, { ...e, networkName: names.get(e.network) ?? e.network }]));
     const ports = group(networks.ports(id).map(({ container, ...port }): [string, PortBinding] => [container, port]));
-    return (container) => ({ container, endpoints: endpoints.get(container.id) ?? [], ports: ports.get(container.id) ?? [] });
+    const networkIds = new Map([...names].map(([network, name]) => [name, network]));
+    return (container) => ({ container, networkIds, endpoints: endpoints.get(container.id) ?? [], ports: ports.get(container.id) ?? [] });
   }
 
   private async sized(view: ContainerView, imageSizes: Map<ImageId, number>): Promise<ContainerView> {

@@ -91,6 +91,8 @@ export interface AttachClient {
   readonly closed: Promise<void>;
 }
 export interface ContainerView {
+  /** Of every network by its name: a container that does not run has no endpoints that tell. */
+  readonly networkIds?: ReadonlyMap<string, string>;
   readonly container: Container;
   readonly endpoints: readonly (Endpoint & { readonly networkName: string })[];
   readonly ports: readonly PortBinding[];

@@ -35,7 +35,7 @@ function endpointSettings(view: ContainerView, name: string): Schemas["EndpointS
     MacAddress: at?.mac ?? spec.MacAddress ?? "",
     DriverOpts: spec.DriverOpts ?? null,
     GwPriority: spec.GwPriority ?? 0,
-    NetworkID: at?.network ?? "",
+    NetworkID: at?.network ?? view.networkIds?.get(name) ?? "",
     EndpointID: at?.id ?? "",
     Gateway: at?.gateway ?? "",
     IPAddress: at?.ipv4 ?? "",
