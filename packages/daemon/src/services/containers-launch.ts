@@ -68,7 +68,6 @@ export class Launcher {
     try {
       await rm(bundle, { recursive: true, force: true });
       await mkdir(bundle, { recursive: true, mode: 0o700 });
-      undo.push("the bundle", () => rm(bundle, { recursive: true, force: true }));
       // The monitor loads while everything else is put up.
       const ready = new Deferred();
       const creating = runtime.create(id, bundle, ioOf(container), ready.promise);
@@ -94,11 +93,18 @@ export class Launcher {
       } catch (e) {
         throw startFailure(`failed to start task for container: OCI runtime start failed: ${messageOf(e)}: unknown`, e);
       }
-      return { process, runtime, rootfs: held.root!.path, releaseNetwork: () => held.releaseNetwork(), dismantle: () => undo.undoAtOnce(), drained };
+      return { process, runtime, rootfs: held.root!.path, releaseNetwork: () => held.releaseNetwork(), dismantle: () => this.dismantle(undo, bundle), drained };
     } catch (e) {
       await undo.undo();
+      await rm(bundle, { recursive: true, force: true });
       throw e;
     }
+  }
+
+  /** The bundle goes last: while it is there, something may be left of the run. */
+  private async dismantle(undo: UndoStack, bundle: string): Promise<void> {
+    await undo.undoAtOnce();
+    await rm(bundle, { recursive: true, force: true });
   }
 
   /** Mounts, networks, files and devices; what they come to as a runtime-spec document. */
@@ -151,7 +157,6 @@ export class Launcher {
     const undo = new UndoStack(parts.logger, { container: id });
     const root = await parts.layers.mount(id);
     undo.push("the root file system", () => root.release());
-    undo.push("the bundle", () => rm(bundle, { recursive: true, force: true }));
     const log = await this.openLog(container);
     undo.push("the log", () => log.close());
     for (const point of container.mounts) {
@@ -161,7 +166,7 @@ export class Launcher {
     }
     if (existsSync(join(bundle, "shm"))) undo.push("/dev/shm", () => parts.mounter.unmount(join(bundle, "shm")));
     undo.push("the process", () => runtime.delete(id));
-    return { process: found, runtime, rootfs: root.path, drained: this.drain(container, hub, found, log), releaseNetwork: () => parts.networking.release(container), dismantle: () => undo.undoAtOnce() };
+    return { process: found, runtime, rootfs: root.path, drained: this.drain(container, hub, found, log), releaseNetwork: () => parts.networking.release(container), dismantle: () => this.dismantle(undo, bundle) };
   }
 
   private drain(container: Container, hub: Hub, process: Process, log: LogWriter): Promise<void> {

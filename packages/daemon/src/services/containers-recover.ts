@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Container, type ContainerId, errnoOf, messageOf, NotFound } from "../core/index.js";
@@ -58,9 +59,13 @@ export class Recovery {
       this.parts.containers.update(now, { durable: false });
       if (was !== "restarting") emitContainer(this.parts, now, "die", { exitCode: String(code) });
     }
+    // The bundle is the last thing that goes after a run, and the first that is made for one.
+    const left = crashed || existsSync(this.launcher.bundle(container.id));
     this.behind(container.id, async () => {
-      await this.launcher.clean(container);
-      if (crashed) await this.unmount(container.id);
+      if (left) {
+        await this.unmount(container.id);
+        await this.launcher.clean(container);
+      }
       if (now.hostConfig.AutoRemove && (crashed || now.state.startedAt !== undefined)) await this.remover.remove(container.id, { volumes: true });
     });
     if (!now.hostConfig.AutoRemove && (startsWithDaemon(now) || (crashed && this.tries(now)))) {

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { whyNoRuntime } from "../drivers/runtime/testing.js";
-import { ContainerRig, TestClient } from "./testing/container-rig.js";
+import { ContainerRig } from "./testing/container-rig.js";
+import { TestClient } from "./testing/test-client.js";
 
 const why = new Map(["runc", "crun"].map((name) => [name, whyNoRuntime(name)]));
 for (const [name, reason] of why) if (reason !== null) test.skip(`${name}: ${reason}`, () => undefined);

@@ -1,7 +1,7 @@
 import type { Output } from "../../core/index.js";
 
-/** Batches that wait for the reader before their source is told to stop. */
-const HIGH_WATER = 4;
+/** Batches that wait for the reader before their source is told to stop. Few: what is read ahead is lost when the daemon is killed. */
+const HIGH_WATER = 2;
 
 /**
  * Batches of records between a descriptor and their one reader. `source` is held while the reader is behind or has

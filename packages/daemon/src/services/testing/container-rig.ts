@@ -2,7 +2,6 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, mkdirSync, readdirSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
 import type { ImageConfig, ImageId, RunConfig } from "@strata/oci";
 import { Trees } from "../../archive/trees.js";
 import { WorkerPool } from "../../archive/workers/pool.js";
@@ -19,7 +18,8 @@ import { openStores, type Stores } from "../../open-stores.js";
 import { openStorage } from "../../storage.js";
 import { Containers } from "../containers.js";
 import { LocalEvents } from "../events.js";
-import type { AttachClient, ContainerNetworking, CreateContainer } from "../types.js";
+import type { ContainerNetworking, CreateContainer } from "../types.js";
+import { TestClient } from "./test-client.js";
 
 /** Networking that gives every container the host's. */
 class HostOnly implements ContainerNetworking {
@@ -29,27 +29,6 @@ class HostOnly implements ContainerNetworking {
   async release(c: Container): Promise<void> { this.calls.push(`release ${c.name}`); }
   async files(c: Container) { return { hosts: "127.0.0.1\tlocalhost\n", hostname: `${c.config.Hostname}\n`, resolvConf: "nameserver 192.0.2.1\n" }; }
   async recover(): Promise<void> {}
-}
-
-/** A client that keeps what it is sent, and sends what the test says. */
-export class TestClient implements AttachClient {
-  readonly input: PassThrough | null;
-  stdout = "";
-  stderr = "";
-  ended = false;
-  slow: Promise<void> | null = null;
-  leave!: () => void;
-  readonly closed = new Promise<void>((resolve) => { this.leave = resolve; });
-
-  constructor(stdin = false) {
-    this.input = stdin ? new PassThrough() : null;
-  }
-  write(stream: "stdout" | "stderr", data: Buffer): boolean {
-    this[stream] += data.toString("latin1");
-    return this.slow === null;
-  }
-  drained(): Promise<void> { return this.slow ?? Promise.resolve(); }
-  end(): void { this.ended = true; }
 }
 
 /** The container service over real stores, a real storage driver and a real runtime; its own network is the host's. */
