@@ -202,7 +202,7 @@ test("login by Basic", async () => {
     };
     expect(await client.login(registry.host, { username: "me", password: "secret" })).toEqual({ identityToken: "" });
     await expect(client.login(registry.host, { username: "me", password: "no" })).rejects.toMatchObject({ code: "Unauthenticated", message: expect.stringContaining("unauthorized: authentication required") as string });
-    await expect(client.repository({ domain: registry.host, path: "x" }).tags()).rejects.toMatchObject({ code: "Unauthenticated", message: `Get "http://${registry.host}/v2/x/tags/list": no basic auth credentials` });
+    await expect(client.repository({ domain: registry.host, path: "x" }).tags()).rejects.toMatchObject({ code: "PermissionDenied", message: `Get "http://${registry.host}/v2/x/tags/list": no basic auth credentials` });
   } finally {
     client.close();
     await registry.stop();

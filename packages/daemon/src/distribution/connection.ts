@@ -93,7 +93,8 @@ export class Connection {
       this.#authorizer.challenged(response.headers["www-authenticate"], exchange.scopes, true);
       // Nothing new to show, or a body that cannot be sent again: the answer stands.
       const better = await this.#authorizer.header(exchange.scopes, exchange.signal);
-      if (better === undefined && /^basic/i.test(response.headers["www-authenticate"] ?? "")) throw new RegistryFault(fault.registryCode, fault.status, `${nameOf(exchange.method)} "${url.href}": no basic auth credentials`);
+      // Forbidden, not unauthorized: at the latter the docker command asks its terminal for a login, also where nobody sits.
+      if (better === undefined && /^basic/i.test(response.headers["www-authenticate"] ?? "")) throw new RegistryFault(fault.registryCode, 403, `${nameOf(exchange.method)} "${url.href}": no basic auth credentials`);
       if (exchange.once || better === authorization) throw fault;
     }
   }

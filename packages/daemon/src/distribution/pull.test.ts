@@ -347,8 +347,8 @@ describe("who is asked", () => {
         return true;
       };
       expect((await pull("img", { credentials: { username: "u", password: "p" } })).id).toBe(image.id);
-      await expect(pull("img", { credentials: { username: "u", password: "wrong" } })).rejects.toMatchObject({ code: "Unauthenticated", message: "unauthorized: authentication required" });
-      await expect(pull("img")).rejects.toMatchObject({ code: "Unauthenticated" });
+      await expect(pull("img", { credentials: { username: "u", password: "wrong" } })).rejects.toMatchObject({ code: "PermissionDenied", message: "unauthorized: authentication required" });
+      await expect(pull("img")).rejects.toMatchObject({ code: "PermissionDenied" });
     } finally {
       storage.closeAllConnections();
       await new Promise((resolve) => storage.close(resolve));
