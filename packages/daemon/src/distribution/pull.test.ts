@@ -347,7 +347,7 @@ describe("who is asked", () => {
         return true;
       };
       expect((await pull("img", { credentials: { username: "u", password: "p" } })).id).toBe(image.id);
-      await expect(pull("img", { credentials: { username: "u", password: "wrong" } })).rejects.toMatchObject({ code: "PermissionDenied", message: "unauthorized: authentication required" });
+      await expect(pull("img", { credentials: { username: "u", password: "wrong" } })).rejects.toMatchObject({ code: "Unauthenticated", message: "unauthorized: authentication required" });
       await expect(pull("img")).rejects.toMatchObject({ code: "PermissionDenied" });
     } finally {
       storage.closeAllConnections();
