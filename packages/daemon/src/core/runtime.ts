@@ -25,6 +25,12 @@ export interface Output {
   readonly partial: boolean;
 }
 
+/** How many records have this time: a monitor gives all lines of one read the same. */
+export interface Moment {
+  readonly time: string;
+  readonly count: number;
+}
+
 /** The streams of a container or exec, for as long as it lives. They outlive the daemon. */
 export interface Process {
   readonly pid: number;
@@ -33,6 +39,11 @@ export interface Process {
    * Throws when the monitor died before the process: output may be missing.
    */
   readonly output: AsyncIterable<readonly Output[]> & { pause(): void; resume(): void };
+  /**
+   * The last records that a former daemon took from `output`, of a process that was found again. Records that it wrote
+   * to the log but did not take come once more.
+   */
+  readonly taken?: Moment;
   /** Writes to stdin; resolves when taken. */
   write(data: Uint8Array): Promise<void>;
   closeStdin(): void;
@@ -73,8 +84,11 @@ export interface LogDriver {
   readonly name: string;
   /** InvalidArgument for an option that the driver does not know or that is malformed. */
   check(options: Readonly<Record<string, string>>): void;
-  /** Opens the log of a container for writing. */
-  open(file: string, options: Readonly<Record<string, string>>): Promise<LogWriter>;
+  /**
+   * Opens the log of a container for writing. With `resuming` the first batch follows what was `taken`, and what the
+   * log has of it already is left out.
+   */
+  open(file: string, options: Readonly<Record<string, string>>, resuming?: { readonly taken: Moment | undefined }): Promise<LogWriter>;
   /** Reads it; with `follow` goes on until `signal` aborts or the writer closes. */
   read(file: string, options: LogQuery, signal: AbortSignal): AsyncIterable<readonly Output[]>;
 }

@@ -78,6 +78,8 @@ const c = {
   flock: lib.func("int flock(int fd, int operation)"),
   mkfifo: lib.func("int mkfifo(const char *path, unsigned int mode)"),
   fcntl: lib.func("int fcntl(int fd, int command, long argument)"),
+  pipe2: lib.func("int pipe2(_Out_ int *ends, int flags)"),
+  tee: lib.func("long tee(int from, int to, size_t n, unsigned int flags)"),
   unshare: lib.func("int unshare(int flags)"),
   setns: lib.func("int setns(int fd, int type)"),
   socket: lib.func("int socket(int domain, int type, int protocol)"),
@@ -248,6 +250,20 @@ export function mkfifo(path: string, mode: number): void { check(c.mkfifo(path, 
 const F_SETPIPE_SZ = 1031;
 /** Asks for a larger pipe; true when granted. */
 export function setPipeSize(fd: number, bytes: number): boolean { return c.fcntl(fd, F_SETPIPE_SZ, bytes) >= 0; }
+
+/** A non-blocking pipe. */
+export function makePipe(): { read: number; write: number } {
+  const ends = new Int32Array(2);
+  check(c.pipe2(ends, O_CLOEXEC | O_NONBLOCK), "pipe2");
+  return { read: ends[0]!, write: ends[1]! };
+}
+/** Copies from pipe to pipe what is there, and leaves it there; how many bytes, 0 when there is nothing. tee(2). */
+export function tee(from: number, to: number, max: number): number {
+  const SPLICE_F_NONBLOCK = 2;
+  const n = Number(c.tee(from, to, max, SPLICE_F_NONBLOCK));
+  if (n >= 0) return n;
+  return koffi.errno() === constants.errno.EAGAIN ? 0 : fail("tee");
+}
 
 export const CLONE_NEWNET = 0x40000000;
 export const CLONE_NEWNS = 0x00020000;

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { Conflict, type Container, type ContainerId, InvalidArgument, type LogDriver, type LogWriter, type Mounted, messageOf, type Process, type ProcessIo, type Runtime } from "../core/index.js";
+import { Conflict, type Container, type ContainerId, InvalidArgument, type LogDriver, type LogWriter, type Mounted, type Moment, messageOf, type Process, type ProcessIo, type Runtime } from "../core/index.js";
 import { devicesFor } from "./containers-devices.js";
 import type { Hub } from "./containers-hub.js";
 import type { Launched } from "./containers-live.js";
@@ -54,8 +54,8 @@ export class Launcher {
     return join(this.parts.containers.directory(id), `${id}-json.log`);
   }
 
-  openLog(container: Container): Promise<LogWriter> {
-    return this.logDriverOf(container).open(this.logFile(container.id), container.hostConfig.LogConfig?.Config ?? {});
+  openLog(container: Container, resuming?: { readonly taken: Moment | undefined }): Promise<LogWriter> {
+    return this.logDriverOf(container).open(this.logFile(container.id), container.hostConfig.LogConfig?.Config ?? {}, resuming);
   }
 
   async launch(container: Container, hub: Hub): Promise<Launched> {
@@ -157,7 +157,7 @@ export class Launcher {
     const undo = new UndoStack(parts.logger, { container: id });
     const root = await parts.layers.mount(id);
     undo.push("the root file system", () => root.release());
-    const log = await this.openLog(container);
+    const log = await this.openLog(container, { taken: found.taken });
     undo.push("the log", () => log.close());
     for (const point of container.mounts) {
       if (point.Type !== "volume") continue;

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, read } from "node:fs";
 import { promisify } from "node:util";
-import { type LogQuery, type Output, errnoOf } from "../../core/index.js";
+import { type LogQuery, type Moment, type Output, errnoOf } from "../../core/index.js";
 import { decodeLine } from "./json-line.js";
 import { type JsonFileWriter, rotated } from "./json-file-writer.js";
 
@@ -130,6 +130,28 @@ async function tailStart(files: readonly number[], size: number | undefined, lin
     }
   }
   return start;
+}
+
+/** How a log ends; undefined for one without records. */
+export async function lastMoment(file: string): Promise<Moment | undefined> {
+  const files = openAll(file);
+  let time: string | undefined, count = 0;
+  try {
+    for (const fd of files.reverse()) {
+      for await (const batch of backwards(fd, fstatSync(fd).size)) {
+        for (const { line } of batch) {
+          const record = decodeLine(line, 0, line.length);
+          if (record === null) continue;
+          time ??= record.time;
+          if (record.time !== time) return { time, count };
+          count++;
+        }
+      }
+    }
+  } finally {
+    for (const fd of files) closeSync(fd);
+  }
+  return time === undefined ? undefined : { time, count };
 }
 
 /** The lines of a file from its end, last first, as many at a time as a block holds. */

@@ -28,7 +28,8 @@ export class JsonFileWriter implements LogWriter {
   /** Bytes of a character that a partial record cut, by stream. */
   readonly #cut: Record<Output["stream"], Buffer | null> = { stdout: null, stderr: null };
 
-  constructor(readonly file: string, private readonly options: RotationOptions, private readonly onClose: () => void) {
+  /** `fresh`: what of the first batch the file does not have yet; null when it cannot have any of it. */
+  constructor(readonly file: string, private readonly options: RotationOptions, private fresh: ((batch: readonly Output[]) => readonly Output[]) | null, private readonly onClose: () => void) {
     this.#fd = openSync(file, "a+", 0o640);
     this.size = fstatSync(this.#fd).size;
     const last = Buffer.from("\n");
@@ -68,7 +69,9 @@ export class JsonFileWriter implements LogWriter {
   async #write(records: readonly Output[]): Promise<void> {
     let pending = "";
     let bytes = 0;
-    for (const record of records) {
+    const fresh = this.fresh?.(records) ?? records;
+    this.fresh = null;
+    for (const record of fresh) {
       const text = this.#text(record);
       if (text === "") continue;
       const line = encodeLine(text, record.stream, record.time);

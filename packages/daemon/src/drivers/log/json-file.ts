@@ -1,7 +1,8 @@
-import type { LogDriver, LogQuery, LogWriter, Output } from "../../core/index.js";
+import type { LogDriver, LogQuery, LogWriter, Moment, Output } from "../../core/index.js";
 import { JsonFileWriter } from "./json-file-writer.js";
-import { readJsonFile } from "./json-file-reader.js";
+import { lastMoment, readJsonFile } from "./json-file-reader.js";
 import { rotationOptions } from "./options.js";
+import { withoutRepeated } from "./repeated.js";
 
 /** Docker's json-file logs, rotated. Followers are woken by the writer, which is in the same process. */
 export class JsonFileLogs implements LogDriver {
@@ -12,8 +13,10 @@ export class JsonFileLogs implements LogDriver {
     rotationOptions(options, this.name);
   }
 
-  async open(file: string, options: Readonly<Record<string, string>>): Promise<LogWriter> {
-    const writer: JsonFileWriter = new JsonFileWriter(file, rotationOptions(options, this.name), () => {
+  async open(file: string, options: Readonly<Record<string, string>>, resuming?: { readonly taken: Moment | undefined }): Promise<LogWriter> {
+    const logged = resuming && (await lastMoment(file));
+    const fresh = logged ? (batch: readonly Output[]) => withoutRepeated(batch, logged, resuming.taken) : null;
+    const writer: JsonFileWriter = new JsonFileWriter(file, rotationOptions(options, this.name), fresh, () => {
       if (this.#writers.get(file) === writer) this.#writers.delete(file);
     });
     this.#writers.set(file, writer);

@@ -23,6 +23,7 @@ export class MonitoredProcess implements Process {
   readonly pid: number;
   readonly exit: Promise<Exit>;
   readonly output: Process["output"];
+  readonly taken: Process["taken"];
   readonly #stdin: AttachSocket;
   #pidfd = -1;
   #size: string | null = null;
@@ -32,6 +33,7 @@ export class MonitoredProcess implements Process {
     this.pid = options.pid;
     this.exit = options.exit;
     this.output = output;
+    this.taken = options.pipe?.taken;
     this.#stdin = new AttachSocket(join(options.bundle, "attach"));
     try {
       if (this.pid > 0) this.#pidfd = pidfdOpen(this.pid);

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Exit, type Logger, type Process, type ProcessIo, type Runtime, type RuntimeState, type RuntimeStatus, errnoOf, messageOf, newId } from "../../core/index.js";
+import { PipePeek } from "../../kernel/pipe-peek.js";
 import { run } from "../../kernel/spawn.js";
 import { CgroupWarmer, cgroupsOf, killedForMemory, removeCgroups } from "./cgroups.js";
 import { launchConmon } from "./conmon.js";
@@ -42,6 +43,7 @@ export class OciRuntime implements Runtime {
   readonly path: string;
   readonly #exits: ExitWatcher;
   readonly #warmer = new CgroupWarmer();
+  readonly #peek = new PipePeek();
   readonly #processes = new Map<string, MonitoredProcess>();
   readonly #state: string;
 
@@ -57,7 +59,7 @@ export class OciRuntime implements Runtime {
     this.#warmer.warm();
     ready?.then(() => this.#warmer.warm(), () => undefined);
     this.#exits.forget(id);
-    const pipe = LogPipe.create(bundle);
+    const pipe = LogPipe.create(bundle, this.#peek);
     const log = join(bundle, "runtime.log");
     const conmon = launchConmon({
       program: this.options.conmon, runtime: this.path, runtimeArgs: this.#global(log), container: id, unit: id, bundle,
@@ -98,17 +100,17 @@ export class OciRuntime implements Runtime {
       direct.exit.then(tidy, tidy);
       return direct;
     }
-    const pipe = io.discard === true ? null : LogPipe.create(directory);
+    const pipe = io.discard === true ? null : LogPipe.create(directory, this.#peek);
     const conmon = launchConmon({
       program: this.options.conmon, runtime: this.path, runtimeArgs: this.#global(log), container: id, unit, bundle: directory, pidFile,
       log: pipe === null ? "none:" : `k8s-file:${join(directory, OUTPUT)}`, tty: io.tty, stdin: io.stdin, leaveStdinOpen: io.tty, execSpec: spec,
     });
-    const output = pipe?.output ?? new OutputQueue();
+    const silent = new OutputQueue();
     const exit = conmon.exitCode.then((code): Exit => ({ code, oomKilled: false, at: Date.now() })).finally(() => conmon.close());
-    void (pipe?.ended ?? exit).then(() => output.end(), () => output.end());
+    exit.then(() => silent.end(), () => silent.end());
     exit.then(tidy, tidy);
     try {
-      return new MonitoredProcess({ pid: await conmon.pid, bundle: directory, pipe, tty: io.tty, exit }, output);
+      return new MonitoredProcess({ pid: await conmon.pid, bundle: directory, pipe, tty: io.tty, exit }, pipe?.output ?? silent);
     } catch (e) {
       pipe?.destroy();
       throw new Error(plainWords(loggedError(log) ?? messageOf(e)), { cause: e });
@@ -119,7 +121,7 @@ export class OciRuntime implements Runtime {
     const recorded = this.#exits.read(id);
     let pipe: LogPipe;
     try {
-      pipe = LogPipe.reopen(bundle);
+      pipe = LogPipe.reopen(bundle, this.#peek);
     } catch (e) {
       if (errnoOf(e) !== "ENOENT") throw e;
       return recorded === undefined ? undefined : { ...recorded, oomKilled: oomKilled(bundle) };
@@ -176,10 +178,7 @@ export class OciRuntime implements Runtime {
     this.#processes.set(id, process);
     const gone = () => { if (this.#processes.get(id) === process) this.#processes.delete(id); };
     exit.then(gone, gone);
-    void pipe.ended.then(() => {
-      release();
-      pipe.output.end();
-    });
+    void pipe.ended.then(release);
     return process;
   }
 

@@ -52,6 +52,15 @@ export class RecordParser {
   }
 }
 
+/** Length of a record's time, as conmon writes it. */
+const TIME_LENGTH = "2026-01-02T03:04:05.123456789+02:00".length;
+
+/** Puts back what is missing of the year at the beginning of the first record: at most its four digits. */
+export function restoreYear(data: Buffer, now: Date): Buffer {
+  const missing = TIME_LENGTH - data.indexOf(SPACE);
+  return missing > 0 && missing <= 4 ? Buffer.concat([Buffer.from(String(now.getFullYear()).slice(0, missing)), data]) : data;
+}
+
 /** `2026-01-02T03:04:05.123456789+02:00` as UTC with the same fraction and a final Z. */
 export function utcNano(time: string): string {
   const zone = time.length - 6;
