@@ -5,7 +5,7 @@ import { encodeLine } from "./json-line.js";
 import type { RotationOptions } from "./options.js";
 
 const writeFd = promisify(write);
-/** Bytes that are written at once, on the main thread: what little a daemon that is killed had read and not yet logged. */
+/** Bytes that are written at once, on the main thread: less than a turn of the thread pool costs. */
 const AT_ONCE = 16 * 1024;
 
 /** `n` 0 is the current file, 1 the one before. */
