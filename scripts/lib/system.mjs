@@ -26,7 +26,7 @@ const compilerNeeds = [
 const managers = {
   apt: {
     program: "apt-get",
-    args: ["install", "-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"],
+    args: ["install", "-y", "-qq", "--no-install-recommends", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300"],
     refresh: () => run("apt-get", ["update", "-q"], { env: environment() }),
     fresh: () => hasPackageLists(),
   },

@@ -1,7 +1,7 @@
 import { chownSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
-import { TestBed, call, daemonNeeds, needs, run, until } from "../helpers/index.js";
+import { type Background, TestBed, call, daemonNeeds, needs, run, until } from "../helpers/index.js";
 
 const it = needs("root", "netns");
 const withContainers = needs(...daemonNeeds, "docker");
@@ -66,12 +66,13 @@ describe("starting", () => {
 
   it("through npm start: in the foreground, with the flags, the signals and the exit code passed on", async () => {
     const daemon = bed.prepare();
-    const start = bed.netns.start(process.execPath, [resolve(__dirname, "../../../scripts/start.mjs"), ...daemon.flags()]);
+    const npmStart = (...flags: string[]): Background => bed.netns.start("npm", ["start", "--", ...flags], { cwd: resolve(__dirname, "../../..") });
+    const start = npmStart(...daemon.flags());
     await until(async () => ((await call(daemon.socket, "GET", "/_ping").catch(() => undefined))?.status === 200 ? true : undefined), 60_000, () => `an answer:\n${start.output}`, () => start.ended);
     start.kill("SIGTERM");
     expect(await start.exit).toBe(0);
     expect(existsSync(daemon.socket)).toBe(false);
-    const wrong = bed.netns.start(process.execPath, [resolve(__dirname, "../../../scripts/start.mjs"), "--no-such-flag"]);
+    const wrong = npmStart("--no-such-flag");
     expect(await wrong.exit).toBe(1);
     expect(wrong.output).toContain("--no-such-flag");
     await daemon.destroy();
