@@ -52,7 +52,6 @@ test.each<[string, string[], unknown, RegExp]>([
   ["a key's value of the wrong kind", [], { mtu: "big" }, /mtu: expected an integer, not "big"/],
   ["boolean that is none", ["--icc=maybe"], {}, /--icc: "maybe" is neither true nor false/],
   ["unknown storage driver", ["-s", "ntfs"], {}, /--storage-driver: "ntfs" is not one of/],
-  ["storage driver of a later version", ["-s", "zfs"], {}, /zfs is not in this version/],
   ["feature of a later version", ["--metrics-addr", "127.0.0.1:9323"], {}, /--metrics-addr: there are no metrics/],
   ["TLS", ["--tls"], {}, /--tls: there is no TLS/],
   ["gc policies", [], { gc: { policies: [] } }, /gc: there are no collection policies/],

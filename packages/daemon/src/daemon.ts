@@ -9,7 +9,7 @@ import { Api } from "./api/server.js";
 import { WorkerPool } from "./archive/workers/pool.js";
 import type { Config } from "./config.js";
 import { openContainers } from "./containers.js";
-import { systemClock, type Logger } from "./core/index.js";
+import { messageOf, systemClock, type Logger } from "./core/index.js";
 import { ArchiveLoader } from "./distribution/load.js";
 import { RegistryClient } from "./distribution/client.js";
 import type { EndpointOptions } from "./distribution/endpoints.js";
@@ -24,7 +24,7 @@ import { LocalEvents } from "./services/events.js";
 import { Images } from "./services/images.js";
 import { System, type SystemFacts } from "./services/system.js";
 import { Volumes } from "./services/volumes.js";
-import { openStorage } from "./storage.js";
+import { openStorage, parseStorageOptions } from "./storage.js";
 import { lockRoot } from "./stores/root-lock.js";
 import type { Build } from "./version.js";
 
@@ -62,11 +62,14 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const clock = systemClock;
     const workers = new WorkerPool();
     undo.push(() => workers.close());
-    const storage = openStorage(config.storageDriver, root, workers, logger);
+    const events = new LocalEvents(clock);
+    const storage = await openStorage({
+      wanted: config.storageDriver, options: parseStorageOptions(config.storageOpts), root, workers, logger,
+      report: (action, attributes) => events.emit({ type: "daemon", action, id: engineId(root.root), attributes: { name: machine.hostname, ...attributes } }),
+    });
     const stores = openStores({ root, drivers: storage.drivers, defaultDriver: storage.defaultDriver, workers, clock, logger });
     undo.push(() => stores.close());
     const { collector, images: imageStore, layers, content, leases } = stores;
-    const events = new LocalEvents(clock);
     const networking = openNetworking(config, join(execRoot, "netns"), stores, events, logger);
     undo.push(() => networking.close());
 
@@ -88,7 +91,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const volumes = new Volumes({ store: stores.volumes, events, logger });
     const containers = openContainers({ config, execRoot, machine, programs, stores, networking, workers, events, clock, logger });
     const facts = (): SystemFacts => ({
-      id: engineId(root.root), driver: storage.defaultDriver, driverStatus: storage.status,
+      id: engineId(root.root), driver: storage.defaultDriver,
       runtimes: Object.fromEntries([...programs.runtimes].map(([name, path]) => [name, { path }])), defaultRuntime: programs.defaultRuntime,
       cgroupDriver: "cgroupfs", cgroupVersion: machine.cgroups === "v2" ? "2" : "1", kernel: machine.kernel, operatingSystem: machine.operatingSystem, osVersion: machine.osVersion,
       cpus: machine.cpus, memory: machine.memory, name: machine.hostname, dataRoot: root.root, labels: config.labels,
@@ -96,7 +99,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       liveRestore: config.liveRestore, loggingDriver: config.logDriver, registryMirrors: config.registryMirrors, insecureRegistries: config.insecureRegistries, versions: programs.versions,
     });
     const system = new System({
-      facts, containerStore: stores.containers, imageStore, layers, volumeStore: stores.volumes, images, containers, volumes, events, registry,
+      facts, driverStatus: () => storage.status(), containerStore: stores.containers, imageStore, layers, volumeStore: stores.volumes, images, containers, volumes, events, registry,
     });
 
     await collector.recover();
@@ -124,6 +127,8 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
         registry.configure(endpoints(next));
         puller.maxConcurrentDownloads = next.maxConcurrentDownloads;
         pusher.maxConcurrentUploads = next.maxConcurrentUploads;
+        const options = parseStorageOptions(next.storageOpts);
+        storage.reconfigure(options).catch((err: unknown) => logger.error({ err }, `the storage options stay as they were: ${messageOf(err)}`));
         config = next;
         events.emit({ type: "daemon", action: "reload", id: engineId(root.root), attributes: { name: machine.hostname } });
       },

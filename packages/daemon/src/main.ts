@@ -3,6 +3,7 @@ import { pino } from "pino";
 import { readInvocation, rereadConfig, type Config } from "./config.js";
 import { messageOf } from "./core/index.js";
 import { startDaemon } from "./daemon.js";
+import { parseStorageOptions } from "./storage.js";
 import { readBuild } from "./version.js";
 
 /** What to tell clients: how to reach the daemon. */
@@ -19,6 +20,7 @@ async function main(): Promise<void> {
     return;
   }
   let { config } = invocation;
+  parseStorageOptions(config.storageOpts);
   if (invocation.kind === "validate") {
     writeSync(1, "configuration OK\n");
     return;

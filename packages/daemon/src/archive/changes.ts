@@ -4,7 +4,7 @@ import { errnoOf } from "../core/errors.js";
 import { cPath, fromByteString, procPath, toByteString, type ByteString } from "../kernel/byte-path.js";
 import { openDirectoryAt, readDirectory } from "../kernel/directory.js";
 import { AT_FDCWD, close, lgetxattr, O_DIRECTORY, O_RDONLY, openat } from "../kernel/libc.js";
-import { isDirectory, isWhiteout, Stater, type Stat } from "../kernel/stat.js";
+import { inodeKey, isDirectory, isWhiteout, Stater, type Stat } from "../kernel/stat.js";
 import { ConfinedTree } from "./confined-tree.js";
 import { LowerView, type LowerEntry } from "./lower-view.js";
 import { baseOf, joinPath, parentOf } from "./tar-path.js";
@@ -74,6 +74,21 @@ export function* listChanges({ root, kind, lowers }: ChangesArguments): Steps<Ch
 /** The same with paths as text. */
 export function* listChangesAsText(args: ChangesArguments): Steps<Change[]> {
   return (yield* listChanges(args)).map(({ path, kind }) => ({ path: fromByteString(path), kind }));
+}
+
+/** The lengths of the files that differ or are new, hard links once. */
+export function* changesSize(args: ChangesArguments): Steps<number> {
+  const stater = new Stater();
+  const linked = new Set<string>();
+  const root = toByteString(args.root);
+  let size = 0;
+  for (const { path, kind } of yield* listChanges(args)) {
+    const stat = kind === 2 ? undefined : stater.at(AT_FDCWD, `${root}${path}`);
+    if (!stat || isDirectory(stat.mode) || linked.has(inodeKey(stat))) continue;
+    if (stat.nlink > 1) linked.add(inodeKey(stat));
+    size += stat.size;
+  }
+  return size;
 }
 
 function differs(old: Stat, now: Stat): boolean {

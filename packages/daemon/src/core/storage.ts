@@ -17,10 +17,16 @@ import type { SnapshotId } from "./ids.js";
  */
 export interface StorageDriver {
   readonly name: string;
-  /** Makes an empty writable snapshot. */
-  create(id: SnapshotId, parents: readonly SnapshotId[]): Promise<void>;
-  /** Where the snapshot's tree is to be seen, and what to mount there (nothing when the tree lies there already). */
+  /** Makes an empty writable snapshot. InvalidArgument when a limit is asked of a driver that cannot hold to it here. */
+  create(id: SnapshotId, parents: readonly SnapshotId[], options?: SnapshotOptions): Promise<void>;
+  /**
+   * Where the snapshot's tree is to be seen, and what to mount there (nothing when the tree lies there already). What
+   * the mount stands on (layers' own mounts, a block device) is made ready, and is held for `id` until `unmounted(id)`.
+   * Asking again, after a restart of the daemon too, is harmless.
+   */
   mounts(id: SnapshotId, parents: readonly SnapshotId[], mode: MountMode): Promise<MountPlan>;
+  /** The plan's mounts are gone, or were never made: what was held for them may go. Absent is success. */
+  unmounted(id: SnapshotId): Promise<void>;
   /** Makes a committed snapshot of an uncompressed layer tar. Every path stays inside the snapshot. */
   apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<TreeUsage>;
   /** The very bytes that were applied. Errors before its end when they cannot be had. */
@@ -29,12 +35,34 @@ export interface StorageDriver {
   changes(id: SnapshotId, parents: readonly SnapshotId[]): AsyncIterable<Change>;
   /** The same as a layer tar (whiteouts as the OCI image-spec has them), for writable snapshots. */
   diff(id: SnapshotId, parents: readonly SnapshotId[]): Promise<Readable>;
-  usage(id: SnapshotId): Promise<TreeUsage>;
+  /** What the snapshot takes on disk; `size` is that of what it changed. Nothing where there is nothing. */
+  usage(id: SnapshotId, parents: readonly SnapshotId[]): Promise<TreeUsage>;
+  /** Lets go of what is held for the snapshot, too. Absent is success. */
   remove(id: SnapshotId): Promise<void>;
   /** Every snapshot on disk, whole or half-made. */
   list(): AsyncIterable<SnapshotId>;
-  /** What users see: `GraphDriver.Data` of inspect, and the status lines of `docker info`. */
+  /** What users see of a snapshot: `GraphDriver.Data` of inspect. */
   describe(id: SnapshotId, parents: readonly SnapshotId[]): Readonly<Record<string, string>>;
+}
+
+/** A driver as whoever runs the machine sees it. */
+export interface StorageControl {
+  /** Lines of `docker info`, as they are now. */
+  status(): Promise<StatusLines>;
+  /** Takes over what of new options can change at once (a pool that grows); what cannot waits for a restart. InvalidArgument, and nothing changed, for a value that makes no sense. */
+  reconfigure(options: StorageOptions): Promise<void>;
+  /** Resolves when everything removed so far is gone from the disk. */
+  drainTrash(): Promise<void>;
+}
+export type OpenedDriver = StorageDriver & StorageControl;
+
+export type StatusLines = readonly (readonly [string, string])[];
+/** `--storage-opt`: `dm.basesize` → `10G`. */
+export type StorageOptions = ReadonlyMap<string, string>;
+
+export interface SnapshotOptions {
+  /** Most bytes that the snapshot may hold. */
+  readonly size?: number;
 }
 
 export type MountMode = "ro" | "rw" | "volatile";
@@ -43,6 +71,8 @@ export interface MountPlan {
   readonly target: string;
   /** To be mounted on `target` in this order; empty when the tree is there already. */
   readonly mounts: readonly Mount[];
+  /** Where the tree is then seen, when that is a directory below `target`. */
+  readonly tree?: string;
 }
 
 /** One mount(2), or one fsopen/fsconfig/fsmount; values of one key may repeat (`lowerdir+`). */
@@ -51,6 +81,8 @@ export interface Mount {
   readonly source: string;
   /** `["ro"]`, `[["lowerdir", "/a:/b"]]`; flags and key-value pairs. */
   readonly options: readonly (string | readonly [string, string])[];
+  /** A program that mounts in the kernel's place (FUSE): run as `path -o OPTIONS target`, it returns when the tree is there and serves it in the background. */
+  readonly helper?: { readonly path: string; readonly env: Readonly<Record<string, string>> };
 }
 
 /** `bytes` on disk, and how many inodes. */
@@ -69,8 +101,8 @@ export interface TreeUsage extends Usage {
 export interface Mounter {
   /** Mounts a plan in its order; on error nothing of it stays. */
   mount(plan: MountPlan): Promise<void>;
-  /** Mounts a plan for as long as `work` runs, without waiting: for small things on mounts that need no syncing (`volatile`). */
-  visit<T>(plan: MountPlan, work: (tree: string) => T): T;
+  /** Mounts a plan for as long as `work` runs: for small things on mounts that need no syncing (`volatile`). */
+  visit<T>(plan: MountPlan, work: (tree: string) => T): Promise<T>;
   /** Unmounts everything stacked on `target`. Absent is success. */
   unmount(target: string): Promise<void>;
   /** Mount points at `dir` and below it, deepest first; of mounts stacked on one point each is listed. */

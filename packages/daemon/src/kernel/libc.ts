@@ -101,6 +101,16 @@ const c = {
 export function mount(source: string, target: string, type: string | null, flags: number, data: string | null = null): void {
   check(c.mount(source, target, type, flags, data), "mount", target);
 }
+/** mount(2) on the thread pool. */
+export function mountAsync(source: string, target: string, type: string, flags: number, data: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    c.mount.async(source, target, type, flags, data, (error: Error | null, result: number) => {
+      if (error) return reject(error);
+      // errno stays with the pool's thread. What failed fails again at once, and here it says why.
+      try { if (result < 0) mount(source, target, type, flags, data); resolve(); } catch (again) { reject(again as Error); }
+    });
+  });
+}
 export function umount(target: string, flags = 0): void {
   check(c.umount2(target, flags), "umount2", target);
 }

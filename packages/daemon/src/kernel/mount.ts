@@ -1,6 +1,7 @@
 import { errnoOf, InvalidArgument } from "../core/errors.js";
 import type { Mount, MountPlan } from "../core/storage.js";
-import { MNT_DETACH, mount, mountWithConfig, MS, umount, umountAsync } from "./libc.js";
+import { MNT_DETACH, mount, mountAsync, mountWithConfig, MS, umount, umountAsync } from "./libc.js";
+import { run } from "./spawn.js";
 
 const UMOUNT_NOFOLLOW = 8;
 /** mount(2) takes its options in one page, the NUL included. */
@@ -15,11 +16,13 @@ const FLAGS: Readonly<Record<string, number>> = {
 const ATTRIBUTES: Readonly<Record<string, number>> = { ro: 1, nosuid: 2, nodev: 4, noexec: 8, noatime: 0x10, relatime: 0 };
 
 /** Mounts in order; when one fails, those made before it are undone. */
-export function mountPlan(plan: MountPlan): void {
+export async function mountPlan(plan: MountPlan): Promise<void> {
   let done = 0;
   try {
     for (const one of plan.mounts) {
-      mountOne(one, plan.target);
+      if (one.helper) await mountByHelper(one, one.helper, plan.target);
+      else if (one.source.startsWith("/dev/") && one.type !== "bind" && !one.options.includes("rbind") && !one.options.includes("bind")) await mountDevice(one, plan.target);
+      else mountOne(one, plan.target);
       done++;
     }
   } catch (error) {
@@ -28,13 +31,29 @@ export function mountPlan(plan: MountPlan): void {
   }
 }
 
+async function mountByHelper({ options }: Mount, { path, env }: NonNullable<Mount["helper"]>, target: string): Promise<void> {
+  const text = options.map((option) => (typeof option === "string" ? option : option.join("="))).join(",");
+  await run(path, [...(text === "" ? [] : ["-o", text]), target], { env: { ...process.env, ...env } });
+}
+
+/** On the thread pool: a file system on a device may have a journal to replay first. */
+function mountDevice({ type, source, options }: Mount, target: string): Promise<void> {
+  const { flags, data } = parted(options);
+  return mountAsync(source, target, type, flags, data.map((option) => (typeof option === "string" ? option : option.join("="))).join(","));
+}
+
+/** Options as mount(2) has them: flags by name, the rest as they are. */
+function parted(options: Mount["options"]): { flags: number; data: Mount["options"] } {
+  const flags = options.reduce((sum, option) => sum | (typeof option === "string" ? (FLAGS[option] ?? 0) : 0), 0);
+  return { flags, data: options.filter((option) => typeof option !== "string" || FLAGS[option] === undefined) };
+}
+
 /**
  * One mount. A bind with `ro` takes the two steps that Linux wants. Repeated keys (`lowerdir+`) and options beyond a
  * page go through fsconfig(2).
  */
 export function mountOne({ type, source, options }: Mount, target: string): void {
-  const flags = options.filter((option): option is string => typeof option === "string");
-  const known = flags.reduce((sum, flag) => sum | (FLAGS[flag] ?? 0), 0);
+  const { flags: known, data } = parted(options);
   if (type === "bind" || known & MS.BIND) {
     mount(source, target, null, MS.BIND | (known & MS.REC));
     const rest = known & ~(MS.BIND | MS.REC);
@@ -43,11 +62,11 @@ export function mountOne({ type, source, options }: Mount, target: string): void
     catch (error) { unmountSync(target); throw error; }
     return;
   }
-  const data = options.filter((option) => typeof option !== "string" || FLAGS[option] === undefined);
   const text = data.map((option) => (typeof option === "string" ? option : option.join("="))).join(",");
   if (!data.some((option) => typeof option !== "string" && option[0].endsWith("+")) && Buffer.byteLength(text) < PAGE) {
     return mount(source, target, type, known, text);
   }
+  const flags = options.filter((option): option is string => typeof option === "string");
   const refused = flags.find((flag) => FLAGS[flag] !== undefined && ATTRIBUTES[flag] === undefined);
   if (refused !== undefined) throw new InvalidArgument(`mount flag ${refused} does not go with a ${type} mount`);
   mountWithConfig(type, source, target, data, flags.reduce((sum, flag) => sum | (ATTRIBUTES[flag] ?? 0), 0));

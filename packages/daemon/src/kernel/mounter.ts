@@ -4,10 +4,10 @@ import { mountsBelow } from "./mount-table.js";
 
 /** The mounts of this machine. */
 export class KernelMounter implements Mounter {
-  async mount(plan: MountPlan): Promise<void> { mountPlan(plan); }
-  visit<T>(plan: MountPlan, work: (tree: string) => T): T {
-    mountPlan(plan);
-    try { return work(plan.target); } finally { for (const _ of plan.mounts) unmountSync(plan.target); }
+  mount(plan: MountPlan): Promise<void> { return mountPlan(plan); }
+  async visit<T>(plan: MountPlan, work: (tree: string) => T): Promise<T> {
+    await mountPlan(plan);
+    try { return work(plan.tree ?? plan.target); } finally { for (const _ of plan.mounts) unmountSync(plan.target); }
   }
   unmount(target: string): Promise<void> { return unmountAll(target); }
   under(dir: string): readonly string[] {

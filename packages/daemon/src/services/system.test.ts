@@ -13,7 +13,7 @@ function system(parts: Partial<SystemParts> = {}): { system: System; asked: stri
   return {
     asked,
     system: new System({
-      facts: () => facts,
+      facts: () => facts, driverStatus: async () => [],
       containerStore: { list: () => ["running", "restarting", "paused", "exited", "created", "dead"].map(container) },
       imageStore: { list: () => [{}, {}] as unknown as ImageSummary[] },
       layers: { list: () => [{ size: 5 }, { size: 7 }] as unknown as Layer[] },

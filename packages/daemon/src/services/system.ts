@@ -5,11 +5,12 @@ import { eventFilter } from "./events-filter.js";
 import type { ContainerService, DiskUsage, Filters, ImageService, RegistryAuth, SystemInfo, SystemService, VolumeService, VolumeView } from "./types.js";
 
 /** What of `info` is known without counting. */
-export type SystemFacts = Omit<SystemInfo, "containers" | "images">;
+export type SystemFacts = Omit<SystemInfo, "containers" | "images" | "driverStatus">;
 
 export interface SystemParts {
   /** Asked each time: a reload may change some. */
   readonly facts: () => SystemFacts;
+  readonly driverStatus: () => Promise<SystemInfo["driverStatus"]>;
   readonly containerStore: Pick<ContainerStore, "list">;
   readonly imageStore: Pick<ImageStore, "list">;
   readonly layers: Pick<LayerStore, "list">;
@@ -32,14 +33,14 @@ export class System implements SystemService {
   }
 
   async info(): Promise<SystemInfo> {
-    const { facts, containerStore, imageStore } = this.#parts;
+    const { facts, driverStatus, containerStore, imageStore } = this.#parts;
     const containers = { running: 0, paused: 0, stopped: 0 };
     for (const { state } of containerStore.list()) {
       if (state.status === "paused") containers.paused++;
       else if (state.status === "running" || state.status === "restarting") containers.running++;
       else containers.stopped++;
     }
-    return { ...facts(), containers, images: [...imageStore.list()].length };
+    return { ...facts(), driverStatus: await driverStatus(), containers, images: [...imageStore.list()].length };
   }
 
   async df(types: readonly string[]): Promise<DiskUsage> {

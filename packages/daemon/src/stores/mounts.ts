@@ -1,5 +1,11 @@
 import type { Mounted, Mounter, MountPlan } from "../core/index.js";
 
+/** What can be mounted, and what is to be told when it no longer is. */
+export interface Mountable {
+  plan(): Promise<MountPlan>;
+  unmounted(): Promise<void>;
+}
+
 interface Entry {
   count: number;
   /** The last step taken for this key; the next one waits for it. */
@@ -15,18 +21,18 @@ export class Mounts {
 
   constructor(private readonly mounter: Mounter) {}
 
-  async hold(key: string, plan: () => Promise<MountPlan>): Promise<Mounted> {
+  async hold(key: string, what: Mountable): Promise<Mounted> {
     const entry = this.entries.get(key);
     const next: Entry = entry ?? { count: 0, last: Promise.resolve({ target: "", mounts: [] }) };
     const before = next.last.catch(() => undefined);
     const first = next.count === 0;
     next.count++;
-    if (first) next.last = before.then(() => this.mount(plan));
+    if (first) next.last = before.then(() => this.mount(what));
     this.entries.set(key, next);
     try {
-      const { target } = await next.last;
+      const { target, tree } = await next.last;
       let held = true;
-      return { path: target, release: async () => { if (held) { held = false; await this.drop(key, next); } } };
+      return { path: tree ?? target, release: async () => { if (held) { held = false; await this.drop(key, next, what); } } };
     } catch (e) {
       this.giveBack(key, next);
       throw e;
@@ -46,17 +52,23 @@ export class Mounts {
     if (target !== undefined && this.mounter.under(target).length > 0) await this.mounter.unmount(target);
   }
 
-  private async mount(plan: () => Promise<MountPlan>): Promise<MountPlan> {
-    const wanted = await plan();
-    if (wanted.mounts.length > 0 && !this.mounter.under(wanted.target).includes(wanted.target)) await this.mounter.mount(wanted);
+  private async mount(what: Mountable): Promise<MountPlan> {
+    const wanted = await what.plan();
+    if (wanted.mounts.length === 0 || this.mounter.under(wanted.target).includes(wanted.target)) return wanted;
+    try { await this.mounter.mount(wanted); }
+    catch (e) {
+      await what.unmounted();
+      throw e;
+    }
     return wanted;
   }
 
-  private async drop(key: string, entry: Entry): Promise<void> {
+  private async drop(key: string, entry: Entry, what: Mountable): Promise<void> {
     if (this.entries.get(key) !== entry) return;
     if (--entry.count > 0) return;
     const unmounting = entry.last.then(async (plan) => {
       if (plan.mounts.length > 0) await this.mounter.unmount(plan.target);
+      await what.unmounted();
       return plan;
     });
     entry.last = unmounting;

@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(async () => { await workers.close(); remove(); });
 
 function open(at: DataRoot, found: Overlay2Features): { stores: Stores; driver: Overlay2Driver } {
-  const driver = new Overlay2Driver({ root: at.driver("overlay2"), trash: at.trash, features: found, workers, logger: silentLogger });
+  const driver = new Overlay2Driver({ root: at.driver("overlay2"), trash: at.trash, options: new Map(), report: () => undefined, workers, logger: silentLogger }, found);
   return { driver, stores: openStores({ root: at, drivers: new Map([["overlay2", driver]]), defaultDriver: "overlay2", workers, clock: systemClock, logger: silentLogger }) };
 }
 

@@ -109,7 +109,7 @@ export class Snapshots {
   private async removeOrphan(driver: StorageDriver, id: SnapshotId): Promise<Usage> {
     const known = this.forgotten.get(id);
     try {
-      const usage = known ?? await driver.usage(id).catch(() => noUsage);
+      const usage = known ?? await driver.usage(id, []).catch(() => noUsage);
       if (known === undefined) this.logger.info({ driver: driver.name, snapshot: id, bytes: usage.bytes }, "removing a snapshot that nothing knows");
       await driver.remove(id);
       this.forgotten.delete(id);

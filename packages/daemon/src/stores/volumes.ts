@@ -57,7 +57,7 @@ export class LocalVolumes implements VolumeStore, Collectable {
     await this.directory(volume);
     const mount = await volumeMount(volume.options);
     if (mount === undefined) return { path: volume.mountpoint, release: async () => undefined };
-    return this.mounts.hold(name, async () => ({ target: volume.mountpoint, mounts: [mount] }));
+    return this.mounts.hold(name, { plan: async () => ({ target: volume.mountpoint, mounts: [mount] }), unmounted: async () => undefined });
   }
 
   use(name: string, owner: string): void {

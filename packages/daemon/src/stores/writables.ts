@@ -34,7 +34,6 @@ export class Writables {
 
   async create(owner: string, parent: ChainId | null, driverName: string, lease: Lease, options: WritableOptions): Promise<void> {
     if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(owner)) throw new InvalidArgument(`${JSON.stringify(owner)} cannot own a layer`);
-    if (options.size !== undefined) throw new InvalidArgument(`the storage driver ${driverName} cannot limit the size of a container`);
     const driver = this.snapshots.driver(driverName);
     const snapshot = owner as SnapshotId, init = `${owner}-init` as SnapshotId;
     const below = this.snapshots.stack(parent, driverName);
@@ -42,7 +41,7 @@ export class Writables {
     try {
       await driver.create(init, below);
       await this.fill(driver, init, below);
-      await driver.create(snapshot, [init, ...below]);
+      await driver.create(snapshot, [init, ...below], options.size === undefined ? {} : { size: options.size });
       this.writeMountId(driverName, owner, snapshot, init, parent);
       this.ledger.transaction(() => {
         this.snapshots.commit(init, noUsage, null);
@@ -65,7 +64,7 @@ export class Writables {
     const { snapshot, driver, parents } = this.get(owner);
     const mode = this.row(owner)?.volatile === 1 ? "volatile" : "rw";
     this.measured.delete(owner);
-    return this.mounts.hold(owner, () => driver.mounts(snapshot, parents, mode));
+    return this.mounts.hold(owner, { plan: () => driver.mounts(snapshot, parents, mode), unmounted: () => driver.unmounted(snapshot) });
   }
 
   changes(owner: string): AsyncIterable<Change> {
@@ -84,8 +83,8 @@ export class Writables {
     return measuring;
   }
   private async measure(owner: string): Promise<TreeUsage> {
-    const { snapshot, driver } = this.get(owner);
-    const usage = await driver.usage(snapshot);
+    const { snapshot, driver, parents } = this.get(owner);
+    const usage = await driver.usage(snapshot, parents);
     this.ledger.transaction(() => this.ledger.sql<[number, number, string]>("UPDATE snapshot SET bytes = ?, inodes = ? WHERE id = ?").run(usage.bytes, usage.inodes, snapshot), { durable: false });
     return usage;
   }
@@ -115,7 +114,8 @@ export class Writables {
   /** Undefined where nothing is mounted, or a layer below is lost: a broken container must be removable. */
   private async target(row: Row): Promise<string | undefined> {
     try {
-      const plan = await this.snapshots.driver(row.driver).mounts(row.snapshot, [row.init, ...this.snapshots.stack(row.parent, row.driver)], "rw");
+      const driver = this.snapshots.driver(row.driver);
+      const plan = await driver.mounts(row.snapshot, [row.init, ...this.snapshots.stack(row.parent, row.driver)], "rw");
       return plan.mounts.length === 0 ? undefined : plan.target;
     } catch {
       return undefined;
@@ -139,7 +139,8 @@ export class Writables {
 
   /** A volatile mount: taking down any other would sync the whole file system, and nothing here needs it. */
   private async fill(driver: StorageDriver, init: SnapshotId, below: readonly SnapshotId[]): Promise<void> {
-    this.mounter.visit(await driver.mounts(init, below, "volatile"), makeMountPoints);
+    const plan = await driver.mounts(init, below, "volatile");
+    try { await this.mounter.visit(plan, makeMountPoints); } finally { await driver.unmounted(init); }
   }
 
   /** cAdvisor finds a container's layer by these. */

@@ -1,6 +1,6 @@
 import { removePath } from "../../kernel/remove-tree.js";
 import { measureTree } from "../../kernel/usage.js";
-import { changesTar, listChangesAsText } from "../changes.js";
+import { changesSize, changesTar, listChangesAsText } from "../changes.js";
 import { copyTree, copyTreeFromRoot } from "../copy-tree.js";
 import { reassemble } from "../reassemble.js";
 import { treeTar } from "../tree-tar.js";
@@ -23,8 +23,9 @@ export const steps = {
   copyTreeFromRoot,
   /** A tree as a tar. */
   treeTar,
-  /** What a tree changed against others; the same as a layer tar. */
+  /** What a tree changed against others; how much of it there is; the same as a layer tar. */
   changes: listChangesAsText,
+  changesSize,
   changesTar,
 } satisfies Record<string, (args: never) => Steps<unknown>>;
 

@@ -2,13 +2,13 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { silentLogger } from "../../core/logger.js";
 import { storageConformance } from "./conformance.js";
-import { VfsDriver } from "./vfs.js";
+import { vfsDriver } from "./vfs.js";
 
 storageConformance("vfs", (dataRoot, workers) => {
   const root = join(dataRoot, "vfs");
   for (const folder of ["dir", "split"]) mkdirSync(join(root, folder), { recursive: true });
   return {
-    driver: new VfsDriver({ root, trash: join(dataRoot, "trash"), workers, logger: silentLogger }),
+    driver: vfsDriver({ root, trash: join(dataRoot, "trash"), workers, options: new Map(), report: () => undefined, logger: silentLogger }),
     tree: (id) => join(root, "dir", id),
     crashes: [
       (id) => mkdirSync(join(root, "dir", id)),

@@ -15,7 +15,7 @@ import { ConfinedFiles } from "../../kernel/confined.js";
 import { KernelMounter } from "../../kernel/mounter.js";
 import { mountsBelow } from "../../kernel/mount-table.js";
 import { openStores, type Stores } from "../../open-stores.js";
-import { openStorage } from "../../storage.js";
+import { openStorage, type Storage } from "../../storage.js";
 import { Containers } from "../containers.js";
 import { LocalEvents } from "../events.js";
 import type { ContainerNetworking, CreateContainer } from "../types.js";
@@ -39,12 +39,8 @@ export class ContainerRig {
   readonly networking = new HostOnly();
   readonly runtime: OciRuntime;
   readonly containers: Containers;
-  private readonly workers = new WorkerPool({ size: 2 });
 
-  private constructor(readonly directory: string, readonly bench: Bench | null, runtimePath: string, conmon: string) {
-    const root = new DataRoot(join(directory, "root"));
-    mkdirSync(root.root, { recursive: true });
-    const storage = openStorage("", root, this.workers, silentLogger);
+  private constructor(readonly directory: string, readonly bench: Bench | null, runtimePath: string, conmon: string, private readonly workers: WorkerPool, root: DataRoot, storage: Storage) {
     this.stores = openStores({ root, drivers: storage.drivers, defaultDriver: storage.defaultDriver, workers: this.workers, clock: systemClock, logger: silentLogger });
     this.runtime = new OciRuntime({ name: "runc", path: runtimePath, conmon, directory: join(directory, "exec/runc"), logger: silentLogger });
     const trees = new Trees(this.workers);
@@ -63,10 +59,17 @@ export class ContainerRig {
     });
   }
 
+  private static async make(directory: string, bench: Bench | null, runtimePath: string): Promise<ContainerRig> {
+    const root = new DataRoot(join(directory, "root")), workers = new WorkerPool({ size: 2 });
+    mkdirSync(root.root, { recursive: true });
+    const storage = await openStorage({ wanted: "", options: new Map(), root, report: () => undefined, workers, logger: silentLogger });
+    return new ContainerRig(directory, bench, runtimePath, "conmon", workers, root, storage);
+  }
+
   static async open(runtime = "runc"): Promise<ContainerRig> {
     const bench = new Bench(runtime);
     const directory = realpathSync(mkdtempSync(join(tmpdir(), "strata-ct-")));
-    const rig = new ContainerRig(directory, bench, bench.runtime.path, "conmon");
+    const rig = await ContainerRig.make(directory, bench, bench.runtime.path);
     await rig.stores.collector.recover();
     for (const name of ["bridge", "host", "none"]) {
       rig.stores.networks.create({ id: newId<NetworkId>(), name, driver: name, createdAt: 0, internal: false, attachable: false, ipv6: false, ipam: [], options: {}, labels: {} });
@@ -76,7 +79,7 @@ export class ContainerRig {
 
   /** As the next daemon on the same directories would. */
   static async reopen(directory: string, runtimePath: string): Promise<ContainerRig> {
-    const rig = new ContainerRig(directory, null, runtimePath, "conmon");
+    const rig = await ContainerRig.make(directory, null, runtimePath);
     await rig.stores.collector.recover();
     return rig;
   }

@@ -1,7 +1,7 @@
 import { mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { type TreeUsage, type Change, type MountMode, type MountPlan, type SnapshotId, type StorageDriver } from "../../core/index.js";
+import { InvalidArgument, type TreeUsage, type Change, type MountMode, type MountPlan, type SnapshotId, type SnapshotOptions, type StorageDriver } from "../../core/index.js";
 
 export type Step = "apply" | "create" | "remove" | "removed";
 
@@ -17,7 +17,8 @@ export class FakeDriver implements StorageDriver {
 
   path(id: SnapshotId, ...rest: string[]): string { return join(this.root, id, ...rest); }
 
-  async create(id: SnapshotId, parents: readonly SnapshotId[]): Promise<void> {
+  async create(id: SnapshotId, parents: readonly SnapshotId[], { size }: SnapshotOptions = {}): Promise<void> {
+    if (size !== undefined) throw new InvalidArgument("no limits here");
     this.calls.push(`create ${id}`);
     for (const parent of parents) await stat(this.path(parent));
     await mkdir(this.path(id), { recursive: true });
@@ -30,6 +31,8 @@ export class FakeDriver implements StorageDriver {
     await stat(this.path(id));
     return { target: this.path(id, "tree"), mounts: this.mounted ? [{ type: "fake", source: id, options: [mode, ["below", parents.join(":")]] }] : [] };
   }
+
+  async unmounted(id: SnapshotId): Promise<void> { this.calls.push(`unmounted ${id}`); }
 
   async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<TreeUsage> {
     for (const parent of parents) await stat(this.path(parent));

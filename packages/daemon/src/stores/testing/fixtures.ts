@@ -29,7 +29,7 @@ export class FakeMounter implements Mounter {
     this.log.push(`mount ${plan.target}`);
     this.mounted.set(plan.target, plan);
   }
-  visit<T>(plan: MountPlan, work: (tree: string) => T): T {
+  async visit<T>(plan: MountPlan, work: (tree: string) => T): Promise<T> {
     this.log.push(`visit ${plan.target}`);
     return work(plan.target);
   }

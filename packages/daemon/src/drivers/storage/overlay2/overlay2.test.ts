@@ -19,7 +19,7 @@ const features = (): Overlay2Features => { if (!probe.ok) throw new Error(probe.
 const subject = (change: Partial<Overlay2Features> = {}) => (dataRoot: string, workers: WorkerPool): Subject => {
   const root = join(dataRoot, "overlay2");
   return {
-    driver: new Overlay2Driver({ root, trash: join(dataRoot, "trash"), features: { ...features(), ...change }, workers, logger: silentLogger }),
+    driver: new Overlay2Driver({ root, trash: join(dataRoot, "trash"), options: new Map(), report: () => undefined, workers, logger: silentLogger }, { ...features(), ...change }),
     tree: (id) => join(root, id, "diff"),
     crashes: [
       (id) => mkdirSync(join(root, id)),
@@ -75,7 +75,7 @@ storageConformance("overlay2", subject(), () => (probe.ok ? undefined : probe.re
       expect(path).toBe(join(root, chain[0]!, "merged"));
       expect(mountOf(path)).toMatchObject({ target: path, type: "overlay", source: "overlay" });
     }, "rw");
-    expect((rig.driver as Overlay2Driver).status()).toEqual(expect.arrayContaining([["Supports d_type", "true"], ["Native Overlay Diff", "true"]]));
+    expect(await rig.driver.status()).toEqual(expect.arrayContaining([["Supports d_type", "true"], ["Native Overlay Diff", "true"]]));
   });
 
   test("a committed layer is not mounted for writing", async () => {
@@ -102,7 +102,7 @@ storageConformance("overlay2", subject(), () => (probe.ok ? undefined : probe.re
 
   test("a data root that overlayfs would cut in pieces is refused", () => {
     open();
-    expect(() => new Overlay2Driver({ root: "/a:b/overlay2", trash: "/a:b/trash", features: features(), workers, logger: silentLogger })).toThrow("colon");
+    expect(() => new Overlay2Driver({ root: "/a:b/overlay2", trash: "/a:b/trash", options: new Map(), report: () => undefined, workers, logger: silentLogger }, features())).toThrow("colon");
   });
 
   test("the probe leaves nothing, and says why not where there is no overlay", async () => {

@@ -2,45 +2,41 @@ import { chmodSync, chownSync, existsSync, mkdirSync, rmSync, statSync, writeFil
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, NotFound } from "../../../core/errors.js";
+import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, NotFound, Unavailable } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import type { Logger } from "../../../core/logger.js";
-import type { TreeUsage, Change, Mount, MountMode, MountPlan, StorageDriver } from "../../../core/storage.js";
-import type { WorkerPool } from "../../../archive/workers/pool.js";
+import type { TreeUsage, Change, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines } from "../../../core/storage.js";
 import { unmountAll } from "../../../kernel/mount.js";
 import { FileSystemSync } from "../../../kernel/sync.js";
+import type { DriverSetup } from "../setup.js";
 import { Trash } from "../trash.js";
 import { Layout } from "./layout.js";
-import type { Overlay2Features } from "./probe.js";
+import { probeOverlay2, type Overlay2Features } from "./probe.js";
 
-export interface Overlay2Options {
-  /** `<data-root>/overlay2` */
-  readonly root: string;
-  /** `<data-root>/trash`; same file system. */
-  readonly trash: string;
-  /** What `probeOverlay2(root)` found. */
-  readonly features: Overlay2Features;
-  readonly workers: WorkerPool;
-  readonly logger: Logger;
+/** Builds the driver on what a probe of its root finds. Unavailable says why it does not work there. */
+export async function openOverlay2(setup: DriverSetup): Promise<OpenedDriver> {
+  const probe = probeOverlay2(setup.root);
+  if (!probe.ok) throw new Unavailable(probe.reason);
+  return new Overlay2Driver(setup, probe.features);
 }
 
 /** Layers as directories, stacked by overlayfs. On disk as Docker's driver of that name has it (see Layout). */
-export class Overlay2Driver implements StorageDriver {
+export class Overlay2Driver implements OpenedDriver {
   readonly name = "overlay2";
   private readonly layout: Layout;
   private readonly trash: Trash;
   private readonly disk: FileSystemSync;
 
-  constructor(private readonly options: Overlay2Options) {
+  constructor(private readonly setup: DriverSetup, private readonly features: Overlay2Features) {
     // The kernel splits option strings at these.
-    if (/[,:\\]/.test(options.root)) throw new InvalidArgument(`overlay2: the data root must not contain a comma, colon or backslash: ${options.root}`);
-    this.layout = new Layout(options.root);
-    this.disk = new FileSystemSync(options.root);
-    this.trash = new Trash(options.trash, options.workers, options.logger);
+    if (/[,:\\]/.test(setup.root)) throw new InvalidArgument(`overlay2: the data root must not contain a comma, colon or backslash: ${setup.root}`);
+    this.layout = new Layout(setup.root);
+    this.disk = new FileSystemSync(setup.root);
+    this.trash = new Trash(setup.trash, setup.workers, setup.logger);
     mkdirSync(this.layout.links, { recursive: true, mode: 0o700 });
   }
 
-  async create(id: SnapshotId, parents: readonly SnapshotId[]): Promise<void> {
+  async create(id: SnapshotId, parents: readonly SnapshotId[], { size }: SnapshotOptions = {}): Promise<void> {
+    if (size !== undefined) throw new InvalidArgument("the storage driver overlay2 cannot limit the size of a container here");
     await this.make(id, parents, () => {
       mkdirSync(this.layout.work(id), { mode: 0o700 });
       mkdirSync(this.layout.merged(id), { mode: 0o700 });
@@ -60,22 +56,24 @@ export class Overlay2Driver implements StorageDriver {
     if (lowers.length === 0) return { target, mounts: [{ type: "bind", source: layout.diff(id), options: ["rbind"] }] };
     // What a volatile mount leaves behind forbids the next mount; the upper directory is taken as it is.
     rmSync(join(layout.work(id), "work", "incompat"), { recursive: true, force: true });
-    const volatile = mode === "volatile" && this.options.features.volatile;
+    const volatile = mode === "volatile" && this.features.volatile;
     return {
       target,
       mounts: [{
         type: "overlay", source: "overlay",
-        options: [...this.lowerOptions(lowers), ["upperdir", layout.diff(id)], ["workdir", layout.work(id)], ...this.options.features.options, ...(volatile ? ["volatile"] : [])],
+        options: [...this.lowerOptions(lowers), ["upperdir", layout.diff(id)], ["workdir", layout.work(id)], ...this.features.options, ...(volatile ? ["volatile"] : [])],
       }],
     };
   }
+
+  async unmounted(): Promise<void> {}
 
   async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<TreeUsage> {
     const { layout } = this;
     try { await this.make(id, parents); }
     catch (error) { tar.destroy(); throw error; }
     try {
-      const { size } = await this.options.workers.consume("apply", { root: layout.diff(id), whiteouts: { lowers: parents.map((parent) => layout.diff(parent)) }, split: layout.split(id) }, tar);
+      const { size } = await this.setup.workers.consume("apply", { root: layout.diff(id), whiteouts: { lowers: parents.map((parent) => layout.diff(parent)) }, split: layout.split(id) }, tar);
       writeFileSync(layout.committed(id), "");
       const [usage] = await Promise.all([this.usage(id), this.disk.flush()]);
       return { ...usage, size };
@@ -88,12 +86,12 @@ export class Overlay2Driver implements StorageDriver {
   async tar(id: SnapshotId): Promise<Readable> {
     const { layout } = this;
     if (!existsSync(layout.split(id))) throw new NotFound(`snapshot ${id} is no layer, or has no split file`);
-    return this.options.workers.produce("reassemble", { root: layout.diff(id), split: layout.split(id) });
+    return this.setup.workers.produce("reassemble", { root: layout.diff(id), split: layout.split(id) });
   }
 
   async *changes(id: SnapshotId, parents: readonly SnapshotId[]): AsyncIterable<Change> {
     const { layout } = this;
-    yield* await this.options.workers.run("changes", { root: layout.diff(id), kind: "upper", lowers: parents.map((parent) => layout.diff(parent)) });
+    yield* await this.setup.workers.run("changes", { root: layout.diff(id), kind: "upper", lowers: parents.map((parent) => layout.diff(parent)) });
   }
 
   async diff(id: SnapshotId, parents: readonly SnapshotId[]): Promise<Readable> {
@@ -103,11 +101,11 @@ export class Overlay2Driver implements StorageDriver {
     // The root is told only when it was changed: Docker never tells it.
     const [parent] = parents;
     const withRoot = parent !== undefined && rootAttributes(root) !== rootAttributes(layout.diff(parent));
-    return this.options.workers.produce("treeTar", { root, kind: "upper", sparse: true, withRoot });
+    return this.setup.workers.produce("treeTar", { root, kind: "upper", sparse: true, withRoot });
   }
 
   async usage(id: SnapshotId): Promise<TreeUsage> {
-    const { workers } = this.options;
+    const { workers } = this.setup;
     const [all, diff] = await Promise.all([workers.run("usage", { path: this.layout.snapshot(id) }), workers.run("usage", { path: this.layout.diff(id) })]);
     return { ...all, size: diff.size };
   }
@@ -136,15 +134,15 @@ export class Overlay2Driver implements StorageDriver {
   }
 
   /** Lines of `docker info`. */
-  status(): [string, string][] {
-    const { backing } = this.options.features;
+  async status(): Promise<StatusLines> {
+    const { backing } = this.features;
     return [
       ["Backing Filesystem", /^ext[234]$/.test(backing) ? "extfs" : backing], ["Supports d_type", "true"], ["Using metacopy", "false"],
       ["Native Overlay Diff", "true"], ["userxattr", "false"],
     ];
   }
 
-  /** Resolves when everything removed so far is gone from the disk. */
+  async reconfigure(): Promise<void> {}
   drainTrash(): Promise<void> { return this.trash.drain(); }
 
   /** The part that committed and writable snapshots share; nothing is left of it when it fails. */
@@ -187,7 +185,7 @@ export class Overlay2Driver implements StorageDriver {
 
   private lowerOptions(lowers: readonly string[]): [string, string][] {
     const paths = lowers.map((lower) => join(this.layout.root, lower));
-    if (this.options.features.manyLowers) return paths.map((path) => ["lowerdir+", path]);
+    if (this.features.manyLowers) return paths.map((path) => ["lowerdir+", path]);
     const joined = paths.join(":");
     if (joined.length > 3500) throw new InvalidArgument(`${lowers.length} layers are more than this kernel can mount: their paths exceed a page`);
     return [["lowerdir", joined]];
@@ -197,7 +195,7 @@ export class Overlay2Driver implements StorageDriver {
     if (lowers.length === 0) return { type: "bind", source: this.layout.diff(id), options: ["rbind", "ro"] };
     const link = this.layout.readLink(id);
     if (link === undefined) throw new DataLoss(`layer directory of ${id} is damaged`);
-    return { type: "overlay", source: "overlay", options: ["ro", ...this.lowerOptions([`l/${link}`, ...lowers]), ...this.options.features.options] };
+    return { type: "overlay", source: "overlay", options: ["ro", ...this.lowerOptions([`l/${link}`, ...lowers]), ...this.features.options] };
   }
 }
 

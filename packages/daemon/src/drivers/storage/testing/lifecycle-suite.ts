@@ -33,7 +33,7 @@ export function describeLifecycle(rig: () => Rig): void {
       const id = rig().id();
       await rig().driver.remove(id);
       for (const call of [() => rig().driver.mounts(id, [], "rw"), () => rig().driver.tar(id, []), () => rig().driver.diff(id, [])]) await expect(call()).rejects.toMatchObject({ code: "NotFound" });
-      expect(await rig().driver.usage(id)).toEqual({ bytes: 0, inodes: 0, size: 0 });
+      expect(await rig().driver.usage(id, [])).toEqual({ bytes: 0, inodes: 0, size: 0 });
     });
     test("a parent that is not there: an error, and nothing stays", async () => {
       await expect(rig().driver.create(rig().id(), [rig().id()])).rejects.toThrow();
@@ -48,13 +48,14 @@ export function describeLifecycle(rig: () => Rig): void {
     test("removed while mounted and in use", async () => {
       const chain = await rig().create(await rig().chain(layer));
       const plan = await rig().driver.mounts(chain[0]!, chain.slice(1), "rw");
-      mountPlan(plan);
-      writeFileSync(join(plan.target, "open"), "still here");
-      const fd = openSync(join(plan.target, "open"), "r");
+      await mountPlan(plan);
+      const tree = plan.tree ?? plan.target;
+      writeFileSync(join(tree, "open"), "still here");
+      const fd = openSync(join(tree, "open"), "r");
       try {
         await rig().driver.remove(chain[0]!);
         expect(await rig().list()).not.toContain(chain[0]);
-        expect(existsSync(plan.target)).toBe(false);
+        expect(existsSync(tree)).toBe(false);
         expect(mountsBelow(rig().dataRoot)).toEqual([]);
         if (plan.mounts.length > 0) expect(readFileSync(fd, "utf8")).toBe("still here");
       } finally { closeSync(fd); }

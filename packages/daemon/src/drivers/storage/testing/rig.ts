@@ -6,17 +6,14 @@ import { Readable } from "node:stream";
 import { tarOf, type Member } from "../../../archive/testing/tar-of.js";
 import type { WorkerPool } from "../../../archive/workers/pool.js";
 import { newId, type SnapshotId } from "../../../core/ids.js";
-import type { TreeUsage, Change, StorageDriver } from "../../../core/storage.js";
+import type { TreeUsage, Change, OpenedDriver } from "../../../core/storage.js";
 import { silentLogger } from "../../../core/logger.js";
 import { mountPlan, unmountAll } from "../../../kernel/mount.js";
 import { mountsBelow } from "../../../kernel/mount-table.js";
-import { VfsDriver } from "../vfs.js";
+import { vfsDriver } from "../vfs.js";
 
-export interface Tested extends StorageDriver {
-  drainTrash(): Promise<void>;
-}
 export interface Subject {
-  readonly driver: Tested;
+  readonly driver: OpenedDriver;
   /** Leaves on disk what a crash in the middle of making or removing snapshot `id` leaves: one state for each function. */
   readonly crashes: readonly ((id: SnapshotId) => void)[];
   /** Where the snapshot's own files lie, for tests that damage them. */
@@ -28,7 +25,7 @@ export class Rig {
   readonly dataRoot = mkdtempSync(join(tmpdir(), "strata-storage-"));
   readonly subject: Subject;
   constructor(make: (dataRoot: string, workers: WorkerPool) => Subject, workers: WorkerPool) { this.subject = make(this.dataRoot, workers); }
-  get driver(): Tested { return this.subject.driver; }
+  get driver(): OpenedDriver { return this.subject.driver; }
 
   id(): SnapshotId { return newId<SnapshotId>(); }
 
@@ -50,9 +47,11 @@ export class Rig {
   /** Runs with the tree of `chain[0]` in sight. */
   async view<T>([id, ...parents]: readonly SnapshotId[], use: (path: string) => T | Promise<T>, mode: "ro" | "rw" | "volatile" = "ro"): Promise<T> {
     const plan = await this.driver.mounts(id!, parents, mode);
-    mountPlan(plan);
-    try { return await use(plan.target); }
-    finally { if (plan.mounts.length > 0) await unmountAll(plan.target); }
+    try {
+      await mountPlan(plan);
+      try { return await use(plan.tree ?? plan.target); }
+      finally { if (plan.mounts.length > 0) await unmountAll(plan.target); }
+    } finally { await this.driver.unmounted(id!); }
   }
   async tar([id, ...parents]: readonly SnapshotId[]): Promise<Buffer> { return collect(await this.driver.tar(id!, parents)); }
   async diff([id, ...parents]: readonly SnapshotId[]): Promise<Buffer> { return collect(await this.driver.diff(id!, parents)); }
@@ -88,7 +87,7 @@ export class Rig {
 /** The plainest driver, which the others must agree with. */
 export function vfsRig(workers: WorkerPool): Rig {
   return new Rig((dataRoot, pool) => ({
-    driver: new VfsDriver({ root: join(dataRoot, "vfs"), trash: join(dataRoot, "trash"), workers: pool, logger: silentLogger }),
+    driver: vfsDriver({ root: join(dataRoot, "vfs"), trash: join(dataRoot, "trash"), workers: pool, options: new Map(), report: () => undefined, logger: silentLogger }),
     crashes: [], tree: (id) => join(dataRoot, "vfs", "dir", id),
   }), workers);
 }
