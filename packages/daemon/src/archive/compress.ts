@@ -67,10 +67,26 @@ async function* unpack(packed: Readable, programs: boolean): AsyncGenerator<Buff
   } finally { packed.destroy(); }
 }
 
+/** The program that unpacks a large file with this head, with its arguments; null when there is nothing to unpack, undefined when no program does it. */
+export function fileFilter(head: Uint8Array): readonly [program: string, ...args: string[]] | null | undefined {
+  const kind = detectCompression(head);
+  return kind === "none" ? null : programFor(kind);
+}
+/** Files from this size on are worth a program. */
+export const LARGE_FILE = SMALL;
+
+function programFor(kind: Exclude<Compression, "none">): readonly [program: string, ...args: string[]] | undefined {
+  for (const [name, ...args] of PROGRAMS[kind]) {
+    const path = findProgram(name);
+    if (path !== undefined) return [path, ...args];
+  }
+  return undefined;
+}
+
 async function* expand(kind: Exclude<Compression, "none">, input: AsyncGenerator<Buffer, void>, programs: boolean): AsyncGenerator<Buffer, void> {
-  const [program, ...args] = (programs ? PROGRAMS[kind] : []).map(([name, ...rest]) => [findProgram(name), ...rest]).find(([path]) => path !== undefined) ?? [];
+  const [program, ...args] = (programs ? programFor(kind) : undefined) ?? [];
   try {
-    if (program !== undefined) return yield* filter(program, args as string[], input);
+    if (program !== undefined) return yield* filter(program, args, input);
     const transform = inProcess(kind);
     if (transform) return yield* through(transform, input);
     throw new Unavailable(`unpacking ${kind} needs the program ${PROGRAMS[kind].map(([name]) => name).join(" or ")}, which is not installed`);

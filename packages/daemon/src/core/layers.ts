@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import type { ChainId, DiffId } from "@strata/oci";
 import type { Lease } from "./leases.js";
 import type { SnapshotId } from "./ids.js";
-import type { Change, TreeUsage, Usage } from "./storage.js";
+import type { Change, TarFile, TreeUsage, Usage } from "./storage.js";
 
 /** A committed, read-only layer on its chain. */
 export interface Layer {
@@ -26,7 +26,7 @@ export interface LayerStore {
    * Applies an uncompressed tar on top of `parent`; its diff ID is computed while it streams. An equal chain that
    * exists already is success: the stream is still read to its end and verified. On error nothing is left behind.
    */
-  register(tar: Readable, parent: ChainId | null, lease: Lease): Promise<Layer>;
+  register(tar: Readable | PackedFile, parent: ChainId | null, lease: Lease): Promise<Layer>;
   /** NotFound when absent. */
   get(id: ChainId): Layer;
   has(id: ChainId): boolean;
@@ -52,6 +52,9 @@ export interface WritableOptions {
   /** A throw-away container: its mount need not reach the disk. */
   readonly volatile?: boolean;
 }
+
+/** A layer tar in a file, with what unpacks it: as `TarFile`. */
+export type PackedFile = Pick<TarFile, "path" | "filter" | "progress">;
 
 /** A tree that is mounted for as long as it is held. */
 export interface Mounted {

@@ -28,7 +28,7 @@ export interface StorageDriver {
   /** The plan's mounts are gone, or were never made: what was held for them may go. Absent is success. */
   unmounted(id: SnapshotId): Promise<void>;
   /** Makes a committed snapshot of an uncompressed layer tar. Every path stays inside the snapshot. */
-  apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<TreeUsage>;
+  apply(id: SnapshotId, parents: readonly SnapshotId[], tar: LayerSource): Promise<TreeUsage>;
   /** The very bytes that were applied. Errors before its end when they cannot be had. */
   tar(id: SnapshotId, parents: readonly SnapshotId[]): Promise<Readable>;
   /** What a snapshot changed against its parents, parents before children, sorted by path. */
@@ -63,6 +63,21 @@ export type StorageOptions = ReadonlyMap<string, string>;
 export interface SnapshotOptions {
   /** Most bytes that the snapshot may hold. */
   readonly size?: number;
+}
+
+/** An uncompressed layer tar: as a stream, or in a file that is read (and unpacked) where the work is done, so that nothing of it passes through the event loop. */
+export type LayerSource = Readable | TarFile;
+
+export interface TarFile {
+  readonly path: string;
+  /** Program with its arguments that unpacks the file from its standard input; null for a plain tar. */
+  readonly filter: readonly [program: string, ...args: string[]] | null;
+  /** Told now and then how many bytes of the file have been read. */
+  progress(bytes: number): void;
+  /** Told, once the file was read to its end, the SHA-256 (hex) and the length of the uncompressed tar. */
+  hashed(sha256: string, length: number): void;
+  /** Nobody will read it any more. */
+  destroy(): void;
 }
 
 export type MountMode = "ro" | "rw" | "volatile";

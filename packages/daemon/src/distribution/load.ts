@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { chainIdsOf, formatPlatform, formatReference, hexOf, InvalidReference, parseReference, platformScore, withDefaultTag } from "@strata/oci";
 import type { ChainId, DiffId, ImageId, Platform } from "@strata/oci";
 import { DataLoss, InvalidArgument, NotFound } from "../core/index.js";
-import type { Clock, ImageStore, LayerStore, Lease, LeaseStore } from "../core/index.js";
+import type { Clock, ImageStore, Layer, LayerStore, Lease, LeaseStore } from "../core/index.js";
 import type { TarEntry } from "../archive/tar-entry.js";
 import { configPaths, dockerImages, ociImages } from "./archive-index.js";
 import type { ArchivedImage } from "./archive-index.js";
@@ -13,7 +13,7 @@ import type { Sink } from "./progress.js";
 import { Spool } from "./spool.js";
 import { memberPath, readMembers } from "./tar-members.js";
 import type { MemberWriter } from "./tar-members.js";
-import { registerPacked } from "./unpack.js";
+import { registerPacked, registerPackedFile } from "./unpack.js";
 
 export interface ArchiveLoaderOptions {
   readonly layers: LayerStore;
@@ -180,8 +180,10 @@ class Session {
     };
   }
 
-  async #register(packed: Readable, { parent, diffId }: Place): Promise<void> {
-    const layer = await registerPacked(this.options.layers, packed, parent, this.lease);
+  async #register(packed: Readable, place: Place): Promise<void> {
+    this.#check(await registerPacked(this.options.layers, packed, place.parent, this.lease), place);
+  }
+  #check(layer: Layer, { diffId }: Place): void {
     if (layer.diffId !== diffId) throw new DataLoss(`layer of the archive has diff ID ${layer.diffId}, the image says ${diffId}`);
   }
 
@@ -192,11 +194,11 @@ class Session {
       if (this.options.layers.has(place.chainId)) continue;
       const path = image.layers[i]!;
       const row = this.#row(place.diffId);
-      const packed = this.spool.open(path);
-      const size = this.spool.size(path);
-      row.count("Loading layer", 0, size);
-      await this.#register(packed, place);
-      row.count("Loading layer", size, size);
+      const file = this.spool.file(path);
+      const progress = (current: number): void => row.count("Loading layer", current, file.size);
+      progress(0);
+      this.#check(await registerPackedFile(this.options.layers, file, place.parent, this.lease, { progress }), place);
+      progress(file.size);
     }
   }
 

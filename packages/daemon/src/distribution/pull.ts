@@ -1,5 +1,4 @@
 import { setMaxListeners } from "node:events";
-import { createReadStream } from "node:fs";
 import { chainIdsOf, familiarName, familiarRepository, formatPlatform, formatReference, hexOf, isIndexType, normalizePlatform, platformScore, repositoryOf } from "@strata/oci";
 import type { ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, Platform, Reference } from "@strata/oci";
 import { DataLoss, InvalidArgument, NotFound, StrataError, messageOf } from "../core/index.js";
@@ -16,7 +15,7 @@ import { Row } from "./progress.js";
 import type { Sink } from "./progress.js";
 import { RegistryFault } from "./registry-fault.js";
 import type { FetchedManifest, Repository } from "./repository.js";
-import { registerPacked } from "./unpack.js";
+import { registerPackedFile } from "./unpack.js";
 
 export interface PullerOptions {
   readonly registry: RegistryClient;
@@ -159,20 +158,16 @@ export class Puller {
   }
 
   async #apply(file: { readonly path: string; readonly size: number }, job: LayerJob, signal: AbortSignal, lease: Lease, report: (stage: LayerStage) => void): Promise<Layer> {
-    const packed = createReadStream(file.path, { highWaterMark: 1024 * 1024, signal });
-    const tick = (): void => report({ stage: "extracting", current: packed.bytesRead, total: file.size });
-    const timer = setInterval(tick, 100).unref();
+    const progress = (current: number): void => report({ stage: "extracting", current, total: file.size });
     try {
-      const layer = await registerPacked(this.options.layers, packed, job.parent, lease);
+      const layer = await registerPackedFile(this.options.layers, file, job.parent, lease, { progress, signal });
       if (layer.diffId !== job.diffId) throw new DataLoss(`layer ${job.packed.digest} unpacks to diff ID ${layer.diffId}, the image says ${job.diffId}`);
-      tick();
+      progress(file.size);
       return layer;
     } catch (e) {
       signal.throwIfAborted();
       const message = `failed to register layer: ${messageOf(e)}`;
       throw e instanceof StrataError ? new StrataError(e.code, message, { cause: e }) : new Error(message, { cause: e });
-    } finally {
-      clearInterval(timer);
     }
   }
 

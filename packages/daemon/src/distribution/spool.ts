@@ -1,8 +1,6 @@
-import { createReadStream } from "node:fs";
 import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
 import { InvalidArgument } from "../core/index.js";
 import type { MemberWriter } from "./tar-members.js";
 
@@ -37,12 +35,12 @@ export class Spool {
   link(name: string, target: string): void { this.#members.set(name, { target }); }
 
   has(name: string): boolean { return this.#find(name) !== undefined; }
-  size(name: string): number { return this.#find(name)?.size ?? 0; }
 
-  open(name: string): Readable {
+  /** The file that a member is kept in. InvalidArgument when the archive has no such member. */
+  file(name: string): { readonly path: string; readonly size: number } {
     const member = this.#find(name);
     if (member === undefined) throw new InvalidArgument(`the archive lacks ${name}`);
-    return createReadStream(member.path, { highWaterMark: BATCH });
+    return member;
   }
 
   /** A small member as a whole; undefined when it is not there. */

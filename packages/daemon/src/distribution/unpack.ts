@@ -1,7 +1,9 @@
+import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import type { ChainId } from "@strata/oci";
 import type { Layer, LayerStore, Lease } from "../core/index.js";
-import { decompress } from "../archive/compress.js";
+import { decompress, fileFilter, LARGE_FILE } from "../archive/compress.js";
 
 /** Registers a layer from a tar as it comes: plain, gzip or zstd. */
 export async function registerPacked(layers: LayerStore, packed: Readable, parent: ChainId | null, lease: Lease): Promise<Layer> {
@@ -10,4 +12,27 @@ export async function registerPacked(layers: LayerStore, packed: Readable, paren
   } finally {
     packed.destroy();
   }
+}
+
+export interface PackedFileOptions {
+  /** Told now and then how many bytes of the file have been read. */
+  readonly progress: (bytes: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** The same from a file of `size` bytes. A large one is read where it is unpacked. */
+export async function registerPackedFile(layers: LayerStore, { path, size }: { readonly path: string; readonly size: number }, parent: ChainId | null, lease: Lease, options: PackedFileOptions): Promise<Layer> {
+  const filter = size < LARGE_FILE ? undefined : fileFilter(await headOf(path));
+  if (filter !== undefined) return layers.register({ path, filter, progress: options.progress }, parent, lease);
+  const packed = createReadStream(path, { highWaterMark: LARGE_FILE, ...(options.signal ? { signal: options.signal } : {}) });
+  const timer = setInterval(() => options.progress(packed.bytesRead), 100).unref();
+  try { return await registerPacked(layers, packed, parent, lease); } finally { clearInterval(timer); }
+}
+
+async function headOf(path: string): Promise<Buffer> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(8), 0, 8, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally { await file.close(); }
 }

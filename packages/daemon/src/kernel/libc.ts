@@ -178,7 +178,7 @@ export function futimens(fd: number, atimeSec: bigint, atimeNs: bigint, mtimeSec
   check(c.futimens(fd, new BigInt64Array([atimeSec, atimeNs, mtimeSec, mtimeNs])), "futimens");
 }
 export function ftruncate(fd: number, length: number): void { check(c.ftruncate(fd, length), "ftruncate"); }
-export const SEEK_DATA = 3, SEEK_HOLE = 4;
+export const SEEK_CUR = 1, SEEK_DATA = 3, SEEK_HOLE = 4;
 /** Undefined for ENXIO: no data (or hole) behind `offset`. */
 export function lseek(fd: number, offset: number, whence: number): number | undefined {
   const at = Number(c.lseek(fd, offset, whence));

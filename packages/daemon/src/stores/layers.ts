@@ -1,12 +1,12 @@
-import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { Readable } from "node:stream";
 import { type ChainId, type DiffId, chainIdOf } from "@strata/oci";
 import {
-  type Change, type Clock, type Collectable, errnoOf, type Layer, type LayerStore, type Lease, type LeaseStore, type Mounted, newId, NotFound, noUsage, type SnapshotId, type TreeUsage, type Usage, type WritableOptions,
+  type Change, type Clock, type Collectable, type Layer, type LayerStore, type Lease, type LeaseStore, type Mounted, newId, NotFound, noUsage, type PackedFile, type SnapshotId, type TreeUsage, type Usage, type WritableOptions,
 } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import type { Snapshots } from "./snapshots.js";
-import { HashingStream, verified } from "./verified.js";
+import { HashedFile, HashedStream } from "./layer-source.js";
+import { verified } from "./verified.js";
 import type { Writables } from "./writables.js";
 
 interface Row {
@@ -32,7 +32,7 @@ export class LedgerLayers implements LayerStore {
     ];
   }
 
-  async register(tar: Readable, parent: ChainId | null, lease: Lease): Promise<Layer> {
+  async register(tar: Readable | PackedFile, parent: ChainId | null, lease: Lease): Promise<Layer> {
     const id = newId<SnapshotId>();
     const driver = this.snapshots.driver(this.driverOf(parent));
     const below = this.snapshots.stack(parent, driver.name);
@@ -40,32 +40,26 @@ export class LedgerLayers implements LayerStore {
       if (parent !== null) this.leases.hold(lease, "layer", parent);
       this.snapshots.prepare(id, driver.name, "layer", lease);
     }, { durable: false });
-    const hashing = new HashingStream();
-    const reading = pipeline(tar, hashing);
-    // It is awaited below; until then a failure of the source reaches the driver through the stream.
-    reading.catch(() => undefined);
+    const source = tar instanceof Readable ? new HashedStream(tar) : new HashedFile(tar);
     try {
-      const applied = await driver.apply(id, below, hashing);
-      // A driver may stop at the archive's end mark; the diff ID covers what follows, too.
-      hashing.resume();
-      await reading;
-      const diffId = hashing.digest() as DiffId, chainId = chainIdOf(parent, diffId);
+      const applied = await driver.apply(id, below, source.bytes);
+      const { diffId, length } = await source.end();
+      const chainId = chainIdOf(parent, diffId);
       const isNew = this.ledger.transaction(() => {
         this.leases.hold(lease, "layer", chainId);
         if (this.snapshotOn(chainId, driver.name) !== undefined) return false;
         this.ledger.sql<[string, string, string | null, number, number, number, number]>(
           "INSERT INTO layer (chain_id, diff_id, parent, size, tar_size, created_at, last_used_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        ).run(chainId, diffId, parent, applied.size, hashing.length, this.clock.now(), this.clock.now());
+        ).run(chainId, diffId, parent, applied.size, length, this.clock.now(), this.clock.now());
         this.snapshots.commit(id, applied, chainId);
         return true;
       }, { durable: false });
       if (!isNew) await this.snapshots.discard([id], false);
       return this.get(chainId);
     } catch (e) {
-      hashing.destroy();
+      source.bytes.destroy();
       await this.snapshots.discard([id], false);
-      // Of two failures the source's is the cause.
-      throw await reading.then(() => e, (failure: unknown) => (errnoOf(failure) === "ERR_STREAM_PREMATURE_CLOSE" ? e : failure));
+      throw await source.cause(e);
     }
   }
 

@@ -1,7 +1,11 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
+import { gzipSync } from "node:zlib";
+import type { TarFile } from "../../core/storage.js";
+import { findProgram } from "../../kernel/spawn.js";
 import { tarOf } from "../testing/tar-of.js";
 import { WorkerPool } from "./pool.js";
 
@@ -56,6 +60,45 @@ const root = process.getuid?.() === 0;
     await failed;
     expect(source.destroyed).toBe(true);
     expect(await apply("next", Readable.from([tarOf([])]))).toEqual({ size: 0 });
+  });
+  describe("a tar in a file", () => {
+    const noise = randomBytes(3_000_000);
+    const tar = tarOf([{ name: "f", content: noise }]);
+    const gzip = findProgram("gzip")!;
+    const file = (bytes: Buffer, filter: TarFile["filter"]): TarFile & { found: [string, number][]; seen: number[] } => {
+      const path = join(dir, "layer");
+      writeFileSync(path, bytes);
+      const found: [string, number][] = [], seen: number[] = [];
+      return { path, filter, found, seen, progress: (n) => seen.push(n), hashed: (sha256, length) => found.push([sha256, length]), destroy: () => undefined };
+    };
+    const openFiles = (): number => readdirSync("/proc/self/fd").length;
+    const use = (source: TarFile): Promise<{ size: number }> => {
+      mkdirSync(join(dir, "tree"));
+      return pool.consume("apply", { root: join(dir, "tree"), whiteouts: "delete", split: join(dir, "split.gz") }, source);
+    };
+
+    test.each<[string, Buffer, TarFile["filter"]]>([["plain", tar, null], ["packed", gzipSync(tar), [gzip, "-dc"]]])("%s: is read, hashed and consumed", async (_, bytes, filter) => {
+      await pool.run("remove", { path: join(dir, "nothing") });
+      const before = openFiles(), source = file(bytes, filter);
+      expect(await use(source)).toEqual({ size: noise.length });
+      expect(source.found).toEqual([[createHash("sha256").update(tar).digest("hex"), tar.length]]);
+      expect(readFileSync(join(dir, "tree/f")).equals(noise)).toBe(true);
+      expect(openFiles()).toBe(before);
+    });
+    test.each<[string, Buffer, TarFile["filter"], RegExp]>([
+      ["cut off", gzipSync(tar).subarray(0, 2_000_000), [gzip, "-dc"], /corrupt layer: gzip: .*unexpected end of file/],
+      ["bytes behind its end", Buffer.concat([gzipSync(tar), Buffer.from("x".repeat(600))]), [gzip, "-dc"], /corrupt layer: gzip/],
+      ["no tar inside", gzipSync(randomBytes(2_000_000)), [gzip, "-dc"], /tar: invalid header/],
+    ])("%s: is refused, and nothing stays open or running", async (_, bytes, filter, message) => {
+      await pool.run("remove", { path: join(dir, "nothing") });
+      const before = openFiles(), source = file(bytes, filter);
+      await expect(use(source)).rejects.toMatchObject({ code: "InvalidArgument", message: expect.stringMatching(message) });
+      expect(source.found).toEqual([]);
+      expect(openFiles()).toBe(before);
+    });
+    test("without its filter", async () => {
+      await expect(use(file(tar, ["/no/such/program"]))).rejects.toMatchObject({ code: "ENOENT" });
+    });
   });
   test("an idle thread ends by itself", async () => {
     const quick = new WorkerPool({ size: 2, idleMs: 0 });

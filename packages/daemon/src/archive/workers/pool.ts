@@ -1,5 +1,8 @@
 import { availableParallelism } from "node:os";
 import { Readable } from "node:stream";
+import type { LayerSource, TarFile } from "../../core/storage.js";
+import { AT_FDCWD, close, lseek, O_RDONLY, openat, SEEK_CUR } from "../../kernel/libc.js";
+import type { Fed, FileSource } from "./feed.js";
 import type { Arguments, ConsumerKind, Result, StepsKind } from "./jobs.js";
 import { Thread, type Job } from "./thread.js";
 
@@ -30,8 +33,9 @@ export class WorkerPool {
     return (await this.start(kind, args).over) as Result<K>;
   }
 
-  /** Feeds a stream to a job. The stream is destroyed when the job fails; a failing stream aborts the job. */
-  async consume<K extends ConsumerKind>(kind: K, args: Arguments<K>, source: Readable): Promise<Result<K>> {
+  /** Feeds a stream or a file to a job. A stream is destroyed when the job fails; a failing stream aborts the job. */
+  async consume<K extends ConsumerKind>(kind: K, args: Arguments<K>, source: LayerSource): Promise<Result<K>> {
+    if (!(source instanceof Readable)) return this.consumeFile(kind, args, source);
     const job = this.start(kind, args);
     job.over.catch((error: unknown) => source.destroy(error as Error));
     let failure: { readonly error: unknown } | undefined;
@@ -44,6 +48,20 @@ export class WorkerPool {
     }
     try { return (await job.over) as Result<K>; }
     catch (error) { throw job.aborted && failure ? failure.error : error; }
+  }
+
+  private async consumeFile<K extends ConsumerKind>(kind: K, args: Arguments<K>, source: TarFile): Promise<Result<K>> {
+    const fd = openat(AT_FDCWD, source.path, O_RDONLY);
+    // The filter reads by the same descriptor: its place in the file is how far it came.
+    const timer = setInterval(() => source.progress(lseek(fd, 0, SEEK_CUR) ?? 0), 100);
+    try {
+      const { result, sha256, length } = (await this.start(kind, args, { fd, filter: source.filter }).over) as Fed<Result<K>>;
+      source.hashed(sha256, length);
+      return result;
+    } finally {
+      clearInterval(timer);
+      close(fd);
+    }
   }
 
   /** A job's output as a stream: nothing starts before it is read. */
@@ -81,12 +99,12 @@ export class WorkerPool {
     const at = this.threads.indexOf(thread);
     if (at >= 0) this.threads.splice(at, 1);
   }
-  private start(kind: string, args: unknown): Job {
+  private start(kind: string, args: unknown, file?: FileSource): Job {
     let best = this.threads.reduce<Thread | undefined>((a, b) => (a && a.load <= b.load ? a : b), undefined);
     if (!best || (best.load > 0 && this.threads.length < this.size)) {
       best = new Thread(this.idleMs, (thread) => this.forget(thread));
       this.threads.push(best);
     }
-    return best.start(kind, args);
+    return best.start(kind, args, file);
   }
 }

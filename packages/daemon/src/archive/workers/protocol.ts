@@ -1,8 +1,10 @@
+import type { FileSource } from "./feed.js";
 import type { WireError } from "./wire-error.js";
 
 /** What the threads say to each other. Buffers are transferred: a block goes to the worker full and comes back empty. */
 export type ToWorker =
-  | { readonly job: number; readonly type: "start"; readonly kind: string; readonly args: unknown }
+  /** `file`: a consumer reads it by itself instead of being sent blocks. */
+  | { readonly job: number; readonly type: "start"; readonly kind: string; readonly args: unknown; readonly file?: FileSource }
   | { readonly job: number; readonly type: "block"; readonly buffer: ArrayBuffer; readonly length: number }
   | { readonly job: number; readonly type: "end" }
   /** One more block of output may be sent. */

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import type { FileSource } from "./feed.js";
 import { INPUT_BLOCK, INPUT_BLOCKS, type FromWorker, type ToWorker } from "./protocol.js";
 import { fromWire } from "./wire-error.js";
 
@@ -96,12 +97,12 @@ export class Thread {
 
   get load(): number { return this.jobs.size; }
 
-  start(kind: string, args: unknown): Job {
+  start(kind: string, args: unknown, file?: FileSource): Job {
     clearTimeout(this.idle);
     if (this.jobs.size === 0) this.worker.ref();
     const job = new Job(this.nextJob++, (message, transfer) => this.worker.postMessage(message, transfer));
     this.jobs.set(job.id, job);
-    this.worker.postMessage({ job: job.id, type: "start", kind, args } satisfies ToWorker);
+    this.worker.postMessage({ job: job.id, type: "start", kind, args, ...(file ? { file } : {}) } satisfies ToWorker);
     return job;
   }
 

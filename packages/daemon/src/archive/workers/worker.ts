@@ -1,6 +1,7 @@
 import { parentPort } from "node:worker_threads";
 import { consumers, steps, type ConsumerKind, type StepsKind } from "./jobs.js";
 import { OUTPUT_CREDITS, type Consumer, type FromWorker, type Steps, type ToWorker } from "./protocol.js";
+import { feed } from "./feed.js";
 import { toWire } from "./wire-error.js";
 
 /** The thread's side: starts jobs and gives each a turn. */
@@ -57,7 +58,8 @@ port.on("message", (message: ToWorker) => {
   switch (message.type) {
     case "start":
       try {
-        if (message.kind in consumers) consuming.set(job, consumers[message.kind as ConsumerKind](message.args as never));
+        if (message.file) running.set(job, { id: job, steps: feed<unknown>(consumers[message.kind as ConsumerKind](message.args as never), message.file), credits: OUTPUT_CREDITS });
+        else if (message.kind in consumers) consuming.set(job, consumers[message.kind as ConsumerKind](message.args as never));
         else running.set(job, { id: job, steps: steps[message.kind as StepsKind](message.args as never) as Steps<unknown>, credits: OUTPUT_CREDITS });
       } catch (error) { over(job, error); }
       return schedule();

@@ -1,14 +1,16 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { Hash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { appendFile, mkdir, readFile, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { chainIdOf, chainIdsOf, digestOf, formatReference, parseReference, withDefaultTag } from "@strata/oci";
 import type { ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageId } from "@strata/oci";
+import { decompress } from "../../archive/compress.js";
 import { Conflict, DataLoss, NotFound, noUsage, systemClock } from "../../core/index.js";
 import type {
   Container, ContainerStore, ContentStore, EventBus, GarbageCollector, GcReport, Image, ImageStore, ImageSummary, Ingest, Layer, LayerStore, Lease, LeaseStore,
-  NodeKind, PackedSource, SnapshotId, StrataEvent,
+  NodeKind, PackedSource, SnapshotId, StrataEvent, PackedFile,
 } from "../../core/index.js";
 
 /** The stores as plain memory, for tests of what is built on their interfaces. Ingests are files: others open them by path. */
@@ -110,12 +112,12 @@ export class MemoryLayers implements LayerStore {
   /** Registrations under way and done, in order: `start <diffId>`, `end <diffId>`. */
   readonly log: string[] = [];
 
-  async register(tar: Readable, parent: ChainId | null): Promise<Layer> {
+  async register(tar: Readable | PackedFile, parent: ChainId | null): Promise<Layer> {
     if (parent !== null && !this.tars.has(parent)) throw new NotFound(`no layer ${parent}`);
     this.log.push(`start on ${parent}`);
     const hash: Hash = createHash("sha256");
     const chunks: Buffer[] = [];
-    for await (const chunk of tar) {
+    for await (const chunk of tar instanceof Readable ? tar : decompress(createReadStream(tar.path))) {
       hash.update(chunk as Buffer);
       chunks.push(chunk as Buffer);
     }
