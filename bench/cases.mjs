@@ -4,7 +4,7 @@
 // number or {metric: number}; before and after may return metrics too. `heavy` cases flush dirty pages before the clock
 // starts. `build` cases want an engine that builds.
 import { spawnSync } from "node:child_process";
-import { createReadStream, statSync } from "node:fs";
+import { createReadStream, statSync, writeFileSync } from "node:fs";
 import { inParallel } from "./engine.mjs";
 import { memory } from "./procs.mjs";
 
@@ -123,6 +123,24 @@ export function casesFor({ data, registry }) {
         spawnSync("sync");
         return { pull, rmi: await timed(() => e.rmi(W[n])) };
       },
+    })),
+    ...[
+      ["read w3", 3, { "find+stat": "find /app /usr -printf %s >/dev/null", "read all": "find /app /usr -type f -print0 | xargs -0 cat >/dev/null" }],
+      ["read w4", 4, { "1 GiB": "cat /data/* >/dev/null" }],
+    ].map(([id, n, commands]) => ({
+      id, rounds: 5, heavy: true,
+      async before(e) { await e.ensure(W[n]); e.box = await e.create(W[n], ["sleep", "1000"]); await e.start(e.box); },
+      async run(e) {
+        const m = {};
+        for (const [what, command] of Object.entries(commands)) {
+          const go = async () => { const code = await e.exec(e.box, ["sh", "-c", command]); if (code !== 0) throw new Error(`exit ${code}`); };
+          writeFileSync("/proc/sys/vm/drop_caches", "3");
+          m[`${what} cold`] = await timed(go);
+          m[`${what} warm`] = await timed(go);
+        }
+        return m;
+      },
+      after: (e) => e.rm(e.box).then(() => {}),
     })),
     {
       id: "load w3", rounds: 5, heavy: true,

@@ -14,7 +14,7 @@ stop() {
   rm -f "$file"
 }
 parts=("$@")
-if [ "${1:-}" = all ]; then parts=(strata podman dockerd registry disk); fi
+if [ "${1:-}" = all ]; then parts=(strata strata_overlay2 podman dockerd registry disk); fi
 for part in "${parts[@]}"; do
   if [ "$part" = disk ]; then umount "$STORE" && rm -f "$ROOT/disk.img"; else stop "$part"; fi
 done

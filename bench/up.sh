@@ -1,6 +1,6 @@
 #!/bin/bash
 # up.sh PART… - starts parts of the bench, one after the other, in a network namespace of their own:
-#   net disk registry images dockerd podman strata    (`all`: every one of them, in this order)
+#   net disk registry images dockerd podman strata_overlay2 strata    (`all`: every one of them, in this order)
 # State, logs, pid files and the engines' specs for run.mjs lie under $ROOT; down.sh stops what was started here.
 set -eu
 HERE=$(dirname "$(readlink -f "$0")")
@@ -67,12 +67,16 @@ dockerd() {
   engine dockerd "$ROOT/dockerd/docker.sock;cg=/perf-dockerd"
 }
 
-strata() {
-  mkdir -p "$ROOT/strata"
-  spawn strata node "$HERE/../packages/daemon/bin/stratad.js" --data-root "$STORE/strata" --exec-root "$ROOT/strata/exec" \
-    --pidfile "$ROOT/strata/pid" -H "unix://$ROOT/strata/strata.sock" --bip 172.31.0.1/16 --storage-driver overlay2
-  wait_for curl -sf --unix-socket "$ROOT/strata/strata.sock" http://d/_ping
-  engine strata "$ROOT/strata/strata.sock;cg=/perf-strata"
+# With its default driver, and once more beside it with overlay2.
+strata() { strata_with strata 172.31.0.1/16; }
+strata_overlay2() { strata_with strata_overlay2 172.27.0.1/16 --storage-driver overlay2; }
+strata_with() { # name address options...
+  local name=$1 address=$2; shift 2
+  mkdir -p "$ROOT/$name"
+  spawn "$name" node "$HERE/../packages/daemon/bin/stratad.js" --data-root "$STORE/$name" --exec-root "$ROOT/$name/exec" \
+    --pidfile "$ROOT/$name/pid" -H "unix://$ROOT/$name/strata.sock" --bip "$address" "$@"
+  wait_for curl -sf --unix-socket "$ROOT/$name/strata.sock" http://d/_ping
+  engine "$name" "$ROOT/$name/strata.sock;cg=/perf-$name"
 }
 
 podman() {
@@ -114,11 +118,11 @@ CONF
 }
 
 parts=("$@")
-if [ "${1:-}" = all ]; then parts=(net disk registry images dockerd podman strata); fi
-[ ${#parts[@]} -gt 0 ] || { echo "usage: up.sh all|net|disk|registry|images|dockerd|podman|strata …" >&2; exit 2; }
+if [ "${1:-}" = all ]; then parts=(net disk registry images dockerd podman strata_overlay2 strata); fi
+[ ${#parts[@]} -gt 0 ] || { echo "usage: up.sh all|net|disk|registry|images|dockerd|podman|strata_overlay2|strata …" >&2; exit 2; }
 for part in "${parts[@]}"; do
   case $part in
-    registry | dockerd | podman | strata) alive "$part" || "$part" ;;
+    registry | dockerd | podman | strata | strata_overlay2) alive "$part" || "$part" ;;
     net | disk | images) "$part" ;;
     *) echo "up.sh: no such part: $part" >&2; exit 2 ;;
   esac
