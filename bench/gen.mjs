@@ -4,7 +4,7 @@
 // Makes images under DATA_DIR/store, once; with a registry pushes each as bench/NAME:latest. With --contexts also writes
 // the build contexts and W3 as a docker-archive.
 //   w1 busybox            w2 Debian minbase, 1 layer   w3 w2 + 6 layers, 40,000 files
-//   w4 one 1 GiB layer    w5 busybox + 39 small layers   app busybox + 5 layers, 40,000 files
+//   w4 busybox + 1 GiB    w5 busybox + 39 small layers   app busybox + 5 layers, 40,000 files
 // W2 is taken from DATA_DIR/minbase (a debootstrap tree); the rest is synthetic.
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -38,7 +38,7 @@ const images = {
   w1: { layers: layers.busybox },
   w2: { layers: layers.debian, cmd: ["bash"] },
   w3: { layers: () => [...layers.debian(), ...layers.app(6)], cmd: ["bash"] },
-  w4: { layers: layers.big },
+  w4: { layers: () => [...layers.busybox(), ...layers.big()] },
   w5: { layers: () => [...layers.busybox(), ...layers.small(39)] },
   app: { layers: () => [...layers.busybox(), ...layers.app(5)] },
 };
