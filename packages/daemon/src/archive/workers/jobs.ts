@@ -3,6 +3,7 @@ import { measureTree } from "../../kernel/usage.js";
 import { changesSize, changesTar, listChangesAsText } from "../changes.js";
 import { copyTree, copyTreeFromRoot } from "../copy-tree.js";
 import { reassemble } from "../reassemble.js";
+import { referring } from "../referring.js";
 import { treeTar } from "../tree-tar.js";
 import { ApplyJob } from "../apply-job.js";
 import type { Consumer, Steps } from "./protocol.js";
@@ -27,6 +28,7 @@ export const steps = {
   changes: listChangesAsText,
   changesSize,
   changesTar,
+  referring,
 } satisfies Record<string, (args: never) => Steps<unknown>>;
 
 export type ConsumerKind = keyof typeof consumers;

@@ -7,19 +7,19 @@ import { mountOf } from "../../../kernel/mount-table.js";
 import { storageConformance, type Subject } from "../conformance.js";
 import { Rig } from "../testing/rig.js";
 import { Overlay2Driver } from "./overlay2.js";
-import { probeOverlay2, type Overlay2Features } from "./probe.js";
+import { probeOverlay, type OverlayFeatures } from "../overlay/probe.js";
 
-const probe = ((): ReturnType<typeof probeOverlay2> => {
+const probe = ((): ReturnType<typeof probeOverlay> => {
   if (process.getuid?.() !== 0) return { ok: false, reason: "needs root" };
   const dir = mkdtempSync(join(tmpdir(), "strata-probe-"));
-  try { return probeOverlay2(join(dir, "overlay2")); } finally { rmSync(dir, { recursive: true }); }
+  try { return probeOverlay(join(dir, "overlay2")); } finally { rmSync(dir, { recursive: true }); }
 })();
-const features = (): Overlay2Features => { if (!probe.ok) throw new Error(probe.reason); return probe.features; };
+const features = (): OverlayFeatures => { if (!probe.ok) throw new Error(probe.reason); return probe.features; };
 
-const subject = (change: Partial<Overlay2Features> = {}) => (dataRoot: string, workers: WorkerPool): Subject => {
+const subject = (change: Partial<OverlayFeatures> = {}) => (dataRoot: string, workers: WorkerPool): Subject => {
   const root = join(dataRoot, "overlay2");
   return {
-    driver: new Overlay2Driver({ root, trash: join(dataRoot, "trash"), options: new Map(), report: () => undefined, workers, logger: silentLogger }, { ...features(), ...change }),
+    driver: new Overlay2Driver({ root, trash: join(dataRoot, "trash"), options: new Map(), report: () => undefined, workers, logger: silentLogger }, { ...features(), ...change }, { ok: false, reason: "not asked" }),
     tree: (id) => join(root, id, "diff"),
     crashes: [
       (id) => mkdirSync(join(root, id)),
@@ -44,7 +44,7 @@ storageConformance("overlay2", subject(), () => (probe.ok ? undefined : probe.re
   let workers: WorkerPool, rig: Rig, root: string;
   beforeAll(() => { workers = new WorkerPool(); });
   afterAll(() => workers.close());
-  const open = (change?: Partial<Overlay2Features>): void => { rig = new Rig(subject(change), workers); root = join(rig.dataRoot, "overlay2"); };
+  const open = (change?: Partial<OverlayFeatures>): void => { rig = new Rig(subject(change), workers); root = join(rig.dataRoot, "overlay2"); };
   afterEach(async () => { try { expect(await rig.leftovers()).toEqual([]); } finally { await rig.destroy(); } });
 
   test("lies on disk as Docker's users know it", async () => {
@@ -102,7 +102,7 @@ storageConformance("overlay2", subject(), () => (probe.ok ? undefined : probe.re
 
   test("a data root that overlayfs would cut in pieces is refused", () => {
     open();
-    expect(() => new Overlay2Driver({ root: "/a:b/overlay2", trash: "/a:b/trash", options: new Map(), report: () => undefined, workers, logger: silentLogger }, features())).toThrow("colon");
+    expect(() => new Overlay2Driver({ root: "/a:b/overlay2", trash: "/a:b/trash", options: new Map(), report: () => undefined, workers, logger: silentLogger }, features(), { ok: false, reason: "not asked" })).toThrow("colon");
   });
 
   test("the probe leaves nothing, and says why not where there is no overlay", async () => {
@@ -110,7 +110,7 @@ storageConformance("overlay2", subject(), () => (probe.ok ? undefined : probe.re
     expect(readdirSync(root)).toEqual(["l"]);
     const chain = await rig.create([]);
     const lower = await rig.create(await rig.chain([{ name: "x" }]));
-    await rig.view(lower, (path) => expect(probeOverlay2(join(path, "below"))).toMatchObject({ ok: false, reason: expect.stringContaining("overlayfs") }), "rw");
+    await rig.view(lower, (path) => expect(probeOverlay(join(path, "below"))).toMatchObject({ ok: false, reason: expect.stringContaining("overlayfs") }), "rw");
     expect(chain).toHaveLength(1);
   });
 });
