@@ -92,6 +92,7 @@ export class OverlayWritables {
 
   /** Has the whole in sight, as the kernel puts it together, while `use` runs. */
   private async whole<T>({ upper, merged, compare }: WritablePaths, below: Below, use: (root: string) => Promise<T>): Promise<T> {
+    if (below.trees.length === 0) return use(upper);
     if (isMountPoint(merged)) return use(merged);
     mkdirSync(compare, { recursive: true, mode: 0o700 });
     const target = mkdtempSync(join(compare, "whole-"));
