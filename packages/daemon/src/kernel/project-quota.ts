@@ -1,8 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, messageOf, Unavailable } from "../core/errors.js";
-import { withFd } from "./directory.js";
-import { AT_FDCWD, ioctl, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openat, quotactl } from "./libc.js";
+import { cPath } from "./byte-path.js";
+import { DT, readDirectory, withFd } from "./directory.js";
+import { AT_FDCWD, close, ioctl, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, openat, openStraight, quotactl } from "./libc.js";
 import { mountOf } from "./mount-table.js";
 
 const FS_IOC_FSGETXATTR = 0x801c581f, FS_IOC_FSSETXATTR = 0x401c5820;
@@ -79,13 +80,18 @@ export class ProjectQuotas {
     return (flags & PROJECTS_LIMITED) !== 0 ? "limited" : (flags & PROJECTS_COUNTED) !== 0 ? "counted" : "none";
   }
 
-  /** Holds new, empty directories (together) to `bytes`, or those that have a limit to another one. Renames between them work. */
+  /** Holds new, empty directories (together) to `bytes`. Renames between them work. */
   limit(directories: readonly string[], bytes: number): void {
     const [first, ...rest] = directories;
-    const own = projectOf(first!);
-    const id = isOurs(own) ? own.id : this.claim(first!);
-    this.setLimit(id, bytes);
+    const id = this.projectFor(first!);
     for (const directory of rest) setProject(directory, id);
+    this.setLimit(id, bytes);
+  }
+
+  /** A directory's own project; of what is made in it from now on, too. A new one where it has none of ours. */
+  projectFor(directory: string): number {
+    const own = projectOf(directory);
+    return isOurs(own) ? own.id : this.claim(directory);
   }
 
   /** Most bytes that a directory may hold; undefined when it has no limit of ours. */
@@ -125,7 +131,8 @@ export class ProjectQuotas {
     return { hard: at(DQBLK.hard) * 1024, used: at(DQBLK.used), inodes: at(DQBLK.inodes) };
   }
 
-  private setLimit(id: number, bytes: number): void {
+  /** 0: no limit. */
+  setLimit(id: number, bytes: number): void {
     const data = Buffer.alloc(DQBLK.size);
     data.writeBigUInt64LE(BigInt(Math.ceil(bytes / 1024)), DQBLK.hard);
     data.writeUInt32LE(QIF_BLIMITS, DQBLK.valid);
@@ -154,11 +161,37 @@ function projectOf(directory: string): Project {
   });
 }
 function setProject(directory: string, id: number): void {
-  withFd(openat(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), (fd) => {
-    const data = Buffer.alloc(FSXATTR_SIZE);
-    ioctl(fd, FS_IOC_FSGETXATTR, data);
-    data.writeUInt32LE((data.readUInt32LE(0) | PROJINHERIT) >>> 0, 0);
-    data.writeUInt32LE(id, PROJECT_AT);
-    ioctl(fd, FS_IOC_FSSETXATTR, data);
-  });
+  withFd(openat(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), (fd) => assign(fd, id, true));
+}
+function assign(fd: number, id: number, inherited: boolean): void {
+  const data = Buffer.alloc(FSXATTR_SIZE);
+  ioctl(fd, FS_IOC_FSGETXATTR, data);
+  if (inherited) data.writeUInt32LE((data.readUInt32LE(0) | PROJINHERIT) >>> 0, 0);
+  data.writeUInt32LE(id, PROJECT_AT);
+  ioctl(fd, FS_IOC_FSSETXATTR, data);
+}
+
+/** Makes everything below a directory, whose own project it is, part of that; what cannot be opened (symlinks, sockets) takes next to nothing, and stays out. */
+export function* assignProject({ path, id }: { readonly path: string; readonly id: number }): Generator<undefined, void> {
+  const buffer = Buffer.allocUnsafeSlow(65536);
+  let seen = 0;
+  function* walk(dir: number): Generator<undefined, void> {
+    for (const { name, type } of readDirectory(dir, buffer)) {
+      if (++seen % 512 === 0) yield undefined;
+      if (type !== DT.dir && type !== DT.file) continue;
+      let fd: number;
+      try { fd = openStraight(dir, cPath(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK); }
+      catch (error) {
+        // Gone or replaced meanwhile, or another file system.
+        if (["ENOENT", "ENOTDIR", "ELOOP", "EXDEV", "ENXIO"].includes(errnoOf(error) ?? "")) continue;
+        throw error;
+      }
+      try {
+        assign(fd, id, type === DT.dir);
+        if (type === DT.dir) yield* walk(fd);
+      } finally { close(fd); }
+    }
+  }
+  const fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  try { yield* walk(fd); } finally { close(fd); }
 }

@@ -1,3 +1,4 @@
+import { assignProject } from "../../kernel/project-quota.js";
 import { removePath } from "../../kernel/remove-tree.js";
 import { measureTree } from "../../kernel/usage.js";
 import { changesSize, changesTar, listChangesAsText } from "../changes.js";
@@ -29,6 +30,7 @@ export const steps = {
   changesSize,
   changesTar,
   referring,
+  assignProject,
 } satisfies Record<string, (args: never) => Steps<unknown>>;
 
 export type ConsumerKind = keyof typeof consumers;

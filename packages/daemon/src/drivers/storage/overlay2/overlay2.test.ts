@@ -104,7 +104,7 @@ storageConformance("overlay2", subject(), unable);
         renameSync(join(target, "d"), join(target, "moved"));
         unlinkSync(join(target, "moved/gone"));
         chmodSync(join(target, "big"), 0o600);
-        return { chain, tree: await treeOf(target) };
+        return { chain, tree: treeOf(target) };
       } finally { unmountSync(target); }
     };
     const changes = ["C /big", "D /d", "A /moved", "A /moved/sub", "A /moved/sub/f", "A /moved/upper"];
