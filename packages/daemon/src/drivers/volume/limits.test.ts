@@ -103,7 +103,7 @@ suite("volumes by project quota", noProjects, () => {
   let dir: string;
   beforeEach(() => { dir = mkdtempSync(join(tmpdir(), "strata-volumes-")); });
   afterEach(() => { rmSync(dir, { recursive: true }); });
-  describeLimits(() => dir);
+  describe("hold", () => describeLimits(() => dir));
 
   const projectOf = async (path: string): Promise<string> => (await run("lsattr", ["-pd", path])).stdout.trim().split(/\s+/)[0]!;
   const at = (name: string): string => { mkdirSync(join(dir, "volumes", name), { recursive: true }); return join(dir, "volumes", name, "_data"); };
@@ -152,14 +152,14 @@ suite("volumes on btrfs", noBtrfs, () => {
     await run("mount", ["-o", "loop", join(dir, "image"), mounted]);
   });
   afterAll(() => { unmountSync(mounted); rmSync(dir, { recursive: true }); });
-  describeLimits(() => mounted);
+  describe("hold", () => describeLimits(() => mounted));
 
   const subvolumes = async (): Promise<number> => (await run("btrfs", ["subvolume", "list", mounted])).stdout.split("\n").filter((line) => line !== "").length;
 
   test("each is a subvolume, which goes with it, and with what others made in it", async () => {
+    for (const name of ["volumes/one", "trash"]) mkdirSync(join(mounted, name), { recursive: true });
     const limits = openVolumeLimits(join(mounted, "volumes"), workers);
     const trash = new Trash(join(mounted, "trash"), new KernelMounter(), workers, silentLogger);
-    mkdirSync(join(mounted, "volumes/one"));
     const one = join(mounted, "volumes/one/_data");
     await limits.apply(one, 10 * MB);
     await run("btrfs", ["subvolume", "create", join(one, "nested")]);
