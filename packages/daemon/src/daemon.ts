@@ -103,6 +103,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     });
 
     await collector.recover();
+    await stores.restoreLimits();
     await networking.networks.ensureDefaults();
     await containers.recover();
 

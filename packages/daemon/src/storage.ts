@@ -1,13 +1,13 @@
 import { existsSync, readdirSync } from "node:fs";
 import type { WorkerPool } from "./archive/workers/pool.js";
 import { InvalidArgument, messageOf, Unavailable, type DataRoot, type Logger, type OpenedDriver, type StatusLines, type StorageDriver, type StorageOptions } from "./core/index.js";
-import { openOverlay2 } from "./drivers/storage/overlay2/overlay2.js";
+import { openOverlay2, OVERLAY2_OPTIONS } from "./drivers/storage/overlay2/overlay2.js";
 import type { DriverSetup } from "./drivers/storage/setup.js";
 import { vfsDriver } from "./drivers/storage/vfs.js";
 
 /** The family. Each opens on a data root, or says by Unavailable why it does not work there; `options` are the names that it understands. */
 const FAMILY: Readonly<Record<string, { readonly open: (setup: DriverSetup) => Promise<OpenedDriver>; readonly options: readonly string[] }>> = {
-  overlay2: { open: openOverlay2, options: [] },
+  overlay2: { open: openOverlay2, options: OVERLAY2_OPTIONS },
   vfs: { open: async (setup) => vfsDriver(setup), options: [] },
 };
 /** The default is the first of these that works. */

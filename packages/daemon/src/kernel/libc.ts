@@ -66,6 +66,9 @@ const c = {
   syncFileRange: lib.func("int sync_file_range(int fd, int64_t offset, int64_t n, unsigned int flags)"),
   copyFileRange: lib.func("long copy_file_range(int from, int64_t *fromOffset, int to, int64_t *toOffset, size_t n, unsigned int flags)"),
   ioctl: lib.func("int ioctl(int fd, unsigned long request, long argument)"),
+  ioctlData: lib.func("int ioctl(int fd, unsigned long request, uint8_t *data)"),
+  quotactl: lib.func("int quotactl(int command, const char *device, int id, uint8_t *data)"),
+  quotactlFd: lib.func("syscall", "long", ["long", "uint", "uint", "uint", "uint8_t *"]),
   read: lib.func("long read(int fd, uint8_t *data, size_t n)"),
   pwrite: lib.func("long pwrite(int fd, const uint8_t *data, size_t n, long offset)"),
   futimens: lib.func("int futimens(int fd, const int64_t *times)"),
@@ -206,6 +209,13 @@ export function startWriteback(fd: number): void { c.syncFileRange(fd, 0, 0, SYN
 const FICLONE = 0x40049409;
 /** Shares the extents of `from`; false where the file system cannot. */
 export function cloneFile(from: number, to: number): boolean { return c.ioctl(to, FICLONE, from) === 0; }
+/** ioctl(2) on a structure, which the kernel reads or fills. */
+export function ioctl(fd: number, request: number, data: Uint8Array): void { check(c.ioctlData(fd, request, data), "ioctl"); }
+/** quotactl(2) on the file system of an open file; `data` is read or filled. Linux 5.14; with `device` (a path) for older ones. */
+export function quotactl(fd: number, command: number, id: number, data: Uint8Array, device?: string): void {
+  if (device === undefined) check(Number(c.quotactlFd(443, fd, command, id, data)), "quotactl_fd");
+  else check(c.quotactl(command, device, id, data), "quotactl", device);
+}
 /** One write(2); may be short. */
 export function write(fd: number, data: Uint8Array): number { return check(Number(c.write(fd, data, data.length)), "write"); }
 

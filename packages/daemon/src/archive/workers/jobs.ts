@@ -1,8 +1,10 @@
+import { assignProject } from "../../kernel/project-quota.js";
 import { removePath } from "../../kernel/remove-tree.js";
 import { measureTree } from "../../kernel/usage.js";
 import { changesSize, changesTar, listChangesAsText } from "../changes.js";
 import { copyTree, copyTreeFromRoot } from "../copy-tree.js";
 import { reassemble } from "../reassemble.js";
+import { referring } from "../referring.js";
 import { treeTar } from "../tree-tar.js";
 import { ApplyJob } from "../apply-job.js";
 import type { Consumer, Steps } from "./protocol.js";
@@ -27,6 +29,8 @@ export const steps = {
   changes: listChangesAsText,
   changesSize,
   changesTar,
+  referring,
+  assignProject,
 } satisfies Record<string, (args: never) => Steps<unknown>>;
 
 export type ConsumerKind = keyof typeof consumers;
