@@ -136,6 +136,7 @@ export class Overlay2Driver implements OpenedDriver {
   /** Another `overlay2.size` is that of containers made from now on. */
   async reconfigure(options: StorageOptions): Promise<void> { this.size = this.sizeOf(options); }
   drainTrash(): Promise<void> { return this.trash.drain(); }
+  async close(): Promise<void> {}
 
   private sizeOf(options: StorageOptions): number | undefined {
     const text = options.get(SIZE);
