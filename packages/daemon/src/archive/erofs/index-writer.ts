@@ -4,7 +4,7 @@ import { CHUNK_ENTRY, composeChunk, writeChunks } from "./chunks.js";
 import { direntType, writeDirectory } from "./directory.js";
 import { CHUNKED, encodeInode, FLAT, INLINE, INODE, type InodeFacts } from "./inode.js";
 import { Layout } from "./layout.js";
-import { DirectoryNode, FileNode, SparseNode, SpecialNode, SymlinkNode, type Node } from "./nodes.js";
+import { DirectoryNode, FileNode, SparseNode, SymlinkNode, type Node, type SpecialNode } from "./nodes.js";
 import { BLOCK, encodeHead, INODE_UNIT, type Origin } from "./superblock.js";
 
 /** Of a layer's tar: what the index needs to know. */

@@ -6,7 +6,7 @@ import { DirectoryNode, SymlinkNode, type Attributes, type Node } from "./nodes.
 
 /** What happens to directories that nobody named. */
 export interface LayerTreeOptions {
-  /** How a directory looks that is made because an entry needs it; undefined: as any. */
+  /** How a directory looks that is made because an entry needs it; undefined: like every other. */
   readonly below: (path: ByteString) => Attributes | undefined;
   /** A directory was made where something else stood. */
   readonly supplanted: (path: ByteString) => void;

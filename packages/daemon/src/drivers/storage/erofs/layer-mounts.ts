@@ -65,9 +65,9 @@ export class LayerMounts {
 
   /** Hides all that nobody holds. */
   async close(): Promise<void> {
-    await Promise.all([...this.entries].map(([id, entry]) => {
+    await Promise.all([...this.entries].map(async ([id, entry]) => {
       clearTimeout(entry.idle);
-      return entry.holders.size === 0 ? this.hide(id, entry) : undefined;
+      if (entry.holders.size === 0) await this.hide(id, entry);
     }));
   }
 

@@ -17,8 +17,8 @@ export interface ErofsProbe {
 
 const WORDS = Buffer.from("a layer in two files");
 
-/** Makes a tiny layer below `root` (made if missing), and mounts and reads it in one way after the other. */
-export function probeErofs(root: string): ErofsProbe {
+/** Makes a tiny layer below `root` (made if missing), and mounts and reads it in one way after the other until one works. */
+export function probeErofs(root: string, ways: readonly Exclude<LayerMode, "extract">[] = ["file", "loop"]): ErofsProbe {
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const dir = mkdtempSync(join(root, "probe-"));
   const tar = join(dir, "layer.tar"), index = join(dir, "layer.erofs"), target = join(dir, "merged");
@@ -30,7 +30,7 @@ export function probeErofs(root: string): ErofsProbe {
       encodeHeader({ type: "file", name: "f", linkName: "", mode: 0o644, uid: 0, gid: 0, size: WORDS.length, mtime: EPOCH, major: 0, minor: 0, xattrs: noXattrs }), WORDS, padding(WORDS.length), TRAILER,
     ]));
     job.end();
-    for (const mode of ["file", "loop"] as const) {
+    for (const mode of ways) {
       try {
         mountLayer({ index, data: tar, loop: mode === "loop", readAhead: 128 }, target);
         if (!readFileSync(join(target, "f")).equals(WORDS)) throw new Error("a mounted layer shows other bytes");
