@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
 const folders = [...new Set([...(process.env["PATH"] ?? "").split(delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin"])].filter(Boolean);
@@ -34,6 +35,12 @@ function loopDevices(): string | undefined {
   return existsSync("/dev/loop-control") && succeeds("losetup", "-f") ? undefined : "this machine has no free loop device";
 }
 
+/** TMPDIR lies on xfs or ext4 with project quotas. */
+function projectQuotas(): string | undefined {
+  const { stdout } = spawnSync("findmnt", ["-no", "FSTYPE,OPTIONS", "-T", tmpdir()], { encoding: "utf8" });
+  return /^(xfs|ext4)\s.*\bprjquota\b/.test(stdout) ? undefined : `TMPDIR (${stdout.split(" ")[0] || "unknown"}) is not mounted with project quotas`;
+}
+
 /** Each need: undefined when met, else why not. */
 const checks = {
   root: () => (isRoot() ? undefined : "needs root"),
@@ -43,6 +50,8 @@ const checks = {
   busybox: () => (which("busybox") && succeeds("busybox", "true") ? undefined : "no busybox on this machine"),
   registry: program("docker-registry"),
   loop: loopDevices,
+  btrfs: () => (which("mkfs.btrfs") ? loopDevices() : "no mkfs.btrfs on this machine"),
+  projects: projectQuotas,
   pty: program("script"),
   curl: program("curl"),
   debootstrap: program("debootstrap"),

@@ -59,7 +59,7 @@ describe("starting", () => {
     const daemon = bed.prepare();
     const process = daemon.launch();
     const [line] = await process.waitFor(/^.*s\.sock.*$/m);
-    expect(line).toMatch(/overlay2|vfs/);
+    expect(line).toMatch(/erofs|overlay2|vfs/);
     await until(async () => ((await call(daemon.socket, "GET", "/_ping").catch(() => undefined))?.status === 200 ? true : undefined), 5_000, "an answer");
     await daemon.destroy();
   });

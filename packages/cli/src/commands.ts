@@ -80,6 +80,7 @@ export const commands: Readonly<Record<string, Entry | Group>> = {
       ls: command("volume-ls", "Show volumes"),
       prune: command("volume-prune", "Remove volumes that no container uses"),
       rm: command("volume-rm", "Remove volumes with what is in them"),
+      update: command("volume-update", "Give a volume another size"),
     },
   },
   network: {

@@ -34,6 +34,7 @@ export type SystemInfo = Schemas["SystemInfo"];
 export type SystemVersion = Schemas["SystemVersion"];
 export type Volume = Schemas["Volume"];
 export type VolumeCreateRequest = Schemas["VolumeCreateRequest"];
+export type VolumeUpdateRequest = Schemas["VolumeUpdateRequest"];
 export type VolumeList = Schemas["VolumeList"];
 export type VolumesPruneReport = Schemas["VolumesPruneReport"];
 

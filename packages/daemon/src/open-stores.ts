@@ -1,8 +1,9 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { WorkerPool } from "./archive/workers/pool.js";
-import type { Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Mounter, NetworkStore, StorageDriver, VolumeStore } from "./core/index.js";
+import type { Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumeStore } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
+import { openVolumeLimits } from "./drivers/volume/limits.js";
 import { Collector } from "./gc/collect.js";
 import { KernelMounter } from "./kernel/mounter.js";
 import { LedgerContainers } from "./stores/containers.js";
@@ -25,6 +26,8 @@ export interface OpenStoresOptions {
   readonly mounter?: Mounter;
   /** Default: a pool of its own. */
   readonly workers?: WorkerPool;
+  /** Default: what the file system of the volumes can. */
+  readonly volumeLimits?: VolumeLimits;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -40,6 +43,8 @@ export interface Stores {
   readonly volumes: VolumeStore;
   readonly networks: NetworkStore;
   readonly collector: GarbageCollector;
+  /** Once before serving: volumes that lost their sizes get them back. */
+  restoreLimits(): Promise<void>;
   /** Waits for background work and closes the ledger. */
   close(): Promise<void>;
 }
@@ -49,6 +54,7 @@ export function openStores(options: OpenStoresOptions): Stores {
   for (const [directory, mode] of [[root.blobs, 0o710], [root.ingests, 0o710], [root.containers, 0o710], [root.volumes, 0o701], [root.tmp, 0o700], [root.trash, 0o700]] as const) {
     mkdirSync(directory, { recursive: true, mode });
   }
+  const volumeLimits = options.volumeLimits ?? openVolumeLimits(root.volumes, workers);
   const ledger = Ledger.open(root.ledger);
   const trash = new Trash(root.trash, mounter, workers, logger);
   const leases = new LedgerLeases(ledger, clock);
@@ -57,7 +63,7 @@ export function openStores(options: OpenStoresOptions): Stores {
   const writables = new Writables(ledger, snapshots, root, mounter);
   const layers = new LedgerLayers(ledger, leases, snapshots, writables, [...drivers.keys()], clock);
   const containers = new LedgerContainers(ledger, root, trash, logger);
-  const volumes = new LocalVolumes(ledger, root, trash, workers, mounter, clock, logger);
+  const volumes = new LocalVolumes(ledger, root, trash, workers, mounter, volumeLimits, clock, logger);
   const collectables: readonly Collectable[] = [...layers.collectables, ...content.collectables, containers, volumes];
   const emptyScratch = async (): Promise<void> => {
     await trash.empty();
@@ -68,6 +74,7 @@ export function openStores(options: OpenStoresOptions): Stores {
     ledger, leases, content, layers, containers, volumes, collector,
     images: new LedgerImages(ledger, leases, clock),
     networks: new LedgerNetworks(ledger),
+    restoreLimits: () => volumes.restoreLimits(),
     close: async () => {
       await collector.close();
       await trash.drain();

@@ -1,17 +1,22 @@
 import { existsSync, readdirSync } from "node:fs";
 import type { WorkerPool } from "./archive/workers/pool.js";
 import { InvalidArgument, messageOf, Unavailable, type DataRoot, type Logger, type OpenedDriver, type StatusLines, type StorageDriver, type StorageOptions } from "./core/index.js";
-import { openOverlay2 } from "./drivers/storage/overlay2/overlay2.js";
+import { openErofs } from "./drivers/storage/erofs/erofs.js";
+import { openOverlay2, OVERLAY2_OPTIONS } from "./drivers/storage/overlay2/overlay2.js";
 import type { DriverSetup } from "./drivers/storage/setup.js";
 import { vfsDriver } from "./drivers/storage/vfs.js";
 
-/** The family. Each opens on a data root, or says by Unavailable why it does not work there; `options` are the names that it understands. */
-const FAMILY: Readonly<Record<string, { readonly open: (setup: DriverSetup) => Promise<OpenedDriver>; readonly options: readonly string[] }>> = {
-  overlay2: { open: openOverlay2, options: [] },
+/**
+ * The family. Each opens on a data root, or says by Unavailable why it does not work there; `options` are the names that it understands.
+ * `asked`: just this driver is wanted, even where it is not at its best.
+ */
+const FAMILY: Readonly<Record<string, { readonly open: (setup: DriverSetup, asked: boolean) => Promise<OpenedDriver>; readonly options: readonly string[] }>> = {
+  erofs: { open: openErofs, options: [] },
+  overlay2: { open: openOverlay2, options: OVERLAY2_OPTIONS },
   vfs: { open: async (setup) => vfsDriver(setup), options: [] },
 };
 /** The default is the first of these that works. */
-const BEST = ["overlay2", "vfs"];
+const BEST = ["erofs", "overlay2", "vfs"];
 
 export const storageDrivers: readonly string[] = Object.keys(FAMILY);
 
@@ -23,6 +28,7 @@ export interface Storage {
   status(): Promise<StatusLines>;
   /** As StorageControl's, for every driver. */
   reconfigure(options: StorageOptions): Promise<void>;
+  close(): Promise<void>;
 }
 
 export interface StorageNeeds {
@@ -51,9 +57,9 @@ export function parseStorageOptions(given: readonly string[]): StorageOptions {
 export async function openStorage({ wanted, options, root, report, workers, logger }: StorageNeeds): Promise<Storage> {
   const drivers = new Map<string, OpenedDriver>();
   const reasons: Record<string, string> = {};
-  const open = async (name: string): Promise<boolean> => {
+  const open = async (name: string, asked: boolean): Promise<boolean> => {
     try {
-      drivers.set(name, await FAMILY[name]!.open({ root: root.driver(name), trash: root.trash, options, report, workers, logger }));
+      drivers.set(name, await FAMILY[name]!.open({ root: root.driver(name), trash: root.trash, options, report, workers, logger }, asked));
       return true;
     } catch (e) {
       if (!(e instanceof Unavailable)) throw e;
@@ -62,19 +68,20 @@ export async function openStorage({ wanted, options, root, report, workers, logg
     }
   };
   let defaultDriver = wanted;
-  if (wanted !== "" && !await open(wanted)) throw new Unavailable(`the storage driver ${wanted} does not work here: ${reasons[wanted]!}`);
+  if (wanted !== "" && !await open(wanted, true)) throw new Unavailable(`the storage driver ${wanted} does not work here: ${reasons[wanted]!}`);
   if (wanted === "") {
-    for (const name of BEST) if (await open(name)) { defaultDriver = name; break; }
+    for (const name of BEST) if (await open(name, false)) { defaultDriver = name; break; }
     for (const [driver, reason] of Object.entries(reasons)) logger.info({ driver, reason }, "a storage driver that does not work here");
   }
   for (const name of storageDrivers) {
-    if (drivers.has(name) || !holdsSomething(root.driver(name)) || await open(name)) continue;
+    if (drivers.has(name) || !holdsSomething(root.driver(name)) || await open(name, true)) continue;
     logger.error({ driver: name, reason: reasons[name] }, "a storage driver that holds layers does not work here: they cannot be used until it does");
   }
   const chosen = drivers.get(defaultDriver)!;
   return {
     drivers, defaultDriver, status: () => chosen.status(),
     reconfigure: async (next) => { for (const driver of drivers.values()) await driver.reconfigure(next); },
+    close: async () => { for (const driver of drivers.values()) await driver.close(); },
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Api } from "../api.js";
 import { encodeFilters, type Filters } from "../query.js";
-import type { CallSignal, Volume, VolumeCreateRequest, VolumeList, VolumesPruneReport } from "../types.js";
+import type { CallSignal, Volume, VolumeCreateRequest, VolumeList, VolumesPruneReport, VolumeUpdateRequest } from "../types.js";
 
 export class Volumes {
   readonly #api: Api;
@@ -17,6 +17,11 @@ export class Volumes {
 
   inspect(name: string, { signal }: CallSignal = {}): Promise<Volume> {
     return this.#api.call("get", "/volumes/{name}", { path: { name }, signal });
+  }
+
+  /** Changes its size. */
+  update(name: string, spec: VolumeUpdateRequest, { signal }: CallSignal = {}): Promise<Volume> {
+    return this.#api.call("put", "/volumes/{name}", { path: { name }, json: spec, signal });
   }
 
   /** `force`: success also when there is none. */

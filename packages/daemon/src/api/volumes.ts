@@ -1,3 +1,4 @@
+import { InvalidArgument } from "../core/index.js";
 import type { VolumeService } from "../services/types.js";
 import { created, empty, ok, type Routes } from "./context.js";
 import { encodeVolume } from "./encode/others.js";
@@ -14,6 +15,11 @@ export function volumeRoutes(volumes: VolumeService): Pick<Routes, Extract<keyof
       return created(encodeVolume(volume));
     },
     volumeInspect: ({ path }) => ok(encodeVolume(volumes.inspect(path.name))),
+    async volumeUpdate({ path, body }) {
+      if (body.Spec !== undefined) throw new InvalidArgument("Spec: there are no cluster volumes here; a volume's size is changed by Options");
+      if (body.Options?.["size"] === undefined) throw new InvalidArgument("Options: a size is missing");
+      return ok(encodeVolume(await volumes.update(path.name, body.Options)));
+    },
     async volumeDelete({ path, query }) {
       await volumes.remove(path.name, query.force ?? false);
       return empty(204);

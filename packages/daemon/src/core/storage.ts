@@ -53,6 +53,8 @@ export interface StorageControl {
   reconfigure(options: StorageOptions): Promise<void>;
   /** Resolves when everything removed so far is gone from the disk. */
   drainTrash(): Promise<void>;
+  /** The daemon stops: what was only kept at hand (mounts that nobody holds) goes. What containers use stays. */
+  close(): Promise<void>;
 }
 export type OpenedDriver = StorageDriver & StorageControl;
 

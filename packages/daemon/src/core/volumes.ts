@@ -17,7 +17,7 @@ export interface VolumeSpec {
 }
 
 export interface VolumeStore {
-  /** The same name and driver again is success; another driver is Conflict. No name: anonymous, 64 random hex. */
+  /** The same name and driver again is success, and another `size` is taken over; another driver is Conflict. No name: anonymous, 64 random hex. */
   create(spec: VolumeSpec): Promise<Volume>;
   get(name: string): Volume;
   list(): Iterable<Volume & { readonly refs: readonly string[] }>;
@@ -28,5 +28,15 @@ export interface VolumeStore {
   detach(name: string, owner: string): void;
   /** Conflict while in use. */
   remove(name: string): Promise<void>;
+  /** Gives a volume another size; others of its options stay what they are made with. */
+  update(name: string, options: Readonly<Record<string, string>>): Promise<Volume>;
   usage(name: string): Promise<number>;
+}
+
+/** Holds the directories of volumes to a size, where the file system that they lie on can. */
+export interface VolumeLimits {
+  /** Makes a directory (its parent is there) that holds `bytes` at most; one that is there gets that limit. InvalidArgument, with the reason, where that cannot be. */
+  apply(directory: string, bytes: number): Promise<void>;
+  /** The directory is about to be removed: its limit goes. Absent, or without a limit, is success. */
+  release(directory: string): Promise<void>;
 }

@@ -36,7 +36,7 @@ export const O_PATH = 0o10000000;
 export const O_CLOEXEC = 0o2000000;
 export const O_NOFOLLOW = 0o400000;
 export const O_DIRECTORY = 0o200000;
-export const O_RDONLY = 0, O_WRONLY = 1, O_CREAT = 0o100, O_EXCL = 0o200, O_NONBLOCK = 0o4000;
+export const O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_TRUNC = 0o1000, O_CREAT = 0o100, O_EXCL = 0o200, O_NONBLOCK = 0o4000;
 
 export const MS = { RDONLY: 1, NOSUID: 2, NODEV: 4, NOEXEC: 8, REMOUNT: 32, NOATIME: 1024, BIND: 4096, MOVE: 8192, REC: 16384, UNBINDABLE: 1 << 17, PRIVATE: 1 << 18, SLAVE: 1 << 19, SHARED: 1 << 20, RELATIME: 1 << 21 } as const;
 export const MNT_DETACH = 2;
@@ -66,7 +66,11 @@ const c = {
   syncFileRange: lib.func("int sync_file_range(int fd, int64_t offset, int64_t n, unsigned int flags)"),
   copyFileRange: lib.func("long copy_file_range(int from, int64_t *fromOffset, int to, int64_t *toOffset, size_t n, unsigned int flags)"),
   ioctl: lib.func("int ioctl(int fd, unsigned long request, long argument)"),
+  ioctlData: lib.func("int ioctl(int fd, unsigned long request, uint8_t *data)"),
+  quotactl: lib.func("int quotactl(int command, const char *device, int id, uint8_t *data)"),
+  quotactlFd: lib.func("syscall", "long", ["long", "uint", "uint", "uint", "uint8_t *"]),
   read: lib.func("long read(int fd, uint8_t *data, size_t n)"),
+  pread: lib.func("long pread(int fd, uint8_t *data, size_t n, long offset)"),
   pwrite: lib.func("long pwrite(int fd, const uint8_t *data, size_t n, long offset)"),
   futimens: lib.func("int futimens(int fd, const int64_t *times)"),
   write: lib.func("long write(int fd, const uint8_t *data, size_t n)"),
@@ -194,6 +198,8 @@ export function statx(dir: number, path: CPath, flags: number, mask: number, res
 export function getdents64(fd: number, buffer: Uint8Array): number { return check(Number(c.getdents64(fd, buffer, buffer.length)), "getdents64"); }
 /** One pwrite(2); may be short. */
 export function pwrite(fd: number, data: Uint8Array, offset: number): number { return check(Number(c.pwrite(fd, data, data.length, offset)), "pwrite"); }
+/** One pread(2); may be short; 0 at the end. */
+export function pread(fd: number, into: Uint8Array, offset: number): number { return check(Number(c.pread(fd, into, into.length, offset)), "pread"); }
 /** One read(2); may be short; 0 at the end. */
 export function read(fd: number, into: Uint8Array): number { return check(Number(c.read(fd, into, into.length)), "read"); }
 /** One copy_file_range(2) at given offsets; bytes copied, 0 at the end of `from`. */
@@ -206,6 +212,15 @@ export function startWriteback(fd: number): void { c.syncFileRange(fd, 0, 0, SYN
 const FICLONE = 0x40049409;
 /** Shares the extents of `from`; false where the file system cannot. */
 export function cloneFile(from: number, to: number): boolean { return c.ioctl(to, FICLONE, from) === 0; }
+/** ioctl(2) on a structure, which the kernel reads or fills. */
+export function ioctl(fd: number, request: number, data: Uint8Array): void { check(c.ioctlData(fd, request, data), "ioctl"); }
+/** quotactl(2) on the file system of an open file; `data` is read or filled. Linux 5.14; with `device` (a path) for older ones. */
+export function quotactl(fd: number, command: number, id: number, data: Uint8Array, device?: string): void {
+  if (device === undefined) check(Number(c.quotactlFd(443, fd, command, id, data)), "quotactl_fd");
+  else check(c.quotactl(command, device, id, data), "quotactl", device);
+}
+/** ioctl(2) that answers with a number. */
+export function ioctlNumber(fd: number, request: number, argument = 0): number { return check(c.ioctl(fd, request, argument), "ioctl"); }
 /** One write(2); may be short. */
 export function write(fd: number, data: Uint8Array): number { return check(Number(c.write(fd, data, data.length)), "write"); }
 

@@ -1,3 +1,4 @@
+import { open } from "node:fs/promises";
 import { AT_FDCWD, close, O_DIRECTORY, O_RDONLY, openat, syncfs } from "./libc.js";
 
 /**
@@ -28,4 +29,12 @@ export class FileSystemSync {
     const fd = openat(AT_FDCWD, this.directory, O_RDONLY | O_DIRECTORY);
     try { await syncfs(fd); } finally { close(fd); }
   }
+}
+
+/** Makes files and directories durable, all at once. */
+export async function flushFiles(paths: readonly string[]): Promise<void> {
+  await Promise.all(paths.map(async (path) => {
+    const file = await open(path, "r");
+    try { await file.sync(); } finally { await file.close(); }
+  }));
 }

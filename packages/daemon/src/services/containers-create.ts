@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { familiarName, formatPlatform, hostPlatform, parseReference, platformScore, type ImageConfig, withDefaultTag } from "@strata/oci";
-import { type Container, type ContainerConfig, type ContainerId, Conflict, type EndpointSpec, type HostConfig, type Image, InvalidArgument, type MountPoint, newId, NotFound } from "../core/index.js";
+import { type Container, type ContainerConfig, type ContainerId, Conflict, type EndpointSpec, type HostConfig, type Image, InvalidArgument, type MountPoint, newId, NotFound, parseSize } from "../core/index.js";
 import { checkHostConfig, commandLine, mergeConfig, withHostDefaults } from "./containers-config.js";
 import type { Launcher } from "./containers-launch.js";
 import { borrowedMounts, type PlannedMount, planMounts } from "./containers-mounts.js";
@@ -182,9 +182,8 @@ function familiarNameOf(text: string): string {
 
 function sizeOption(host: HostConfig): { size?: number } {
   for (const [key, value] of Object.entries(host.StorageOpt ?? {})) {
-    const match = key === "size" ? /^(\d+)([bkmgt]?)b?$/i.exec(value) : null;
-    if (match === null) throw new InvalidArgument(`unknown or invalid storage option ${key}=${value}`);
-    return { size: Number(match[1]) * 1024 ** "bkmgt".indexOf(match[2]!.toLowerCase() || "b") };
+    if (key !== "size") throw new InvalidArgument(`unknown storage option ${key}: containers take "size"`);
+    return { size: parseSize("storage-opt size", value) };
   }
   return {};
 }

@@ -185,6 +185,8 @@ export interface VolumeView extends Volume {
 }
 export interface VolumeService {
   create(spec: VolumeSpec): Promise<Volume>;
+  /** Gives a volume another size. */
+  update(name: string, options: Readonly<Record<string, string>>): Promise<Volume>;
   inspect(name: string): VolumeView;
   list(filters: Filters): VolumeView[];
   remove(name: string, force: boolean): Promise<void>;

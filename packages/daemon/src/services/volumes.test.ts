@@ -7,7 +7,7 @@ class MemoryVolumes implements VolumeStore {
   readonly uses = new Map<string, Set<string>>();
   create(spec: VolumeSpec): Promise<Volume> {
     const name = spec.name ?? "f".repeat(64);
-    const volume = this.known.get(name) ?? { name, driver: "local", anonymous: spec.name === undefined, labels: spec.labels ?? {}, options: {}, createdAt: 0, mountpoint: `/v/${name}` };
+    const volume = this.known.get(name) ?? { name, driver: "local", anonymous: spec.name === undefined, labels: spec.labels ?? {}, options: spec.options ?? {}, createdAt: 0, mountpoint: `/v/${name}` };
     this.known.set(name, volume);
     return Promise.resolve(volume);
   }
@@ -25,6 +25,11 @@ class MemoryVolumes implements VolumeStore {
     if (owners.length > 0) return Promise.reject(new Conflict(`remove ${name}: volume is in use - [${owners.join(", ")}]`));
     this.known.delete(name);
     return Promise.resolve();
+  }
+  async update(name: string, options: Readonly<Record<string, string>>): Promise<Volume> {
+    const volume = { ...this.get(name), options };
+    this.known.set(name, volume);
+    return volume;
   }
   usage(): Promise<number> { return Promise.resolve(10); }
 }
@@ -49,6 +54,15 @@ test("are created once, found, and removed", async () => {
   await expect(volumes.remove("box", false)).rejects.toMatchObject({ code: "NotFound" });
   await volumes.remove("box", true);
   expect(emitted).toEqual(["create box", "destroy box"]);
+});
+
+test("get another size, which is told", async () => {
+  const { volumes, emitted } = bed();
+  await volumes.create({ name: "box", options: { size: "10m" } });
+  expect(await volumes.update("box", { size: "20m" })).toMatchObject({ options: { size: "20m" } });
+  await volumes.create({ name: "box", options: { size: "10m" } });
+  await expect(volumes.update("none", { size: "1m" })).rejects.toMatchObject({ code: "NotFound" });
+  expect(emitted).toEqual(["create box", "update box"]);
 });
 
 test("are listed by filter", async () => {

@@ -21,9 +21,17 @@ export class Volumes implements VolumeService {
   }
 
   async create(spec: VolumeSpec): Promise<Volume> {
-    const known = spec.name !== undefined && spec.name !== "" && this.exists(spec.name);
+    const known = spec.name === undefined || spec.name === "" ? undefined : this.find(spec.name);
     const volume = await this.store.create(spec);
-    if (!known) this.emit("create", volume);
+    if (known === undefined) this.emit("create", volume);
+    else if (known.options.size !== volume.options.size) this.emit("update", volume);
+    return volume;
+  }
+
+  /** Gives a volume another size. */
+  async update(name: string, options: Readonly<Record<string, string>>): Promise<Volume> {
+    const volume = await this.store.update(name, options);
+    this.emit("update", volume);
     return volume;
   }
 
@@ -85,16 +93,15 @@ export class Volumes implements VolumeService {
       throw e;
     }
   }
-  private exists(name: string): boolean {
+  private find(name: string): Volume | undefined {
     try {
-      this.store.get(name);
-      return true;
+      return this.store.get(name);
     } catch (e) {
-      if (e instanceof NotFound || e instanceof InvalidArgument) return false;
+      if (e instanceof NotFound || e instanceof InvalidArgument) return undefined;
       throw e;
     }
   }
-  private emit(action: "create" | "destroy", volume: Volume): void {
+  private emit(action: "create" | "update" | "destroy", volume: Volume): void {
     this.events.emit({ type: "volume", action, id: volume.name, attributes: { driver: volume.driver } });
   }
 }

@@ -5,24 +5,24 @@ import { digestOf } from "@strata/oci";
 import { WorkerPool } from "../archive/workers/pool.js";
 import { type DataRoot, silentLogger, systemClock } from "../core/index.js";
 import { Overlay2Driver } from "../drivers/storage/overlay2/overlay2.js";
-import { type Overlay2Features, probeOverlay2 } from "../drivers/storage/overlay2/probe.js";
+import { type OverlayFeatures, probeOverlay } from "../drivers/storage/overlay/probe.js";
 import { readMountTable } from "../kernel/mount-table.js";
 import { type Stores, openStores } from "../open-stores.js";
 import { container, imageConfig, temporaryRoot } from "./testing/fixtures.js";
 
 const workers = new WorkerPool();
 const { root, remove } = temporaryRoot();
-let features: Overlay2Features | undefined;
+let features: OverlayFeatures | undefined;
 beforeAll(async () => {
   // Probing mounts; without the right to, there is nothing to test here.
-  const probe = await Promise.resolve(probeOverlay2(join(root.root, "overlay2")));
+  const probe = await Promise.resolve(probeOverlay(join(root.root, "overlay2")));
   if (probe.ok) features = probe.features;
   else process.stderr.write(`overlay2 is not tested here: ${probe.reason}\n`);
 });
 afterAll(async () => { await workers.close(); remove(); });
 
-function open(at: DataRoot, found: Overlay2Features): { stores: Stores; driver: Overlay2Driver } {
-  const driver = new Overlay2Driver({ root: at.driver("overlay2"), trash: at.trash, options: new Map(), report: () => undefined, workers, logger: silentLogger }, found);
+function open(at: DataRoot, found: OverlayFeatures): { stores: Stores; driver: Overlay2Driver } {
+  const driver = new Overlay2Driver({ root: at.driver("overlay2"), trash: at.trash, options: new Map(), report: () => undefined, workers, logger: silentLogger }, found, { ok: false, reason: "not asked" });
   return { driver, stores: openStores({ root: at, drivers: new Map([["overlay2", driver]]), defaultDriver: "overlay2", workers, clock: systemClock, logger: silentLogger }) };
 }
 

@@ -1,18 +1,27 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { InvalidArgument, type Mount, Unavailable } from "../core/index.js";
+import { InvalidArgument, type Mount, parseSize, Unavailable } from "../core/index.js";
 
 type Options = Readonly<Record<string, string>>;
 
-/** Refuses options of the `local` driver that mean nothing: it takes `type`, `device` and `o`, as mount(8) does. */
+/** Refuses options of the `local` driver that mean nothing: it takes `size`, or `type`, `device` and `o`, as mount(8) does. */
 export function checkVolumeOptions(options: Options): void {
   for (const key of Object.keys(options)) {
-    if (key === "size") throw new InvalidArgument("quota size requested but no quota support");
-    if (!["type", "device", "o"].includes(key)) throw new InvalidArgument(`invalid option: ${JSON.stringify(key)}`);
+    if (!["type", "device", "o", "size"].includes(key)) throw new InvalidArgument(`invalid option: ${JSON.stringify(key)}`);
   }
   if (Object.keys(options).length === 0) return;
+  if (options.size !== undefined) {
+    if (Object.keys(options).length > 1) throw new InvalidArgument("size: it is for volumes without type, device and o; the size of a tmpfs is o=size=…");
+    sizeOf(options);
+    return;
+  }
   for (const key of ["type", "device"]) if (!options[key]) throw new InvalidArgument(`missing required option: ${JSON.stringify(key)}`);
   if (isBind(options) && !options.device!.startsWith("/")) throw new InvalidArgument(`invalid device ${JSON.stringify(options.device)}: a bind needs an absolute path`);
+}
+
+/** Most bytes of a volume that is held to a size. InvalidArgument when that is no size. */
+export function sizeOf({ size }: Options): number | undefined {
+  return size === undefined ? undefined : parseSize("size", size);
 }
 
 /** What is to be mounted on the volume's `_data`, if anything. Unavailable when an NFS server's name has no address. */

@@ -1,13 +1,14 @@
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { WorkerPool } from "../archive/workers/pool.js";
-import { type Clock, type Collectable, Conflict, type DataRoot, errnoOf, InvalidArgument, type Logger, type Mounted, type Mounter, newId, noUsage, NotFound, type Usage, type Volume, type VolumeSpec, type VolumeStore } from "../core/index.js";
+import { type Clock, type Collectable, Conflict, type DataRoot, errnoOf, InvalidArgument, type Logger, type Mounted, type Mounter, newId, noUsage, NotFound, type Usage, type Volume, type VolumeLimits, type VolumeSpec, type VolumeStore } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import { Mounts } from "./mounts.js";
 import { namesIn } from "./names.js";
 import { flag, parseFrozen } from "./rows.js";
 import type { Trash } from "./trash.js";
-import { checkVolumeOptions, volumeMount } from "./volume-options.js";
+import { checkVolumeOptions, sizeOf, volumeMount } from "./volume-options.js";
 
 interface Row { name: string; driver: string; anonymous: number; labels: string; options: string; created_at: number }
 
@@ -18,7 +19,7 @@ export class LocalVolumes implements VolumeStore, Collectable {
 
   constructor(
     private readonly ledger: Ledger, private readonly root: DataRoot, private readonly trash: Trash, private readonly workers: WorkerPool, mounter: Mounter,
-    private readonly clock: Clock, private readonly logger: Logger,
+    private readonly limits: VolumeLimits, private readonly clock: Clock, private readonly logger: Logger,
   ) {
     this.mounts = new Mounts(mounter);
   }
@@ -30,13 +31,49 @@ export class LocalVolumes implements VolumeStore, Collectable {
     const name = anonymous ? newId<string>() : spec.name;
     checkName(name);
     checkVolumeOptions(spec.options ?? {});
-    this.ledger.transaction(() => this.ledger.sql<[string, string, number, string, string, number]>("INSERT INTO volume (name, driver, anonymous, labels, options, created_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+    const { changes: made } = this.ledger.transaction(() => this.ledger.sql<[string, string, number, string, string, number]>("INSERT INTO volume (name, driver, anonymous, labels, options, created_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
       .run(name, driver, flag(anonymous), JSON.stringify(spec.labels ?? {}), JSON.stringify(spec.options ?? {}), this.clock.now()), { durable: false });
     const volume = this.get(name);
     if (volume.driver !== driver) throw new Conflict(`a volume named ${name} already exists with the ${volume.driver} driver`);
-    await this.directory(volume);
+    const size = spec.options?.size;
+    if (made === 0 && size !== undefined && size !== volume.options.size) return this.update(name, { size });
+    try {
+      await this.directory(volume);
+    } catch (e) {
+      if (made > 0) await this.drop(volume);
+      throw e;
+    }
     await this.ledger.flush();
     return volume;
+  }
+
+  async update(name: string, options: Readonly<Record<string, string>>): Promise<Volume> {
+    const volume = this.get(name);
+    const other = Object.keys(options).find((key) => key !== "size");
+    if (other !== undefined) throw new InvalidArgument(`Options: ${JSON.stringify(other)} of a volume cannot be changed, only its size`);
+    const size = sizeOf(options);
+    if (size === undefined) return volume;
+    if (volume.options.type !== undefined) throw new InvalidArgument(`size: the volume ${name} is a mount of its own (${volume.options.type})`);
+    await this.directory(volume);
+    await this.limits.apply(volume.mountpoint, size);
+    this.ledger.transaction(() => {
+      this.get(name);
+      this.ledger.sql<[string, string]>("UPDATE volume SET options = ? WHERE name = ?").run(JSON.stringify({ ...volume.options, ...options }), name);
+    });
+    return this.get(name);
+  }
+
+  /** After a start: sizes hold again where their directories lost them. What cannot be is logged. */
+  async restoreLimits(): Promise<void> {
+    for (const { name, mountpoint, options } of this.list()) {
+      const size = sizeOf(options);
+      if (size === undefined || !existsSync(mountpoint)) continue;
+      try {
+        await this.limits.apply(mountpoint, size);
+      } catch (err) {
+        this.logger.error({ err, volume: name }, "a volume is not held to its size");
+      }
+    }
   }
 
   get(name: string): Volume {
@@ -79,7 +116,7 @@ export class LocalVolumes implements VolumeStore, Collectable {
       if (owners.length > 0) throw new Conflict(`remove ${name}: volume is in use - [${owners.map((o) => o.owner).join(", ")}]`);
       this.ledger.sql<[string]>("DELETE FROM volume WHERE name = ?").run(name);
     });
-    await this.trash.discard(dirname(volume.mountpoint));
+    await this.discard(dirname(volume.mountpoint));
   }
 
   /** Sum of the files' lengths, as Docker counts a volume. */
@@ -94,14 +131,26 @@ export class LocalVolumes implements VolumeStore, Collectable {
     for (const name of await namesIn(this.root.volumes)) {
       if (this.ledger.sql<[string]>("SELECT 1 FROM volume WHERE name = ?").get(name) !== undefined) continue;
       this.logger.info({ volume: name }, "removing a volume directory that belongs to no volume");
-      await this.trash.discard(join(this.root.volumes, name));
+      await this.discard(join(this.root.volumes, name));
     }
     return noUsage;
   }
 
   private async directory(volume: Volume): Promise<void> {
     await mkdir(dirname(volume.mountpoint), { recursive: true, mode: 0o701 });
+    const size = sizeOf(volume.options);
+    if (size !== undefined && !existsSync(volume.mountpoint)) return this.limits.apply(volume.mountpoint, size);
     await mkdir(volume.mountpoint, { mode: 0o755 }).catch((e: unknown) => { if (errnoOf(e) !== "EEXIST") throw e; });
+  }
+
+  private async discard(directory: string): Promise<void> {
+    await this.limits.release(join(directory, "_data"));
+    await this.trash.discard(directory);
+  }
+  /** Takes back a volume whose directory could not be made. */
+  private async drop(volume: Volume): Promise<void> {
+    this.ledger.transaction(() => this.ledger.sql<[string]>("DELETE FROM volume WHERE name = ?").run(volume.name), { durable: false });
+    await this.discard(dirname(volume.mountpoint));
   }
 
   private fromRow(row: Row): Volume {

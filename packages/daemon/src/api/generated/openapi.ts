@@ -839,7 +839,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Makes a volume. One of that name and driver that is there already is the answer. */
+        /** Makes a volume. One of that name and driver that is there already is the answer, with the `size` that is asked for. */
         post: operations["volumeCreate"];
         delete?: never;
         options?: never;
@@ -876,7 +876,8 @@ export interface paths {
         };
         /** One volume. */
         get: operations["volumeInspect"];
-        put?: never;
+        /** Gives a volume another size (ours; Docker's is for cluster volumes, which there are none of here). */
+        put: operations["volumeUpdate"];
         post?: never;
         /** Removes a volume and what is in it. */
         delete: operations["volumeDelete"];
@@ -1845,8 +1846,19 @@ export interface components {
         VolumeCreateRequest: {
             Name?: string;
             Driver?: string;
-            DriverOpts?: components["schemas"]["StringMap"];
+            /** @description `size` (`20m`), or `type`, `device` and `o` as mount(8) takes them. */
+            DriverOpts?: {
+                [key: string]: string;
+            };
             Labels?: components["schemas"]["StringMap"];
+        };
+        VolumeUpdateRequest: {
+            /** @description `size`: most bytes that the volume may hold (`40m`). */
+            Options?: {
+                [key: string]: string;
+            };
+            /** @description Of a cluster volume: refused. */
+            Spec?: Record<string, never>;
         };
         VolumeList: {
             Volumes: components["schemas"]["Volume"][];
@@ -3335,6 +3347,38 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description The volume. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Volume"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    volumeUpdate: {
+        parameters: {
+            query?: {
+                /** @description Of a cluster volume, in Docker's API; means nothing here. */
+                version?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The volume. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VolumeUpdateRequest"];
+            };
+        };
+        responses: {
+            /** @description The volume as it is now. */
             200: {
                 headers: {
                     [name: string]: unknown;

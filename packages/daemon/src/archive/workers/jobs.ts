@@ -1,15 +1,21 @@
+import { assignProject } from "../../kernel/project-quota.js";
 import { removePath } from "../../kernel/remove-tree.js";
 import { measureTree } from "../../kernel/usage.js";
 import { changesSize, changesTar, listChangesAsText } from "../changes.js";
 import { copyTree, copyTreeFromRoot } from "../copy-tree.js";
 import { reassemble } from "../reassemble.js";
+import { referring } from "../referring.js";
+import { extractTar } from "../extract-tar.js";
 import { treeTar } from "../tree-tar.js";
 import { ApplyJob } from "../apply-job.js";
+import { ApplyErofsJob, makeIndex } from "../erofs/index-job.js";
 import type { Consumer, Steps } from "./protocol.js";
 
 /** Every kind of work a thread does. Arguments and results are plain data. */
 export const consumers = {
   apply: (args: ConstructorParameters<typeof ApplyJob>[0]) => new ApplyJob(args),
+  /** A layer as its tar and an EROFS index. */
+  applyErofs: (args: ConstructorParameters<typeof ApplyErofsJob>[0]) => new ApplyErofsJob(args),
 } satisfies Record<string, (args: never) => Consumer<unknown>>;
 
 export const steps = {
@@ -19,6 +25,10 @@ export const steps = {
   usage: ({ path }: { readonly path: string }) => measureTree(path),
   /** The tar that a layer was made of. */
   reassemble,
+  /** The EROFS index of a tar that is there. */
+  makeIndex,
+  /** Unpacks a tar that is there. */
+  extractTar,
   copyTree,
   copyTreeFromRoot,
   /** A tree as a tar. */
@@ -27,6 +37,8 @@ export const steps = {
   changes: listChangesAsText,
   changesSize,
   changesTar,
+  referring,
+  assignProject,
 } satisfies Record<string, (args: never) => Steps<unknown>>;
 
 export type ConsumerKind = keyof typeof consumers;

@@ -1,12 +1,11 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { rfc3339Nano, type LogQuery, type Output } from "../../core/index.js";
+import { parseSize, rfc3339Nano, type LogQuery, type Output } from "../../core/index.js";
 import { JsonFileLogs } from "./json-file.js";
 import { incompleteTail } from "./json-file-writer.js";
 import { decodeLine, encodeLine, nineDigits } from "./json-line.js";
 import { NoLogs } from "./none.js";
-import { parseSize } from "./options.js";
 
 const all: LogQuery = { follow: false, stdout: true, stderr: true };
 const time = (n: number) => new Date(1_700_000_000_000 + n * 1000).toISOString().replace("Z", "000000Z");

@@ -1,20 +1,10 @@
-import { InvalidArgument } from "../../core/index.js";
+import { InvalidArgument, parseSize } from "../../core/index.js";
 
 export interface RotationOptions {
   /** Bytes after which a file is full; Infinity for one file without end. */
   readonly maxSize: number;
   /** Files in all, the current one among them. */
   readonly maxFiles: number;
-}
-
-const UNITS: Readonly<Record<string, number>> = { "": 1, b: 1, k: 1 << 10, m: 1 << 20, g: 1 << 30 };
-
-/** `10m`, `512k`, `1g`, bytes. */
-export function parseSize(option: string, text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([bkmg]?)(?:i?b)?$/i.exec(text.trim());
-  const bytes = match === null ? 0 : Math.floor(Number(match[1]) * UNITS[match[2]!.toLowerCase()]!);
-  if (bytes <= 0) throw new InvalidArgument(`invalid value for ${option}: "${text}" is not a size`);
-  return bytes;
 }
 
 /**

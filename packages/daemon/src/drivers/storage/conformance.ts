@@ -1,6 +1,7 @@
 import { describeLayers } from "./testing/layers-suite.js";
 import { describeReassembly } from "./testing/reassembly-suite.js";
 import { describeConfinement } from "./testing/confinement-suite.js";
+import { describeCopyOnWrite } from "./testing/copy-on-write-suite.js";
 import { describeWritable } from "./testing/writable-suite.js";
 import { describeLifecycle } from "./testing/lifecycle-suite.js";
 import { Rig, type Subject } from "./testing/rig.js";
@@ -29,6 +30,7 @@ export function storageConformance(name: string, make: (dataRoot: string, worker
     describeConfinement(current);
     describeReassembly(current);
     describeWritable(current, () => workers);
+    describeCopyOnWrite(current);
     describeLifecycle(current);
   });
 }

@@ -108,6 +108,7 @@ export class TreeDriver implements OpenedDriver {
   status(): Promise<StatusLines> { return this.trees.status(); }
   reconfigure(options: StorageOptions): Promise<void> { return this.trees.reconfigure(options); }
   drainTrash(): Promise<void> { return this.trash.drain(); }
+  async close(): Promise<void> {}
 
   private split(id: SnapshotId): string { return join(this.setup.root, "split", `${id}.gz`); }
   private mustExist(id: SnapshotId): void { if (!this.trees.has(id)) throw new NotFound(`No such snapshot: ${id}`); }

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SnapshotId } from "../../../core/ids.js";
 import { errnoOf } from "../../../core/errors.js";
+import type { WritablePaths } from "../overlay/writable.js";
 
 /**
  * Docker's visible layout of overlay2:
@@ -22,6 +23,9 @@ export class Layout {
   diff(id: SnapshotId): string { return join(this.root, id, "diff"); }
   work(id: SnapshotId): string { return join(this.root, id, "work"); }
   merged(id: SnapshotId): string { return join(this.root, id, "merged"); }
+  writable(id: SnapshotId): WritablePaths {
+    return { upper: this.diff(id), work: this.work(id), merged: this.merged(id), compare: join(this.root, id, "compare") };
+  }
   link(id: SnapshotId): string { return join(this.root, id, "link"); }
   lower(id: SnapshotId): string { return join(this.root, id, "lower"); }
   split(id: SnapshotId): string { return join(this.root, id, "tar-split.gz"); }

@@ -1,25 +1,34 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Member } from "../../../archive/testing/tar-of.js";
+import { treeOf } from "../../../archive/testing/tree-of.js";
+import { isOpaque } from "../../../archive/tree-tar.js";
 import { WorkerPool } from "../../../archive/workers/pool.js";
+import type { SnapshotId } from "../../../core/ids.js";
 import { silentLogger } from "../../../core/logger.js";
-import { mountOf } from "../../../kernel/mount-table.js";
+import { lgetxattr } from "../../../kernel/libc.js";
+import { mountOne, unmountSync } from "../../../kernel/mount.js";
+import { mountOf, mountsBelow } from "../../../kernel/mount-table.js";
+import { run } from "../../../kernel/spawn.js";
 import { storageConformance, type Subject } from "../conformance.js";
-import { Rig } from "../testing/rig.js";
+import { describeCopyOnWrite, describeWrittenForm } from "../testing/copy-on-write-suite.js";
+import { describeWritable } from "../testing/writable-suite.js";
+import { noise, Rig } from "../testing/rig.js";
 import { Overlay2Driver } from "./overlay2.js";
-import { probeOverlay2, type Overlay2Features } from "./probe.js";
+import { probeOverlay, type OverlayFeatures } from "../overlay/probe.js";
 
-const probe = ((): ReturnType<typeof probeOverlay2> => {
+const probe = ((): ReturnType<typeof probeOverlay> => {
   if (process.getuid?.() !== 0) return { ok: false, reason: "needs root" };
   const dir = mkdtempSync(join(tmpdir(), "strata-probe-"));
-  try { return probeOverlay2(join(dir, "overlay2")); } finally { rmSync(dir, { recursive: true }); }
+  try { return probeOverlay(join(dir, "overlay2")); } finally { rmSync(dir, { recursive: true }); }
 })();
-const features = (): Overlay2Features => { if (!probe.ok) throw new Error(probe.reason); return probe.features; };
+const features = (): OverlayFeatures => { if (!probe.ok) throw new Error(probe.reason); return probe.features; };
 
-const subject = (change: Partial<Overlay2Features> = {}) => (dataRoot: string, workers: WorkerPool): Subject => {
+const subject = (change: Partial<OverlayFeatures> = {}) => (dataRoot: string, workers: WorkerPool): Subject => {
   const root = join(dataRoot, "overlay2");
   return {
-    driver: new Overlay2Driver({ root, trash: join(dataRoot, "trash"), options: new Map(), report: () => undefined, workers, logger: silentLogger }, { ...features(), ...change }),
+    driver: new Overlay2Driver({ root, trash: join(dataRoot, "trash"), options: new Map(), report: () => undefined, workers, logger: silentLogger }, { ...features(), ...change }, { ok: false, reason: "not asked" }),
     tree: (id) => join(root, id, "diff"),
     crashes: [
       (id) => mkdirSync(join(root, id)),
@@ -38,13 +47,14 @@ const subject = (change: Partial<Overlay2Features> = {}) => (dataRoot: string, w
   };
 };
 
-storageConformance("overlay2", subject(), () => (probe.ok ? undefined : probe.reason));
+const unable = (): string | undefined => (probe.ok ? undefined : probe.reason);
+storageConformance("overlay2", subject(), unable);
 
 (probe.ok ? describe : describe.skip)(`overlay2${probe.ok ? "" : ` (skipped: ${probe.reason})`}`, () => {
   let workers: WorkerPool, rig: Rig, root: string;
   beforeAll(() => { workers = new WorkerPool(); });
   afterAll(() => workers.close());
-  const open = (change?: Partial<Overlay2Features>): void => { rig = new Rig(subject(change), workers); root = join(rig.dataRoot, "overlay2"); };
+  const open = (change?: Partial<OverlayFeatures>): void => { rig = new Rig(subject(change), workers); root = join(rig.dataRoot, "overlay2"); };
   afterEach(async () => { try { expect(await rig.leftovers()).toEqual([]); } finally { await rig.destroy(); } });
 
   test("lies on disk as Docker's users know it", async () => {
@@ -78,6 +88,89 @@ storageConformance("overlay2", subject(), () => (probe.ok ? undefined : probe.re
     expect(await rig.driver.status()).toEqual(expect.arrayContaining([["Supports d_type", "true"], ["Native Overlay Diff", "true"]]));
   });
 
+  describe("an upper directory that another engine wrote", () => {
+    const layers: Member[][] = [
+      [{ name: "d/" }, { name: "d/sub/" }, { name: "d/sub/f", content: "f" }, { name: "d/gone", content: "g" }, { name: "big", content: noise(100_000) }, { name: "same", content: "s" }],
+      [{ name: "d/" }, { name: "d/upper", content: "u" }],
+    ];
+    /** Work in a container on the layers, mounted by hand with renamed directories and files without content. */
+    const foreign = async (): Promise<{ chain: SnapshotId[]; tree: Record<string, string> }> => {
+      open();
+      const chain = await rig.create(await rig.chain(...layers));
+      const [own, ...below] = chain.map((id) => join(root, id)), target = join(own!, "merged");
+      const lowers = below.map((path) => ["lowerdir+", join(path, "diff")] as const);
+      mountOne({ type: "overlay", source: "overlay", options: [...lowers, ["upperdir", join(own!, "diff")], ["workdir", join(own!, "work")], ["redirect_dir", "on"], ["metacopy", "on"]] }, target);
+      try {
+        renameSync(join(target, "d"), join(target, "moved"));
+        unlinkSync(join(target, "moved/gone"));
+        chmodSync(join(target, "big"), 0o600);
+        return { chain, tree: treeOf(target) };
+      } finally { unmountSync(target); }
+    };
+    const changes = ["C /big", "D /d", "A /moved", "A /moved/sub", "A /moved/sub/f", "A /moved/upper"];
+
+    test("is told by comparing the whole", async () => {
+      const { chain, tree } = await foreign();
+      const upper = join(root, chain[0]!, "diff");
+      expect([lgetxattr(join(upper, "moved"), "trusted.overlay.redirect")?.toString(), lgetxattr(join(upper, "big"), "trusted.overlay.metacopy")]).toEqual(["d", expect.any(Buffer)]);
+      expect(await rig.changes(chain)).toEqual(changes);
+      const copy = await rig.apply(await rig.diff(chain), chain.slice(1));
+      expect(await rig.view([copy.id, ...chain.slice(1)], treeOf)).toEqual(tree);
+      expect(readdirSync(join(root, chain[0]!)).sort()).toEqual(["diff", "link", "lower", "merged", "work"]);
+    });
+    test("several at once, and while it is removed", async () => {
+      const { chain } = await foreign();
+      expect(await Promise.all([rig.changes(chain), rig.changes(chain), rig.diff(chain).then((tar) => tar.length > 100_000)])).toEqual([changes, changes, true]);
+      const last = rig.changes(chain).catch(() => undefined);
+      await rig.driver.remove(chain[0]!);
+      await last;
+    });
+    test("what a killed daemon left mounted goes with the snapshot", async () => {
+      const { chain } = await foreign();
+      const target = join(root, chain[0]!, "compare/whole-x");
+      mkdirSync(target, { recursive: true });
+      mountOne({ type: "overlay", source: "overlay", options: ["ro", ["lowerdir", `${join(root, chain[0]!, "diff")}:${join(root, chain[1]!, "diff")}`]] }, target);
+      await rig.driver.remove(chain[0]!);
+      expect(mountsBelow(root)).toEqual([]);
+    });
+  });
+
+  describe("where an upper directory alone tells nothing", () => {
+    beforeEach(() => open({ nativeDiff: false }));
+    describeWritable(() => rig, () => workers);
+    describeCopyOnWrite(() => rig);
+  });
+  describe("where it does", () => {
+    beforeEach(() => open());
+    describeWrittenForm(() => rig, () => ({
+      upper: (id) => join(root, id, "diff"),
+      isGone: (dir, name) => { const stat = lstatSync(join(dir, name), { throwIfNoEntry: false }); return stat?.isCharacterDevice() === true && stat.rdev === 0; },
+      isOpaque: (dir) => isOpaque(dir),
+    }));
+  });
+
+  test("a kernel whose uppers are not plain: the whole is compared, mounted or not, and info says so", async () => {
+    open({ nativeDiff: false });
+    const chain = await rig.create(await rig.chain([{ name: "d/" }, { name: "d/a", content: "a" }]));
+    await rig.view(chain, async (path) => {
+      writeFileSync(join(path, "d/b"), "b");
+      unlinkSync(join(path, "d/a"));
+      expect(await rig.changes(chain)).toEqual(["C /d", "D /d/a", "A /d/b"]);
+    }, "rw");
+    expect(await rig.changes(chain)).toEqual(["C /d", "D /d/a", "A /d/b"]);
+    expect(await rig.driver.status()).toEqual(expect.arrayContaining([["Native Overlay Diff", "false"], ["Using metacopy", "false"], ["userxattr", "false"]]));
+  });
+
+  test("a directory of a layer below cannot be renamed: programs copy it", async () => {
+    open();
+    const chain = await rig.create(await rig.chain([{ name: "d/" }, { name: "d/a", content: "a" }]));
+    await rig.view(chain, async (path) => {
+      expect(() => renameSync(join(path, "d"), join(path, "e"))).toThrow("EXDEV");
+      await run("mv", [join(path, "d"), join(path, "e")]);
+    }, "rw");
+    expect(await rig.changes(chain)).toEqual(["D /d", "A /e", "A /e/a"]);
+  });
+
   test("a committed layer is not mounted for writing", async () => {
     open();
     const [id] = await rig.chain([{ name: "a" }]);
@@ -102,7 +195,7 @@ storageConformance("overlay2", subject(), () => (probe.ok ? undefined : probe.re
 
   test("a data root that overlayfs would cut in pieces is refused", () => {
     open();
-    expect(() => new Overlay2Driver({ root: "/a:b/overlay2", trash: "/a:b/trash", options: new Map(), report: () => undefined, workers, logger: silentLogger }, features())).toThrow("colon");
+    expect(() => new Overlay2Driver({ root: "/a:b/overlay2", trash: "/a:b/trash", options: new Map(), report: () => undefined, workers, logger: silentLogger }, features(), { ok: false, reason: "not asked" })).toThrow("colon");
   });
 
   test("the probe leaves nothing, and says why not where there is no overlay", async () => {
@@ -110,7 +203,7 @@ storageConformance("overlay2", subject(), () => (probe.ok ? undefined : probe.re
     expect(readdirSync(root)).toEqual(["l"]);
     const chain = await rig.create([]);
     const lower = await rig.create(await rig.chain([{ name: "x" }]));
-    await rig.view(lower, (path) => expect(probeOverlay2(join(path, "below"))).toMatchObject({ ok: false, reason: expect.stringContaining("overlayfs") }), "rw");
+    await rig.view(lower, (path) => expect(probeOverlay(join(path, "below"))).toMatchObject({ ok: false, reason: expect.stringContaining("overlayfs") }), "rw");
     expect(chain).toHaveLength(1);
   });
 });

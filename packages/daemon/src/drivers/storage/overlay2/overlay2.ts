@@ -4,19 +4,24 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, NotFound, Unavailable } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import type { TreeUsage, Change, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines } from "../../../core/storage.js";
-import { unmountAll } from "../../../kernel/mount.js";
+import { parseSize } from "../../../core/sizes.js";
+import type { TreeUsage, Change, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions } from "../../../core/storage.js";
+import { probeProjectQuotas, type ProjectQuotaProbe } from "../../../kernel/project-quota.js";
 import { FileSystemSync } from "../../../kernel/sync.js";
 import type { DriverSetup } from "../setup.js";
 import { Trash } from "../trash.js";
+import { probeOverlay, type OverlayFeatures } from "../overlay/probe.js";
+import { OverlayWritables, type Below } from "../overlay/writable.js";
 import { Layout } from "./layout.js";
-import { probeOverlay2, type Overlay2Features } from "./probe.js";
 
-/** Builds the driver on what a probe of its root finds. Unavailable says why it does not work there. */
+const SIZE = "overlay2.size";
+export const OVERLAY2_OPTIONS: readonly string[] = [SIZE];
+
+/** Builds the driver on what a probe of its root finds. Unavailable says why it does not work there; InvalidArgument that `overlay2.size` does not. */
 export async function openOverlay2(setup: DriverSetup): Promise<OpenedDriver> {
-  const probe = probeOverlay2(setup.root);
+  const probe = probeOverlay(setup.root);
   if (!probe.ok) throw new Unavailable(probe.reason);
-  return new Overlay2Driver(setup, probe.features);
+  return new Overlay2Driver(setup, probe.features, probeProjectQuotas(setup.root));
 }
 
 /** Layers as directories, stacked by overlayfs. On disk as Docker's driver of that name has it (see Layout). */
@@ -25,22 +30,23 @@ export class Overlay2Driver implements OpenedDriver {
   private readonly layout: Layout;
   private readonly trash: Trash;
   private readonly disk: FileSystemSync;
+  private readonly writables: OverlayWritables;
+  /** Of every container that asks for none itself. */
+  private size: number | undefined;
 
-  constructor(private readonly setup: DriverSetup, private readonly features: Overlay2Features) {
+  constructor(private readonly setup: DriverSetup, private readonly features: OverlayFeatures, quota: ProjectQuotaProbe) {
     // The kernel splits option strings at these.
     if (/[,:\\]/.test(setup.root)) throw new InvalidArgument(`overlay2: the data root must not contain a comma, colon or backslash: ${setup.root}`);
     this.layout = new Layout(setup.root);
     this.disk = new FileSystemSync(setup.root);
     this.trash = new Trash(setup.trash, setup.workers, setup.logger);
+    this.writables = new OverlayWritables(this.name, features, quota, setup.workers);
+    this.size = this.sizeOf(setup.options);
     mkdirSync(this.layout.links, { recursive: true, mode: 0o700 });
   }
 
-  async create(id: SnapshotId, parents: readonly SnapshotId[], { size }: SnapshotOptions = {}): Promise<void> {
-    if (size !== undefined) throw new InvalidArgument("the storage driver overlay2 cannot limit the size of a container here");
-    await this.make(id, parents, () => {
-      mkdirSync(this.layout.work(id), { mode: 0o700 });
-      mkdirSync(this.layout.merged(id), { mode: 0o700 });
-    });
+  async create(id: SnapshotId, parents: readonly SnapshotId[], { size = this.size }: SnapshotOptions = {}): Promise<void> {
+    await this.make(id, parents, () => this.writables.make(this.layout.writable(id), size));
   }
 
   async mounts(id: SnapshotId, parents: readonly SnapshotId[], mode: MountMode): Promise<MountPlan> {
@@ -54,16 +60,7 @@ export class Overlay2Driver implements OpenedDriver {
     }
     if (existsSync(layout.committed(id))) throw new InvalidArgument(`snapshot ${id} is committed and cannot be mounted for writing`);
     if (lowers.length === 0) return { target, mounts: [{ type: "bind", source: layout.diff(id), options: ["rbind"] }] };
-    // What a volatile mount leaves behind forbids the next mount; the upper directory is taken as it is.
-    rmSync(join(layout.work(id), "work", "incompat"), { recursive: true, force: true });
-    const volatile = mode === "volatile" && this.features.volatile;
-    return {
-      target,
-      mounts: [{
-        type: "overlay", source: "overlay",
-        options: [...this.lowerOptions(lowers), ["upperdir", layout.diff(id)], ["workdir", layout.work(id)], ...this.features.options, ...(volatile ? ["volatile"] : [])],
-      }],
-    };
+    return { target, mounts: [this.writables.mount(layout.writable(id), this.below(id, parents), mode === "volatile")] };
   }
 
   async unmounted(): Promise<void> {}
@@ -90,18 +87,12 @@ export class Overlay2Driver implements OpenedDriver {
   }
 
   async *changes(id: SnapshotId, parents: readonly SnapshotId[]): AsyncIterable<Change> {
-    const { layout } = this;
-    yield* await this.setup.workers.run("changes", { root: layout.diff(id), kind: "upper", lowers: parents.map((parent) => layout.diff(parent)) });
+    yield* await this.writables.changes(this.layout.writable(id), this.below(id, parents));
   }
 
   async diff(id: SnapshotId, parents: readonly SnapshotId[]): Promise<Readable> {
-    const { layout } = this;
-    const root = layout.diff(id);
-    if (!existsSync(root)) throw new NotFound(`No such snapshot: ${id}`);
-    // The root is told only when it was changed: Docker never tells it.
-    const [parent] = parents;
-    const withRoot = parent !== undefined && rootAttributes(root) !== rootAttributes(layout.diff(parent));
-    return this.setup.workers.produce("treeTar", { root, kind: "upper", sparse: true, withRoot });
+    if (!existsSync(this.layout.diff(id))) throw new NotFound(`No such snapshot: ${id}`);
+    return this.writables.diff(this.layout.writable(id), this.below(id, parents));
   }
 
   async usage(id: SnapshotId): Promise<TreeUsage> {
@@ -112,7 +103,7 @@ export class Overlay2Driver implements OpenedDriver {
 
   async remove(id: SnapshotId): Promise<void> {
     const { layout } = this;
-    await unmountAll(layout.merged(id));
+    await this.writables.release(layout.writable(id));
     const link = layout.readLink(id);
     if (link !== undefined && /^[A-Z2-7]{26}$/.test(link)) rmSync(join(layout.links, link), { force: true });
     await this.trash.take(layout.snapshot(id));
@@ -135,15 +126,24 @@ export class Overlay2Driver implements OpenedDriver {
 
   /** Lines of `docker info`. */
   async status(): Promise<StatusLines> {
-    const { backing } = this.features;
+    const { backing, metacopy, nativeDiff } = this.features;
     return [
-      ["Backing Filesystem", /^ext[234]$/.test(backing) ? "extfs" : backing], ["Supports d_type", "true"], ["Using metacopy", "false"],
-      ["Native Overlay Diff", "true"], ["userxattr", "false"],
+      ["Backing Filesystem", /^ext[234]$/.test(backing) ? "extfs" : backing], ["Supports d_type", "true"], ["Using metacopy", String(metacopy)],
+      ["Native Overlay Diff", String(nativeDiff)], ["userxattr", "false"],
     ];
   }
 
-  async reconfigure(): Promise<void> {}
+  /** Another `overlay2.size` is that of containers made from now on. */
+  async reconfigure(options: StorageOptions): Promise<void> { this.size = this.sizeOf(options); }
   drainTrash(): Promise<void> { return this.trash.drain(); }
+  async close(): Promise<void> {}
+
+  private sizeOf(options: StorageOptions): number | undefined {
+    const text = options.get(SIZE);
+    if (text === undefined) return undefined;
+    if (this.writables.unlimited !== undefined) throw new InvalidArgument(`storage-opt ${SIZE}: ${this.writables.unlimited}`);
+    return parseSize(`storage-opt ${SIZE}`, text);
+  }
 
   /** The part that committed and writable snapshots share; nothing is left of it when it fails. */
   private async make(id: SnapshotId, parents: readonly SnapshotId[], more?: () => void): Promise<void> {
@@ -172,6 +172,10 @@ export class Overlay2Driver implements OpenedDriver {
     layout.makeLink(id);
   }
 
+  private below(id: SnapshotId, parents: readonly SnapshotId[]): Below {
+    return { trees: parents.map((parent) => this.layout.diff(parent)), options: (top) => this.lowerOptions(this.lowers(id, parents), top) };
+  }
+
   /** `l/A` … of all parents, nearest first. */
   private lowers(id: SnapshotId, parents: readonly SnapshotId[]): string[] {
     const written = this.layout.readLower(id);
@@ -183,11 +187,12 @@ export class Overlay2Driver implements OpenedDriver {
     return [`l/${link}`, ...this.lowers(parent, rest)];
   }
 
-  private lowerOptions(lowers: readonly string[]): [string, string][] {
-    const paths = lowers.map((lower) => join(this.layout.root, lower));
+  /** `top`: a directory above them. */
+  private lowerOptions(lowers: readonly string[], top?: string): [string, string][] {
+    const paths = [...(top === undefined ? [] : [top]), ...lowers.map((lower) => join(this.layout.root, lower))];
     if (this.features.manyLowers) return paths.map((path) => ["lowerdir+", path]);
     const joined = paths.join(":");
-    if (joined.length > 3500) throw new InvalidArgument(`${lowers.length} layers are more than this kernel can mount: their paths exceed a page`);
+    if (joined.length > 3500) throw new InvalidArgument(`${paths.length} layers are more than this kernel can mount: their paths exceed a page`);
     return [["lowerdir", joined]];
   }
 
@@ -197,9 +202,4 @@ export class Overlay2Driver implements OpenedDriver {
     if (link === undefined) throw new DataLoss(`layer directory of ${id} is damaged`);
     return { type: "overlay", source: "overlay", options: ["ro", ...this.lowerOptions([`l/${link}`, ...lowers]), ...this.features.options] };
   }
-}
-
-function rootAttributes(directory: string): string {
-  const { uid, gid, mode } = statSync(directory);
-  return `${uid}:${gid}:${mode}`;
 }

@@ -234,7 +234,6 @@ export function describeLayers(rig: () => Rig, workers: () => WorkerPool): void 
       await rig().view([id], (root) => {
         for (const [name, text] of [["gnu", "hello"], ["pax", "world"]] as const) {
           expect(statSync(join(root, name)).size).toBe(size);
-          expect(statSync(join(root, name)).blocks * 512).toBeLessThan(1 << 18);
           const content = readFileSync(join(root, name));
           expect(content.toString("latin1", 1 << 20, (1 << 20) + 5)).toBe(text);
           expect(content.indexOf(text)).toBe(1 << 20);
@@ -270,7 +269,8 @@ export function describeLayers(rig: () => Rig, workers: () => WorkerPool): void 
       const { id, applied } = await rig().apply([{ name: "d/" }, { name: "d/f", content }, { name: "g", type: "link", linkName: "d/f" }, { name: "h", content: "12345" }]);
       expect(applied.size).toBe(300_005);
       expect(applied.bytes).toBeGreaterThanOrEqual(300_000);
-      expect(applied.bytes).toBeLessThan(400_000);
+      // Twice at most: a driver may keep the tar and the tree.
+      expect(applied.bytes).toBeLessThan(700_000);
       expect(applied.inodes).toBeGreaterThanOrEqual(4);
       expect(await rig().driver.usage(id, [])).toMatchObject({ bytes: applied.bytes, inodes: applied.inodes });
     });

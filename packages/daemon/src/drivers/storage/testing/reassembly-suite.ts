@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatPax } from "../../../archive/pax.js";
@@ -76,14 +76,17 @@ export function describeReassembly(rig: () => Rig): void {
       const bytes = tarOf([{ name: "d/" }, { name: "d/f", content: noise(3_000_000) }, { name: "g", content: "x" }]);
       const { id } = await rig().apply(bytes);
       const tree = rig().subject.tree(id);
-      const lost = { code: "DataLoss", message: expect.stringContaining("d/f") };
-      truncateSync(join(tree, "d/f"), 100);
+      // A driver that keeps the tar itself has only that to lose.
+      const whole = existsSync(join(tree, "layer.tar")), file = whole ? "layer.tar" : "d/f";
+      const lost = { code: "DataLoss", message: expect.stringContaining(file) };
+      truncateSync(join(tree, file), 100);
       await expect(rig().tar([id])).rejects.toMatchObject(lost);
-      unlinkSync(join(tree, "d/f"));
+      unlinkSync(join(tree, file));
       await expect(rig().tar([id])).rejects.toMatchObject(lost);
-      symlinkSync("/etc/passwd", join(tree, "d/f"));
+      symlinkSync("/etc/passwd", join(tree, file));
       await expect(rig().tar([id])).rejects.toMatchObject(lost);
-      unlinkSync(join(tree, "d/f"));
+      unlinkSync(join(tree, file));
+      if (whole) return;
       renameSync(join(tree, "d"), join(tree, "moved"));
       symlinkSync("/etc", join(tree, "d"));
       await expect(rig().tar([id])).rejects.toMatchObject(lost);

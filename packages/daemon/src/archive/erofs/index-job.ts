@@ -1,0 +1,107 @@
+import { DataLoss, messageOf } from "../../core/errors.js";
+import { AT_FDCWD, close, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, openat, pread, read, renameat, startWriteback, write } from "../../kernel/libc.js";
+import { TarParser } from "../tar-parser.js";
+import type { Consumer, Steps } from "../workers/protocol.js";
+import { writeIndex } from "./index-writer.js";
+import { LayerBuilder } from "./layer-builder.js";
+import type { Origin } from "./superblock.js";
+
+export interface IndexArguments {
+  /** Where the tar lies, or is to be written. */
+  readonly tar: string;
+  readonly index: string;
+  /** Where the layers below are to be seen, nearest first. */
+  readonly lowers: readonly string[];
+  /** 32 hexadecimal digits, of this layer only. */
+  readonly uuid: string;
+}
+
+/** Data go to the disk while the rest is still coming: the sync at the end then has little to do. */
+const WRITEBACK = 8 << 20;
+const CHUNK = 1 << 20;
+
+/** Writes a layer's tar as it comes, and its index at the end. What a failed job leaves behind is the caller's to remove. */
+export class ApplyErofsJob implements Consumer<Origin> {
+  private readonly fd: number;
+  private readonly builder: LayerBuilder;
+  private readonly parser: TarParser;
+  private length = 0;
+  private unsent = 0;
+  private open = true;
+
+  constructor(private readonly args: IndexArguments) {
+    this.builder = new LayerBuilder(args.lowers);
+    this.parser = new TarParser(this.builder);
+    this.fd = openat(AT_FDCWD, args.tar, O_RDWR | O_CREAT | O_EXCL, 0o600);
+  }
+
+  write(chunk: Buffer): void {
+    writeAll(this.fd, chunk);
+    this.length += chunk.length;
+    this.unsent += chunk.length;
+    if (this.unsent >= WRITEBACK) {
+      startWriteback(this.fd);
+      this.unsent = 0;
+    }
+    this.parser.write(chunk);
+  }
+
+  end(): Origin {
+    this.parser.close();
+    startWriteback(this.fd);
+    const origin = { tarBytes: this.length, size: this.builder.size };
+    saveIndex(this.args, this.builder, origin, this.fd);
+    this.abort();
+    return origin;
+  }
+
+  abort(): void {
+    if (this.open) close(this.fd);
+    this.open = false;
+  }
+}
+
+/** Makes the index of a layer whose tar is there. DataLoss when the tar is not, or is none. */
+export function* makeIndex(args: IndexArguments): Steps<Origin> {
+  let fd: number;
+  try { fd = openat(AT_FDCWD, args.tar, O_RDONLY); }
+  catch (error) { throw new DataLoss(`${args.tar} is missing: ${messageOf(error)}`, { cause: error }); }
+  try {
+    const builder = new LayerBuilder(args.lowers), parser = new TarParser(builder);
+    const buffer = Buffer.allocUnsafeSlow(CHUNK);
+    let tarBytes = 0;
+    try {
+      for (let n = read(fd, buffer); n > 0; n = read(fd, buffer)) {
+        parser.write(buffer.subarray(0, n));
+        tarBytes += n;
+        yield undefined;
+      }
+      parser.close();
+    } catch (error) { throw new DataLoss(`${args.tar} is damaged: ${messageOf(error)}`, { cause: error }); }
+    const origin = { tarBytes, size: builder.size };
+    saveIndex(args, builder, origin, fd);
+    return origin;
+  } finally { close(fd); }
+}
+
+/** Whole or not at all: others may look meanwhile. */
+function saveIndex({ index, uuid }: IndexArguments, builder: LayerBuilder, origin: Origin, tar: number): void {
+  const next = `${index}.next`;
+  const fd = openat(AT_FDCWD, next, O_WRONLY | O_CREAT | O_TRUNC, 0o600);
+  try {
+    const read = (into: Buffer, position: number): void => {
+      for (let at = 0; at < into.length; ) {
+        const n = pread(tar, at === 0 ? into : into.subarray(at), position + at);
+        if (n === 0) throw new DataLoss("the tar ends early");
+        at += n;
+      }
+    };
+    for (const piece of writeIndex(builder.finish(), { ...origin, uuid: Buffer.from(uuid, "hex"), read })) writeAll(fd, piece);
+    startWriteback(fd);
+  } finally { close(fd); }
+  renameat(AT_FDCWD, next, AT_FDCWD, index);
+}
+
+function writeAll(fd: number, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length; ) at += write(fd, at === 0 ? bytes : bytes.subarray(at));
+}

@@ -1,0 +1,44 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { ApplyErofsJob } from "../../../archive/erofs/index-job.js";
+import { EPOCH, noXattrs } from "../../../archive/tar-entry.js";
+import { encodeHeader, padding, TRAILER } from "../../../archive/tar-writer.js";
+import { messageOf } from "../../../core/errors.js";
+import { mountLayer } from "../../../kernel/layer-mount.js";
+import { unmountSync } from "../../../kernel/mount.js";
+import type { LayerMode } from "./layer-view.js";
+
+export interface ErofsProbe {
+  /** The best way to show layers that works here. */
+  readonly mode: LayerMode;
+  /** Why the better ways do not. */
+  readonly reasons: readonly string[];
+}
+
+const WORDS = Buffer.from("a layer in two files");
+
+/** Makes a tiny layer below `root` (made if missing), and mounts and reads it in one way after the other until one works. */
+export function probeErofs(root: string, ways: readonly Exclude<LayerMode, "extract">[] = ["file", "loop"]): ErofsProbe {
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+  const dir = mkdtempSync(join(root, "probe-"));
+  const tar = join(dir, "layer.tar"), index = join(dir, "layer.erofs"), target = join(dir, "merged");
+  const reasons: string[] = [];
+  try {
+    mkdirSync(target);
+    const job = new ApplyErofsJob({ tar, index, lowers: [], uuid: "73747261746100000000000000000001" });
+    job.write(Buffer.concat([
+      encodeHeader({ type: "file", name: "f", linkName: "", mode: 0o644, uid: 0, gid: 0, size: WORDS.length, mtime: EPOCH, major: 0, minor: 0, xattrs: noXattrs }), WORDS, padding(WORDS.length), TRAILER,
+    ]));
+    job.end();
+    for (const mode of ways) {
+      try {
+        mountLayer({ index, data: tar, loop: mode === "loop", readAhead: 128 }, target);
+        if (!readFileSync(join(target, "f")).equals(WORDS)) throw new Error("a mounted layer shows other bytes");
+        return { mode, reasons };
+      } catch (error) {
+        reasons.push(`${mode === "file" ? "mounted from its files" : "mounted through loop devices"}: ${messageOf(error)}`);
+      } finally { unmountSync(target); }
+    }
+    return { mode: "extract", reasons };
+  } finally { rmSync(dir, { recursive: true, force: true }); }
+}
