@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ImageId, digestOf } from "@strata/oci";
-import { AlreadyExists, Conflict, type DataRoot, InvalidArgument, type Network, type NetworkId, NotFound, newId, silentLogger, type VolumeLimits } from "../core/index.js";
+import { AlreadyExists, Conflict, type DataRoot, InvalidArgument, type Network, type NetworkId, NotFound, newId, silentLogger } from "../core/index.js";
 import { WorkerPool } from "../archive/workers/pool.js";
 import { Ledger } from "../db/ledger.js";
 import { LedgerContainers } from "./containers.js";
@@ -9,25 +9,13 @@ import { LedgerImages } from "./images.js";
 import { LedgerLeases } from "./leases.js";
 import { LedgerNetworks } from "./networks.js";
 import { lockRoot, type RootLock } from "./root-lock.js";
-import { FakeMounter, TestClock, container, imageConfig, layerRows, temporaryRoot } from "./testing/fixtures.js";
+import { FakeMounter, noLimits, TestClock, container, imageConfig, layerRows, temporaryRoot } from "./testing/fixtures.js";
 import { Trash } from "./trash.js";
 import { LocalVolumes } from "./volumes.js";
 
-/** Limits that are only noted: the real ones are drivers/volume's. */
-class NotedLimits implements VolumeLimits {
-  readonly log: string[] = [];
-  refusing = false;
-  async apply(directory: string, bytes: number): Promise<void> {
-    if (this.refusing) throw new InvalidArgument("size: not here");
-    mkdirSync(directory, { recursive: true });
-    this.log.push(`${directory.slice(root.volumes.length + 1)} ${bytes}`);
-  }
-  async release(directory: string): Promise<void> { this.log.push(`${directory.slice(root.volumes.length + 1)} free`); }
-}
-
 const workers = new WorkerPool({ size: 1 });
 let root: DataRoot, remove: () => void, lock: RootLock, ledger: Ledger;
-let clock: TestClock, mounter: FakeMounter, trash: Trash, limits: NotedLimits;
+let clock: TestClock, mounter: FakeMounter, trash: Trash;
 let leases: LedgerLeases, images: LedgerImages, containers: LedgerContainers, volumes: LocalVolumes, networks: LedgerNetworks;
 
 beforeEach(() => {
@@ -35,12 +23,12 @@ beforeEach(() => {
   lock = lockRoot(root.root);
   for (const directory of [root.containers, root.volumes, root.trash]) mkdirSync(directory);
   ledger = Ledger.open(root.ledger);
-  [clock, mounter, limits] = [new TestClock(), new FakeMounter(), new NotedLimits()];
+  [clock, mounter] = [new TestClock(), new FakeMounter()];
   trash = new Trash(root.trash, mounter, workers, silentLogger);
   leases = new LedgerLeases(ledger, clock);
   images = new LedgerImages(ledger, leases, clock);
   containers = new LedgerContainers(ledger, root, trash, silentLogger);
-  volumes = new LocalVolumes(ledger, root, trash, workers, mounter, limits, clock, silentLogger);
+  volumes = new LocalVolumes(ledger, root, trash, workers, mounter, noLimits, clock, silentLogger);
   networks = new LedgerNetworks(ledger);
 });
 afterEach(async () => {
@@ -309,7 +297,7 @@ describe("volumes", () => {
     mounter.failing = false;
     await volumes.attach("mem", "a");
     expect(mounter.mounted.get(mountpoint)!.mounts[0]!.options).toEqual([["size", "1m"], ["uid", "5"]]);
-    const next = new LocalVolumes(ledger, root, trash, workers, mounter, limits, clock, silentLogger);
+    const next = new LocalVolumes(ledger, root, trash, workers, mounter, noLimits, clock, silentLogger);
     await next.attach("mem", "a");
     expect(mounter.log.filter((l) => l.startsWith("mount"))).toHaveLength(1);
     next.detach("mem", "a");
@@ -324,31 +312,6 @@ describe("volumes", () => {
   ])("refuses %j", async (spec, message) => {
     await expect(volumes.create(spec)).rejects.toThrow(message);
     expect(readdirSync(root.volumes)).toEqual([]);
-  });
-
-  test("a size is held, changed by update and by create, held again after a start, and let go", async () => {
-    await volumes.create({ name: "box", options: { size: "10k" } });
-    await volumes.create({ name: "box" });
-    expect(await volumes.update("box", { size: "20k" })).toMatchObject({ options: { size: "20k" } });
-    expect(await volumes.create({ name: "box", options: { size: "30k" } })).toMatchObject({ options: { size: "30k" } });
-    await volumes.restoreLimits();
-    await volumes.remove("box");
-    expect(limits.log).toEqual(["box/_data 10240", "box/_data 20480", "box/_data 30720", "box/_data 30720", "box/_data free"]);
-  });
-  test("a size that cannot be: nothing is made, and nothing changed", async () => {
-    await volumes.create({ name: "there", options: { size: "10k" } });
-    await volumes.create({ name: "mount", options: { type: "tmpfs", device: "tmpfs" } });
-    limits.refusing = true;
-    await expect(volumes.create({ name: "box", options: { size: "10k" } })).rejects.toThrow("size: not here");
-    expect(() => volumes.get("box")).toThrow(NotFound);
-    expect(readdirSync(root.volumes).sort()).toEqual(["mount", "there"]);
-    await expect(volumes.update("there", { size: "20k" })).rejects.toThrow("size: not here");
-    expect(volumes.get("there").options).toEqual({ size: "10k" });
-    await volumes.restoreLimits();
-    await expect(volumes.update("there", { type: "tmpfs" })).rejects.toThrow('Options: "type" of a volume cannot be changed');
-    await expect(volumes.update("there", { size: "0" })).rejects.toThrow("is not a size");
-    await expect(volumes.update("mount", { size: "1k" })).rejects.toThrow("a mount of its own (tmpfs)");
-    await expect(volumes.update("none", { size: "1k" })).rejects.toThrow(NotFound);
   });
 
   test("a directory without a row is swept", async () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DiffId, type ImageId, chainIdsOf, digestOf } from "@strata/oci";
-import { type Clock, type Container, type ContainerId, DataRoot, type Mounter, type MountPlan, newId } from "../../core/index.js";
+import { type Clock, type Container, type ContainerId, DataRoot, InvalidArgument, type Mounter, type MountPlan, newId, type VolumeLimits } from "../../core/index.js";
 import type { Ledger } from "../../db/ledger.js";
 
 /** A data root of its own under the system's temporary directory. */
@@ -64,3 +64,6 @@ export function container(imageId: ImageId, name: string, more: Partial<Containe
     driver: "fake", state: { status: "created", pid: 0, exitCode: 0, error: "", oomKilled: false, restartCount: 0 }, ...more,
   };
 }
+
+/** For stores whose volumes have no sizes. */
+export const noLimits: VolumeLimits = { apply: () => Promise.reject(new InvalidArgument("size: not here")), release: async () => undefined };
