@@ -62,7 +62,7 @@ export class ContainerRig {
   private static async make(directory: string, bench: Bench | null, runtimePath: string): Promise<ContainerRig> {
     const root = new DataRoot(join(directory, "root")), workers = new WorkerPool({ size: 2 });
     mkdirSync(root.root, { recursive: true });
-    const storage = await openStorage({ wanted: "", options: new Map(), root, report: () => undefined, workers, logger: silentLogger });
+    const storage = await openStorage({ wanted: "", inUse: [], options: new Map(), root, report: () => undefined, workers, logger: silentLogger });
     return new ContainerRig(directory, bench, runtimePath, "conmon", workers, root, storage);
   }
 
