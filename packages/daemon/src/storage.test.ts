@@ -35,9 +35,9 @@ test("a data root gets the driver that is wanted, and each that the ledger or th
 test("one that cannot be opened has a stand-in that says why, and a warning in info; the daemon goes on", async () => {
   const storage = await open("vfs", ["vfs", "floppy"]);
   expect({ drivers: names(storage.drivers), absent: names(storage.absent), warnings: storage.warnings }).toEqual({
-    drivers: ["vfs"], absent: ["floppy"], warnings: ["WARNING: the storage driver floppy, which holds layers, does not work here: this version does not know it"],
+    drivers: ["vfs"], absent: ["floppy"], warnings: ["WARNING: the storage driver floppy, which holds layers, does not work here: this version does not have it"],
   });
-  await expect(storage.absent.get("floppy")!.mounts("x" as SnapshotId, [], "rw")).rejects.toThrow("the storage driver floppy, on which this lies, does not work here: this version does not know it");
+  await expect(storage.absent.get("floppy")!.mounts("x" as SnapshotId, [], "rw")).rejects.toThrow("the storage driver floppy, on which this lies, does not work here: this version does not have it");
 });
 
 test("options are of the form name=value and known to a driver", () => {

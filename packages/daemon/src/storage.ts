@@ -59,8 +59,12 @@ export async function openStorage({ wanted, inUse, options, root, report, worker
   const drivers = new Map<string, OpenedDriver>();
   const reasons: Record<string, string> = {};
   const open = async (name: string): Promise<boolean> => {
+    if (FAMILY[name] === undefined) {
+      reasons[name] = "this version does not have it";
+      return false;
+    }
     try {
-      drivers.set(name, await FAMILY[name]!.open({ root: root.driver(name), trash: root.trash, options, report, workers, logger }));
+      drivers.set(name, await FAMILY[name].open({ root: root.driver(name), trash: root.trash, options, report, workers, logger }));
       return true;
     } catch (e) {
       if (!(e instanceof Unavailable)) throw e;
@@ -70,10 +74,6 @@ export async function openStorage({ wanted, inUse, options, root, report, worker
   };
   /** Whatever a driver of older layers suffers from, the others work. */
   const openFormer = async (name: string): Promise<boolean> => {
-    if (FAMILY[name] === undefined) {
-      reasons[name] = "this version does not know it";
-      return false;
-    }
     try {
       return await open(name);
     } catch (e) {
