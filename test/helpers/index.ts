@@ -10,3 +10,4 @@ export * from "./netns.js";
 export * from "./pty.js";
 export * from "./registry.js";
 export * from "./run.js";
+export * from "./tar.js";
