@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { basename, join } from "node:path";
 import { Unavailable } from "../../core/errors.js";
 import type { SnapshotId } from "../../core/ids.js";
-import type { Change, MountPlan, StorageDriver, TreeUsage } from "../../core/storage.js";
+import type { Change, LayerSource, MountPlan, StorageDriver, TreeUsage } from "../../core/storage.js";
 import { mountsBelow } from "../../kernel/mount-table.js";
 
 /** Where in its mount a driver shows the tree, if not at its root. */
@@ -27,7 +27,7 @@ export class AbsentDriver implements StorageDriver {
   }
   async unmounted(): Promise<void> { /* nothing is held */ }
 
-  async apply(_id: SnapshotId, _parents: readonly SnapshotId[], tar: Readable): Promise<TreeUsage> {
+  async apply(_id: SnapshotId, _parents: readonly SnapshotId[], tar: LayerSource): Promise<TreeUsage> {
     tar.destroy();
     throw this.unavailable();
   }
