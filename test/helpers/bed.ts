@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Daemon, type DaemonOptions } from "./daemon.js";
+import { groundFor } from "./ground.js";
 import { busyboxTar } from "./images.js";
 import { Netns } from "./netns.js";
 import { Registry } from "./registry.js";
@@ -29,6 +30,11 @@ export class TestBed {
     const daemon = new Daemon(this.netns, this.path(`d${this.daemons.length}`), options);
     this.daemons.push(daemon);
     return daemon;
+  }
+  /** A daemon whose data root can have all of these storage drivers; it begins with the first. Not started yet. */
+  async prepareFor(drivers: readonly string[], options: DaemonOptions = {}): Promise<Daemon> {
+    const ground = await groundFor(drivers, this.path(`d${this.daemons.length}`));
+    return this.prepare({ ...ground, ...options, flags: [...(ground.flags ?? []), ...(options.flags ?? [])], storageDriver: drivers[0]! });
   }
   async daemon(options?: DaemonOptions): Promise<Daemon> {
     const daemon = this.prepare(options);

@@ -13,6 +13,7 @@ export interface DaemonOptions {
   /** Where the data root lies; default: below the folder of the daemon. */
   readonly dataRoot?: string;
   readonly storageDriver?: string;
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** One daemon with its own data root, exec root and socket, in a network namespace. */
@@ -23,6 +24,8 @@ export class Daemon {
   readonly logFile: string;
   private readonly dockerConfig: string;
   private process: Background | undefined;
+  private storageDriver: string | undefined;
+  private environment: NodeJS.ProcessEnv | undefined;
 
   constructor(readonly netns: Netns, readonly folder: string, private readonly options: DaemonOptions = {}) {
     mkdirSync(folder, { recursive: true });
@@ -33,6 +36,8 @@ export class Daemon {
     this.dockerConfig = join(folder, "docker");
     mkdirSync(this.dockerConfig, { recursive: true });
     writeFileSync(join(this.dockerConfig, "config.json"), "{}");
+    this.storageDriver = options.storageDriver;
+    this.environment = options.env;
   }
 
   get pid(): number { return this.running.pid; }
@@ -46,13 +51,14 @@ export class Daemon {
   flags(): string[] {
     return [
       "--data-root", this.dataRoot, "--exec-root", this.execRoot, "-H", `unix://${this.socket}`, "--pidfile", join(this.folder, "pid"),
-      ...(this.options.storageDriver ? ["--storage-driver", this.options.storageDriver] : []), ...(this.options.flags ?? []),
+      ...(this.storageDriver ? ["--storage-driver", this.storageDriver] : []), ...(this.options.flags ?? []),
     ];
   }
 
   /** Starts the process without waiting for anything. */
   launch(): Background {
-    const process = program ? this.netns.start(program, this.flags()) : this.netns.start(globalThis.process.execPath, [stratad, ...this.flags()]);
+    const options = this.environment && { env: this.environment };
+    const process = program ? this.netns.start(program, this.flags(), options) : this.netns.start(globalThis.process.execPath, [stratad, ...this.flags()], options);
     const log = createWriteStream(this.logFile, { flags: "a" });
     process.child.stdout?.pipe(log, { end: false });
     process.child.stderr?.pipe(log, { end: false });
@@ -84,9 +90,16 @@ export class Daemon {
     process.kill("SIGKILL");
     await process.exit;
   }
-  async restart(): Promise<void> {
+  /** With what is given here it goes on from then on. */
+  async restart(change: Pick<DaemonOptions, "storageDriver" | "env"> = {}): Promise<void> {
     await this.stop();
+    this.change(change);
     await this.start();
+  }
+  /** For its next start. */
+  change({ storageDriver = this.storageDriver, env = this.environment }: Pick<DaemonOptions, "storageDriver" | "env">): void {
+    this.storageDriver = storageDriver;
+    this.environment = env;
   }
 
   api(method: string, path: string, options?: Call): Promise<Answer> { return call(this.socket, method, path, options); }

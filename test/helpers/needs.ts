@@ -82,5 +82,6 @@ export type Test = (name: string, body: () => Promise<void>, timeoutMs?: number)
 export function needs(...wanted: readonly Need[]): Test {
   const reason = unmet(wanted);
   if (reason === undefined) return (name, body, timeoutMs) => { test(name, body, timeoutMs); };
-  return (name, body) => { test.skip(`${name} (skipped: ${reason})`, body); };
+  return skipped(reason);
 }
+export const skipped = (reason: string): Test => (name, body) => { test.skip(`${name} (skipped: ${reason})`, body); };

@@ -231,18 +231,27 @@ test("prunes ask first", async () => {
 });
 
 test("layers stand below their parents", async () => {
-  const layer = (ChainId: string, Parent: string | null, Images: string[], Created: string) => ({
-    ChainId: `sha256:${ChainId.repeat(64)}`, DiffId: "sha256:d", Parent: Parent && `sha256:${Parent.repeat(64)}`, Driver: "overlay2", Snapshot: "s", Size: 1000, DiskBytes: 4096, DiskInodes: 2, Created,
-    LastUsed: new Date(Date.now() - 7_200_000).toISOString(), Images,
+  const copy = { Driver: "overlay2", Snapshot: "s", DiskBytes: 4096, DiskInodes: 2 };
+  const layer = (ChainId: string, Parent: string | null, Images: string[], TopOf: string[], Created: string) => ({
+    ChainId: `sha256:${ChainId.repeat(64)}`, DiffId: `sha256:${"d".repeat(64)}`, Parent: Parent && `sha256:${Parent.repeat(64)}`, ...copy, Size: 1000, TarSize: 10_240,
+    Copies: ChainId === "c" ? [copy, { ...copy, Driver: "vfs" }] : [copy], Created,
+    LastUsed: new Date(Date.now() - 7_200_000).toISOString(), Images, TopOf, ImageNames: Images.includes("i1") ? ["one:1"] : [], Containers: Images.length,
   });
   await serve({
-    "GET /layers": [layer("c", "a", ["i2"], "2026-01-03T00:00:00Z"), layer("a", null, ["i1", "i2"], "2026-01-01T00:00:00Z"), layer("b", "a", ["i1"], "2026-01-02T00:00:00Z"), layer("d", "b", ["i1"], "2026-01-04T00:00:00Z")],
+    "GET /layers": [
+      layer("c", "a", ["i2"], ["i2"], "2026-01-03T00:00:00Z"), layer("a", null, ["i1", "i2"], [], "2026-01-01T00:00:00Z"),
+      layer("b", "a", ["i1"], [], "2026-01-02T00:00:00Z"), layer("d", "b", ["i1"], ["i1"], "2026-01-04T00:00:00Z"),
+    ],
     "GET /images/json": [{ Id: "i1", RepoTags: ["one:1"] }, { Id: "i2", RepoTags: [] }],
   });
   const { out } = await strata(["layers"]);
-  expect(out.split("\n").map((line) => line.slice(0, 24).trimEnd())).toEqual(["LAYER                SIZ", "aaaaaaaaaaaa         1kB", "├─ bbbbbbbbbbbb      1kB", "│  └─ dddddddddddd   1kB", "└─ cccccccccccc      1kB", ""]);
-  expect(out).toContain("2 images    overlay2   2 hours ago");
+  expect(out.split("\n").map((line) => line.slice(0, 24).trimEnd())).toEqual(["LAYER                DIF", "aaaaaaaaaaaa         ddd", "├─ bbbbbbbbbbbb      ddd", "│  └─ dddddddddddd   ddd", "└─ cccccccccccc      ddd", ""]);
+  expect(out).toMatch(/^LAYER +DIFF ID +SIZE +ON DISK +DRIVER +SHARED BY +CONTAINERS +CREATED +LAST USED +IMAGES\naaaaaaaaaaaa +dddddddddddd +1kB +4.1kB +overlay2 +2 images +2 +\d+ (months|years) ago +2 hours ago +\n/);
+  expect(out).toMatch(/cccccccccccc +dddddddddddd +1kB +8.19kB +overlay2, vfs +1 image +1 .* i2\n/);
   expect((await strata(["layers", "--format", "{{.ID}} {{.Images}}"])).out).toBe("aaaaaaaaaaaa \nbbbbbbbbbbbb \ndddddddddddd one:1\ncccccccccccc i2\n");
+  expect((await strata(["layers", "--format", "{{.ImageNames}} {{.Inodes}} {{.TarSize}}"])).out).toBe("one:1 2 10.2kB\none:1 2 10.2kB\none:1 2 10.2kB\n 4 10.2kB\n");
+  expect((await strata(["layers", "-q", "--no-trunc", "--filter", "driver=vfs", "-f", "unused=true"])).out.split("\n")[0]).toBe(`sha256:${"a".repeat(64)}`);
+  expect(daemon!.requests.map(({ query }) => query.get("filters")).filter((text) => text !== null).at(-1)).toBe('{"driver":["vfs"],"unused":["true"]}');
 });
 
 describe("credentials", () => {

@@ -10,6 +10,7 @@ import { WorkerPool } from "./archive/workers/pool.js";
 import type { Config } from "./config.js";
 import { openContainers } from "./containers.js";
 import { messageOf, systemClock, type Logger } from "./core/index.js";
+import { Ledger } from "./db/ledger.js";
 import { ArchiveLoader } from "./distribution/load.js";
 import { RegistryClient } from "./distribution/client.js";
 import type { EndpointOptions } from "./distribution/endpoints.js";
@@ -26,6 +27,7 @@ import { System, type SystemFacts } from "./services/system.js";
 import { Volumes } from "./services/volumes.js";
 import { openStorage, parseStorageOptions } from "./storage.js";
 import { lockRoot } from "./stores/root-lock.js";
+import { driversInUse } from "./stores/snapshots.js";
 import type { Build } from "./version.js";
 
 /** A daemon that serves. */
@@ -63,12 +65,14 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const workers = new WorkerPool();
     undo.push(() => workers.close());
     const events = new LocalEvents(clock);
+    const ledger = Ledger.open(root.ledger);
+    undo.push(() => ledger.close());
     const storage = await openStorage({
-      wanted: config.storageDriver, options: parseStorageOptions(config.storageOpts), root, workers, logger,
+      wanted: config.storageDriver, inUse: driversInUse(ledger), options: parseStorageOptions(config.storageOpts), root, workers, logger,
       report: (action, attributes) => events.emit({ type: "daemon", action, id: engineId(root.root), attributes: { name: machine.hostname, ...attributes } }),
     });
     undo.push(() => storage.close());
-    const stores = openStores({ root, drivers: storage.drivers, defaultDriver: storage.defaultDriver, workers, clock, logger });
+    const stores = openStores({ root, ledger, drivers: storage.drivers, defaultDriver: storage.defaultDriver, absent: storage.absent, workers, clock, logger });
     undo.push(() => stores.close());
     const { collector, images: imageStore, layers, content, leases } = stores;
     const networking = openNetworking(config, join(execRoot, "netns"), stores, events, logger);
@@ -96,7 +100,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       runtimes: Object.fromEntries([...programs.runtimes].map(([name, path]) => [name, { path }])), defaultRuntime: programs.defaultRuntime,
       cgroupDriver: "cgroupfs", cgroupVersion: machine.cgroups === "v2" ? "2" : "1", kernel: machine.kernel, operatingSystem: machine.operatingSystem, osVersion: machine.osVersion,
       cpus: machine.cpus, memory: machine.memory, name: machine.hostname, dataRoot: root.root, labels: config.labels,
-      securityOptions: ["name=seccomp,profile=builtin", ...(machine.cgroups === "v2" ? ["name=cgroupns"] : [])], warnings: [],
+      securityOptions: ["name=seccomp,profile=builtin", ...(machine.cgroups === "v2" ? ["name=cgroupns"] : [])], warnings: storage.warnings,
       liveRestore: config.liveRestore, loggingDriver: config.logDriver, registryMirrors: config.registryMirrors, insecureRegistries: config.insecureRegistries, versions: programs.versions,
     });
     const system = new System({

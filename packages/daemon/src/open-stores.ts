@@ -22,6 +22,10 @@ export interface OpenStoresOptions {
   readonly root: DataRoot;
   readonly drivers: ReadonlyMap<string, StorageDriver>;
   readonly defaultDriver: string;
+  /** Stand-ins for drivers that hold something and do not work now. Default: none. */
+  readonly absent?: ReadonlyMap<string, StorageDriver>;
+  /** Default: opened here, and closed with the rest. */
+  readonly ledger?: Ledger;
   /** Default: this machine's mounts. */
   readonly mounter?: Mounter;
   /** Default: a pool of its own. */
@@ -45,7 +49,7 @@ export interface Stores {
   readonly collector: GarbageCollector;
   /** Once before serving: volumes that lost their sizes get them back. */
   restoreLimits(): Promise<void>;
-  /** Waits for background work and closes the ledger. */
+  /** Waits for background work and closes what was opened here. */
   close(): Promise<void>;
 }
 
@@ -55,13 +59,13 @@ export function openStores(options: OpenStoresOptions): Stores {
     mkdirSync(directory, { recursive: true, mode });
   }
   const volumeLimits = options.volumeLimits ?? openVolumeLimits(root.volumes, workers);
-  const ledger = Ledger.open(root.ledger);
+  const ledger = options.ledger ?? Ledger.open(root.ledger);
   const trash = new Trash(root.trash, mounter, workers, logger);
   const leases = new LedgerLeases(ledger, clock);
   const content = new FileContent(ledger, leases, root, clock, logger);
-  const snapshots = new Snapshots(ledger, leases, drivers, defaultDriver, clock, logger);
+  const snapshots = new Snapshots(ledger, leases, { working: drivers, absent: options.absent ?? new Map(), defaultDriver }, clock, logger);
   const writables = new Writables(ledger, snapshots, root, mounter);
-  const layers = new LedgerLayers(ledger, leases, snapshots, writables, [...drivers.keys()], clock);
+  const layers = new LedgerLayers(ledger, leases, snapshots, writables, clock);
   const containers = new LedgerContainers(ledger, root, trash, logger);
   const volumes = new LocalVolumes(ledger, root, trash, workers, mounter, volumeLimits, clock, logger);
   const collectables: readonly Collectable[] = [...layers.collectables, ...content.collectables, containers, volumes];
@@ -79,7 +83,7 @@ export function openStores(options: OpenStoresOptions): Stores {
       await collector.close();
       await trash.drain();
       if (options.workers === undefined) await workers.close();
-      ledger.close();
+      if (options.ledger === undefined) ledger.close();
     },
   };
 }

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import type { WorkerPool } from "./archive/workers/pool.js";
 import { InvalidArgument, messageOf, Unavailable, type DataRoot, type Logger, type OpenedDriver, type StatusLines, type StorageDriver, type StorageOptions } from "./core/index.js";
+import { AbsentDriver } from "./drivers/storage/absent.js";
 import { openErofs } from "./drivers/storage/erofs/erofs.js";
 import { openOverlay2, OVERLAY2_OPTIONS } from "./drivers/storage/overlay2/overlay2.js";
 import type { DriverSetup } from "./drivers/storage/setup.js";
@@ -24,6 +25,10 @@ export const storageDrivers: readonly string[] = Object.keys(FAMILY);
 export interface Storage {
   readonly drivers: ReadonlyMap<string, StorageDriver>;
   readonly defaultDriver: string;
+  /** Stand-ins for those that hold something and do not work here now. */
+  readonly absent: ReadonlyMap<string, StorageDriver>;
+  /** A line for each of those. */
+  readonly warnings: readonly string[];
   /** Lines of `docker info`. */
   status(): Promise<StatusLines>;
   /** As StorageControl's, for every driver. */
@@ -34,6 +39,8 @@ export interface Storage {
 export interface StorageNeeds {
   /** A driver by name, or empty for the best. */
   readonly wanted: string;
+  /** Names of the drivers that the ledger has snapshots of. */
+  readonly inUse: Iterable<string>;
   readonly options: StorageOptions;
   readonly root: DataRoot;
   readonly report: DriverSetup["report"];
@@ -54,15 +61,28 @@ export function parseStorageOptions(given: readonly string[]): StorageOptions {
 }
 
 /** Proves drivers by trying them. Unavailable says why the wanted one does not work. */
-export async function openStorage({ wanted, options, root, report, workers, logger }: StorageNeeds): Promise<Storage> {
+export async function openStorage({ wanted, inUse, options, root, report, workers, logger }: StorageNeeds): Promise<Storage> {
   const drivers = new Map<string, OpenedDriver>();
   const reasons: Record<string, string> = {};
   const open = async (name: string, asked: boolean): Promise<boolean> => {
+    if (FAMILY[name] === undefined) {
+      reasons[name] = "this version does not have it";
+      return false;
+    }
     try {
-      drivers.set(name, await FAMILY[name]!.open({ root: root.driver(name), trash: root.trash, options, report, workers, logger }, asked));
+      drivers.set(name, await FAMILY[name].open({ root: root.driver(name), trash: root.trash, options, report, workers, logger }, asked));
       return true;
     } catch (e) {
       if (!(e instanceof Unavailable)) throw e;
+      reasons[name] = messageOf(e);
+      return false;
+    }
+  };
+  /** Whatever a driver of older layers suffers from, the others work. */
+  const openFormer = async (name: string): Promise<boolean> => {
+    try {
+      return await open(name, true);
+    } catch (e) {
       reasons[name] = messageOf(e);
       return false;
     }
@@ -73,13 +93,18 @@ export async function openStorage({ wanted, options, root, report, workers, logg
     for (const name of BEST) if (await open(name, false)) { defaultDriver = name; break; }
     for (const [driver, reason] of Object.entries(reasons)) logger.info({ driver, reason }, "a storage driver that does not work here");
   }
-  for (const name of storageDrivers) {
-    if (drivers.has(name) || !holdsSomething(root.driver(name)) || await open(name, true)) continue;
+  const absent = new Map<string, AbsentDriver>();
+  for (const name of new Set([...inUse, ...storageDrivers.filter((name) => holdsSomething(root.driver(name)))])) {
+    if (drivers.has(name) || await openFormer(name)) continue;
+    absent.set(name, new AbsentDriver(name, root.driver(name), reasons[name]!));
     logger.error({ driver: name, reason: reasons[name] }, "a storage driver that holds layers does not work here: they cannot be used until it does");
   }
   const chosen = drivers.get(defaultDriver)!;
+  const former = [...drivers.keys()].filter((name) => name !== defaultDriver);
   return {
-    drivers, defaultDriver, status: () => chosen.status(),
+    drivers, defaultDriver, absent,
+    warnings: [...absent.keys()].map((name) => `WARNING: the storage driver ${name}, which holds layers, does not work here: ${reasons[name]!}`),
+    status: async () => [...await chosen.status(), ...(former.length > 0 ? [["Former Drivers", former.join(", ")] as const] : [])],
     reconfigure: async (next) => { for (const driver of drivers.values()) await driver.reconfigure(next); },
     close: async () => { for (const driver of drivers.values()) await driver.close(); },
   };

@@ -1,4 +1,5 @@
 import type { Api } from "../api.js";
+import { encodeFilters, type Filters } from "../query.js";
 import type { CallSignal, Layer } from "../types.js";
 
 /** Strata's own resource: the layers themselves. */
@@ -6,8 +7,9 @@ export class Layers {
   readonly #api: Api;
   constructor(api: Api) { this.#api = api; }
 
-  list(options: CallSignal = {}): Promise<Layer[]> {
-    return this.#api.call("get", "/layers", options);
+  /** Filters: `image`, `driver`, `dangling`, `unused`. */
+  list({ filters, signal }: CallSignal & { readonly filters?: Filters } = {}): Promise<Layer[]> {
+    return this.#api.call("get", "/layers", { query: { filters: encodeFilters(filters) }, signal });
   }
 
   /** By chain ID or an unambiguous beginning of it. */

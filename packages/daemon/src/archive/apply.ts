@@ -130,6 +130,7 @@ export class TreeApplier implements TarSink {
     if (path.includes(WHITEOUT_META_PREFIX) && base !== OPAQUE_WHITEOUT && path.split("/").some((part) => part.startsWith(WHITEOUT_META_PREFIX))) return;
     if (base.startsWith(WHITEOUT_PREFIX)) return this.whiteout(parent, base);
     const dir = this.tree.directory(parent);
+    this.tree.change(dir);
     this.whiteouts.placed(joinPath(dir.path, base));
     switch (entry.type) {
       case "file": return this.makeFile(dir, base, entry, payload);
@@ -240,6 +241,7 @@ export class TreeApplier implements TarSink {
     const name = base.slice(WHITEOUT_PREFIX.length);
     if (name === "" || name === "." || name === "..") throw new InvalidArgument(`tar: whiteout of ${JSON.stringify(name)}`);
     const dir = this.tree.directory(parent);
+    this.tree.change(dir);
     if (base === OPAQUE_WHITEOUT) this.whiteouts.opaque(dir);
     else this.whiteouts.gone(dir, name);
   }

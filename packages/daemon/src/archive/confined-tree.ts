@@ -15,7 +15,7 @@ export interface Directory {
   readonly made?: MadeDirectory;
 }
 
-/** Directories that were made or given attributes: their times are set when nothing more goes into them. */
+/** Directories that were made, given attributes or changed: their times are set when nothing more goes into them. */
 export interface MadeDirectory {
   mtime: TarTime;
   /** We made it, and it hands down neither its group nor a default ACL: new entries are as we make them. */
@@ -87,6 +87,13 @@ export class ConfinedTree {
     return this.keep(path, { fd, path: canonical, made: this.made.get(canonical) });
   }
 
+  /** Something in it is about to change: a directory that the archive does not name keeps its time, as it does where layers are stacked. */
+  change(dir: Directory): void {
+    if (dir.made !== undefined || this.made.has(dir.path)) return;
+    const { mtimeSec, mtimeNs } = this.stater.of(dir.fd);
+    this.made.set(dir.path, { mtime: { seconds: mtimeSec, nanos: mtimeNs }, plain: false });
+  }
+
   /** Removes an entry with all below it. Every directory held but `dir` may be closed by this. */
   remove(dir: Directory, name: ByteString, stat: Stat): void {
     const path = joinPath(dir.path, name);
@@ -156,6 +163,7 @@ export class ConfinedTree {
       const target = readlinkat(dir.fd, cPath(name)).toString("latin1");
       return this.walk(target.startsWith("/") ? this.root : dir, target.split("/"), hops);
     }
+    this.change(dir);
     if (stat) {
       this.remove(dir, name, stat);
       this.options.supplanted?.(path);

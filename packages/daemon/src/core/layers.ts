@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { ChainId, DiffId } from "@strata/oci";
+import type { ChainId, DiffId, ImageId } from "@strata/oci";
 import type { Lease } from "./leases.js";
 import type { SnapshotId } from "./ids.js";
 import type { Change, TarFile, TreeUsage, Usage } from "./storage.js";
@@ -18,7 +18,26 @@ export interface Layer {
   /** Bytes and inodes on disk. */
   readonly usage: Usage;
   readonly createdAt: number;
+}
+
+/** One place where a layer lies. */
+export interface LayerCopy {
+  readonly driver: string;
+  readonly snapshot: SnapshotId;
+  readonly usage: Usage;
+}
+
+/** A layer with all that refers to it: one SQL statement for the whole list. */
+export interface LayerSummary extends Layer {
+  /** When it, or an image that holds it, was last used. */
   readonly lastUsedAt: number;
+  /** Wherever it lies, the preferred one (`driver`, `snapshot`) first. */
+  readonly copies: readonly LayerCopy[];
+  /** Images that hold it, and those of them that end with it. */
+  readonly images: readonly ImageId[];
+  readonly topOf: readonly ImageId[];
+  /** Containers of those images. */
+  readonly containers: number;
 }
 
 export interface LayerStore {
@@ -29,8 +48,10 @@ export interface LayerStore {
   register(tar: Readable | PackedFile, parent: ChainId | null, lease: Lease): Promise<Layer>;
   /** NotFound when absent. */
   get(id: ChainId): Layer;
+  /** Whether it lies where it can be used now. */
   has(id: ChainId): boolean;
-  list(): Iterable<Layer>;
+  /** With `prefix` those whose chain ID begins with it. */
+  list(options?: { prefix?: string }): Iterable<LayerSummary>;
   /** Makes the init and the writable snapshot of a container. `init` lists what must exist as mount points. */
   createWritable(owner: string, parent: ChainId | null, lease: Lease, options?: WritableOptions): Promise<void>;
   /** Mounts once and counts; the mount goes with the last release. A mount that outlived the daemon is taken over. */

@@ -23,6 +23,8 @@ export class DataRoot {
   get tmp(): string { return join(this.root, "tmp"); }
   get trash(): string { return join(this.root, "trash"); }
   driver(name: string): string { return join(this.root, name); }
-  layerdbMounts(driver: string): string { return join(this.root, "image", driver, "layerdb", "mounts"); }
+  /** A directory for each driver that ever made a container's layer. */
+  get images(): string { return join(this.root, "image"); }
+  layerdbMounts(driver: string): string { return join(this.images, driver, "layerdb", "mounts"); }
   layerdbMount(driver: string, container: string): string { return join(this.layerdbMounts(driver), container); }
 }

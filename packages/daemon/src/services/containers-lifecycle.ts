@@ -166,6 +166,7 @@ export class Lifecycle {
       status: again ? "restarting" : "exited", pid: 0, exitCode: exit.code, oomKilled: exit.oomKilled, finishedAt: exit.at,
       ...(again ? { restartCount: before.state.restartCount + 1 } : {}),
     });
+    this.parts.images.touch(container.imageId);
     if (exit.oomKilled) emitContainer(this.parts, container, "oom");
     emitContainer(this.parts, container, "die", { exitCode: String(exit.code), execDuration: String(Math.round((exit.at - run.startedAt) / 1000)) });
     live.waiters.exited(exit.code);

@@ -1,5 +1,5 @@
 import type { Container, ContainerId, Endpoint, PortBinding } from "../core/index.js";
-import { InvalidArgument, NotFound } from "../core/index.js";
+import { InvalidArgument, NotFound, Unavailable } from "../core/index.js";
 import type { ImageId } from "@strata/oci";
 import type { ContainerParts } from "./containers-parts.js";
 import { booleanFilter, labelsMatch, rejectUnknown } from "./filter-match.js";
@@ -56,7 +56,7 @@ export class ContainerLister {
       imageSizes.set(imageId, imageSize);
       return { ...view, sizeRw: size, sizeRootFs: size + imageSize };
     } catch (e) {
-      if (e instanceof NotFound) return view; // removed meanwhile
+      if (e instanceof NotFound || e instanceof Unavailable) return view; // removed meanwhile, or its storage driver does not work
       throw e;
     }
   }

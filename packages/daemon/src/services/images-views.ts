@@ -1,7 +1,8 @@
 import { chainIdsOf } from "@strata/oci";
-import type { ChainId, ImageId } from "@strata/oci";
+import type { ImageId } from "@strata/oci";
 import type { ImageStore, LayerStore } from "../core/index.js";
-import type { HistoryEntry } from "./types.js";
+import { booleanFilter, rejectUnknown } from "./filter-match.js";
+import type { Filters, HistoryEntry, LayerView } from "./types.js";
 
 /** How an image came about, newest step first. Steps at which a local image stands (its own, its parents') carry that image's ID. */
 export function imageHistory(images: ImageStore, layers: LayerStore, id: ImageId): HistoryEntry[] {
@@ -22,17 +23,26 @@ export function imageHistory(images: ImageStore, layers: LayerStore, id: ImageId
   });
 }
 
-/** Which images hold each layer. */
-export function imagesByLayer(images: ImageStore, layers: LayerStore): ReadonlyMap<ChainId, readonly ImageId[]> {
-  const users = new Map<ChainId, ImageId[]>();
-  for (const { id } of images.list({ sharedSize: false })) {
-    let chainId = images.get(id).top;
-    while (chainId !== null) {
-      const known = users.get(chainId);
-      if (known === undefined) users.set(chainId, [id]);
-      else known.push(id);
-      chainId = layers.get(chainId).parent;
-    }
+const KNOWN = ["dangling", "driver", "image", "unused"];
+
+/**
+ * Layers with what holds them. Filters: `image` (name or ID; NotFound for an unknown one), `driver`, `dangling` (no image with a tag holds it),
+ * `unused` (no container stands on it).
+ */
+export function listLayers(images: ImageStore, layers: LayerStore, { filters, prefix }: { filters: Filters; prefix?: string }): LayerView[] {
+  rejectUnknown(filters, KNOWN);
+  const [dangling, unused] = [booleanFilter(filters, "dangling"), booleanFilter(filters, "unused")];
+  const wanted = filters.get("image")?.map((name) => images.resolve(name));
+  const drivers = filters.get("driver");
+  const tags = new Map([...images.list({ sharedSize: false })].map((image) => [image.id, image.tags]));
+  const views: LayerView[] = [];
+  for (const layer of layers.list(prefix === undefined ? {} : { prefix })) {
+    if (wanted !== undefined && !wanted.some((id) => layer.images.includes(id))) continue;
+    if (drivers !== undefined && !layer.copies.some((copy) => drivers.includes(copy.driver))) continue;
+    if (unused !== undefined && unused !== (layer.containers === 0)) continue;
+    const names = layer.images.flatMap((id) => tags.get(id) ?? []);
+    if (dangling !== undefined && dangling !== (names.length === 0)) continue;
+    views.push({ ...layer, names });
   }
-  return users;
+  return views;
 }

@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { familiarName, familiarRepository, formatReference, repositoryOf, withDefaultTag } from "@strata/oci";
 import type { ImageConfig, ImageId, Platform, Reference } from "@strata/oci";
 import { InvalidArgument, NotFound, rfc3339Nano } from "../core/index.js";
-import type { Clock, ContainerStore, EventBus, GarbageCollector, ImageStore, ImageSummary, Layer, LayerStore, LeaseStore } from "../core/index.js";
+import type { Clock, ContainerStore, EventBus, GarbageCollector, ImageStore, ImageSummary, LayerStore, LeaseStore } from "../core/index.js";
 import type { ArchiveLoader } from "../distribution/load.js";
 import type { Puller } from "../distribution/pull.js";
 import type { Pusher } from "../distribution/push.js";
@@ -13,8 +13,8 @@ import { applyChanges } from "./config-changes.js";
 import { listImages } from "./images-list.js";
 import { emitImageEvent, familiar, isIdPrefix, labelsOf, needPlatform, readReference, repositoryName } from "./images-names.js";
 import { ImageRemover } from "./images-remove.js";
-import { imageHistory, imagesByLayer } from "./images-views.js";
-import type { Filters, HistoryEntry, ImageDetail, ImageService, ProgressSink, Removed } from "./types.js";
+import { imageHistory, listLayers } from "./images-views.js";
+import type { Filters, HistoryEntry, ImageDetail, ImageService, LayerView, ProgressSink, Removed } from "./types.js";
 
 export interface ImagesOptions {
   readonly images: ImageStore;
@@ -186,9 +186,8 @@ export class Images implements ImageService {
     return imageHistory(this.options.images, this.options.layers, this.options.images.resolve(name));
   }
 
-  layers(): (Layer & { readonly images: readonly ImageId[] })[] {
-    const users = imagesByLayer(this.options.images, this.options.layers);
-    return [...this.options.layers.list()].map((layer) => ({ ...layer, images: users.get(layer.chainId) ?? [] }));
+  layers(options: { filters: Filters; prefix?: string }): LayerView[] {
+    return listLayers(this.options.images, this.options.layers, options);
   }
 }
 

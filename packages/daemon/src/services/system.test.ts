@@ -1,5 +1,5 @@
 import type { ImageId } from "@strata/oci";
-import { systemClock, type Container, type ImageSummary, type Layer } from "../core/index.js";
+import { systemClock, type Container, type ImageSummary, type LayerSummary } from "../core/index.js";
 import { LocalEvents } from "./events.js";
 import { System, type SystemFacts, type SystemParts } from "./system.js";
 import type { VolumeView } from "./types.js";
@@ -16,7 +16,7 @@ function system(parts: Partial<SystemParts> = {}): { system: System; asked: stri
       facts: () => facts, driverStatus: async () => [],
       containerStore: { list: () => ["running", "restarting", "paused", "exited", "created", "dead"].map(container) },
       imageStore: { list: () => [{}, {}] as unknown as ImageSummary[] },
-      layers: { list: () => [{ size: 5 }, { size: 7 }] as unknown as Layer[] },
+      layers: { list: () => [{ size: 5 }, { size: 7 }] as unknown as LayerSummary[] },
       volumeStore: { usage: async (name) => { if (name === "broken") throw new Error("gone"); return 42; } },
       images: { list: () => { asked.push("images"); return [{ id: "sha256:1" as ImageId }] as unknown as ImageSummary[]; } },
       containers: { list: async () => { asked.push("containers"); return []; } },

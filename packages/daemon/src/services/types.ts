@@ -6,7 +6,7 @@ import type { Readable } from "node:stream";
 import type { Duplex } from "node:stream";
 import type { ChainId, Digest, HealthConfig, History, ImageId, Platform } from "@strata/oci";
 import type {
-  Change, Container, ContainerConfig, ContainerId, Endpoint, EndpointSpec, ExecId, HostConfig, Image, ImageSummary, IpamPool, Layer, MountPoint,
+  Change, Container, ContainerConfig, ContainerId, Endpoint, EndpointSpec, ExecId, HostConfig, Image, ImageSummary, IpamPool, LayerSummary, MountPoint,
   Network, PortBinding, StrataEvent, Volume, VolumeSpec,
 } from "../core/index.js";
 
@@ -46,7 +46,12 @@ export interface ImageService {
   inspect(name: string): ImageDetail;
   history(name: string): HistoryEntry[];
   prune(filters: Filters): Promise<{ removed: Removed[]; bytes: number }>;
-  layers(): (Layer & { readonly images: readonly ImageId[] })[];
+  /** Every layer; with `prefix` those whose chain ID begins with it. */
+  layers(options: { filters: Filters; prefix?: string }): LayerView[];
+}
+export interface LayerView extends LayerSummary {
+  /** Full names of the images that hold it. */
+  readonly names: readonly string[];
 }
 export type Removed = { readonly untagged: string } | { readonly deleted: string };
 export interface ImageDetail {

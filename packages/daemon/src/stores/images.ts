@@ -110,7 +110,10 @@ export class LedgerImages implements ImageStore {
 
   remove(id: ImageId): void {
     try {
-      if (this.ledger.sql<[string]>("DELETE FROM image WHERE id = ?").run(id).changes === 0) throw noImage(id);
+      this.ledger.transaction(() => {
+        this.ledger.sql<[string, string]>("UPDATE layer SET last_used_at = max(last_used_at, (SELECT last_used_at FROM image WHERE id = ?)) WHERE chain_id IN (SELECT chain FROM image_layer WHERE image = ?)").run(id, id);
+        if (this.ledger.sql<[string]>("DELETE FROM image WHERE id = ?").run(id).changes === 0) throw noImage(id);
+      });
     } catch (e) {
       if (violated(e) === "foreign-key") throw new Conflict(`image ${id} is used by a container or is the parent of another image`, { cause: e });
       throw e;
@@ -136,14 +139,13 @@ export class LedgerImages implements ImageStore {
     });
   }
 
-  /** A power cut may lose it: it only ranks what is collected first. */
+  /** Layers' use is that of their images, until those go. A power cut may lose it: it only ranks what is collected first. */
   touch(id: ImageId): void {
     const now = this.clock.now();
     this.ledger.transaction(() => {
       const line = "WITH RECURSIVE line (id) AS (SELECT ? UNION SELECT image.parent FROM image JOIN line USING (id) WHERE image.parent IS NOT NULL)";
       const { changes } = this.ledger.sql<[string, number]>(`${line} UPDATE image SET last_used_at = ? WHERE id IN (SELECT id FROM line)`).run(id, now);
       if (changes === 0) throw noImage(id);
-      this.ledger.sql<[string, number]>(`${line} UPDATE layer SET last_used_at = ? WHERE chain_id IN (SELECT chain FROM image_layer WHERE image IN (SELECT id FROM line))`).run(id, now);
     }, { durable: false });
   }
 

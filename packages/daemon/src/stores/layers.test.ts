@@ -2,12 +2,13 @@ import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { type ChainId, type DiffId, chainIdsOf, digestOf } from "@strata/oci";
-import { AlreadyExists, DataLoss, type DataRoot, InvalidArgument, type Lease, NotFound, silentLogger } from "../core/index.js";
+import { type ChainId, type DiffId, type ImageId, chainIdsOf, digestOf } from "@strata/oci";
+import { AlreadyExists, type ContainerId, DataLoss, type DataRoot, InvalidArgument, type Layer, type Lease, NotFound, silentLogger } from "../core/index.js";
+import { AbsentDriver } from "../drivers/storage/absent.js";
 import { type Stores, openStores } from "../open-stores.js";
 import { makeMountPoints } from "./init-layer.js";
 import { FakeDriver, stream } from "./testing/fake-driver.js";
-import { FakeMounter, TestClock, temporaryRoot } from "./testing/fixtures.js";
+import { FakeMounter, TestClock, container, imageConfig, temporaryRoot } from "./testing/fixtures.js";
 
 let root: DataRoot, remove: () => void, driver: FakeDriver, mounter: FakeMounter, clock: TestClock, stores: Stores, lease: Lease;
 function start(mounted: boolean): void {
@@ -24,6 +25,8 @@ afterEach(async () => { await stores.close(); remove(); });
 
 const snapshots = (): string[] => (existsSync(root.driver("fake")) ? readdirSync(root.driver("fake")) : []);
 const rows = (table: string): unknown[] => stores.ledger.sql(`SELECT * FROM ${table}`).all();
+/** An image of these layers. */
+const image = (chain: readonly Layer[]): ImageId => stores.images.create(imageConfig(chain.map((l) => l.diffId)), lease);
 async function text(body: Readable): Promise<string> {
   let all = "";
   for await (const chunk of body) all += String(chunk);
@@ -93,22 +96,120 @@ describe("register", () => {
   });
 });
 
-describe("two drivers on one root", () => {
+describe("several drivers on one root", () => {
+  let old: FakeDriver, next: FakeDriver;
+  /** The daemon starts again with `next` as its driver. */
+  async function switchDriver(options: { absent?: boolean } = {}): Promise<void> {
+    await stores.close();
+    old = driver;
+    next = new FakeDriver(root.driver("next"), "next");
+    stores = openStores({
+      root, mounter, clock, logger: silentLogger, defaultDriver: "next",
+      drivers: new Map(options.absent === true ? [["next", next]] : [["fake", old], ["next", next]]),
+      absent: new Map(options.absent === true ? [["fake", new AbsentDriver("fake", root.driver("fake"), "its program is gone")]] : []),
+    });
+    await stores.collector.recover();
+    lease = stores.leases.open("test");
+  }
+
   test("old images stay usable; what is new goes where its parent lies, or to the default", async () => {
     const base = await stores.layers.register(stream("base"), null, lease);
-    await stores.close();
-    const next = new FakeDriver(root.driver("next"), "next");
-    stores = openStores({ root, drivers: new Map([["fake", driver], ["next", next]]), defaultDriver: "next", mounter, clock, logger: silentLogger });
-    lease = stores.leases.open("test");
+    image([base]);
+    await switchDriver();
     expect(stores.layers.get(base.chainId).driver).toBe("fake");
-    expect((await stores.layers.register(stream("on it"), base.chainId, lease)).driver).toBe("fake");
+    const child = await stores.layers.register(stream("on it"), base.chainId, lease);
+    expect(child.driver).toBe("fake");
     expect((await stores.layers.register(stream("fresh"), null, lease)).driver).toBe("next");
-    expect((await stores.layers.register(stream("base"), null, lease)).driver).toBe("next");
-    expect([...stores.layers.list()]).toHaveLength(3);
-    await stores.layers.createWritable("c", base.chainId, lease);
-    expect(stores.layers.describe({ owner: "c" }).name).toBe("next");
+    await stores.layers.createWritable("old", child.chainId, lease);
+    expect(stores.layers.describe({ owner: "old" }).name).toBe("fake");
+    const copy = await stores.layers.register(stream("base"), null, lease);
+    expect(copy.driver).toBe("next");
+    await stores.layers.createWritable("new", base.chainId, lease);
+    expect(stores.layers.describe({ owner: "new" }).name).toBe("next");
+    expect([stores.layers.get(base.chainId).driver, stores.layers.get(child.chainId).driver]).toEqual(["next", "fake"]);
+
+    const list = new Map([...stores.layers.list()].map((l) => [l.chainId, l]));
+    expect(list.size).toBe(3);
+    expect(list.get(base.chainId)!.copies).toEqual([{ driver: "next", snapshot: copy.snapshot, usage: { bytes: 104, inodes: 2 } }, { driver: "fake", snapshot: base.snapshot, usage: { bytes: 104, inodes: 2 } }]);
+    expect(list.get(child.chainId)!.copies).toHaveLength(1);
+    for (const owner of ["old", "new"]) await stores.layers.release(owner);
     expect(() => openStores({ root, drivers: new Map(), defaultDriver: "gone", mounter, clock, logger: silentLogger })).toThrow("the storage driver gone is not available");
   });
+
+  test("removing a layer removes it from each; recovery sweeps each, and the mount IDs of drivers that have nothing left", async () => {
+    const base = await stores.layers.register(stream("base"), null, lease), id = image([base]), box = { ...container(id, "c"), id: "box" as ContainerId };
+    stores.containers.create(box);
+    await stores.layers.createWritable("box", base.chainId, lease);
+    await switchDriver();
+    await stores.layers.register(stream("base"), null, lease);
+    stores.leases.close(lease);
+    for (const [name, one] of [["fake", old], ["next", next]] as const) mkdirSync(one.path(`orphan-${name}` as never), { recursive: true });
+    mkdirSync(root.layerdbMount("earlier", "ghost"), { recursive: true });
+    await stores.layers.release("box");
+    stores.containers.remove(box.id);
+    stores.images.remove(id);
+    const { items } = await stores.collector.recover();
+    expect(items).toEqual([{ kind: "layer", key: base.chainId, bytes: 208 }]);
+    expect([readdirSync(old.root), readdirSync(next.root), readdirSync(root.layerdbMounts("earlier"))]).toEqual([[], [], []]);
+  });
+
+  test("what lies on a driver that does not work now is listed, says why it cannot be used, and comes again with its next pull", async () => {
+    const base = await stores.layers.register(stream("base"), null, lease);
+    stores.containers.create({ ...container(image([base]), "c"), id: "box" as ContainerId });
+    await stores.layers.createWritable("box", base.chainId, lease);
+    await switchDriver({ absent: true });
+    const why = /^the storage driver fake, on which this lies, does not work here: its program is gone$/;
+    expect([...stores.layers.list()].map((l) => [l.chainId, l.driver])).toEqual([[base.chainId, "fake"]]);
+    expect(stores.layers.describe(base.chainId)).toEqual({ name: "fake", data: {} });
+    expect(stores.layers.describe({ owner: "box" })).toEqual({ name: "fake", data: {} });
+    for (const attempt of [
+      () => stores.layers.createWritable("other", base.chainId, lease), () => stores.layers.mount("box"), () => stores.layers.usage("box"), () => stores.layers.tar({ owner: "box" }),
+      () => stores.layers.tar(base.chainId), () => stores.layers.register(stream("child"), base.chainId, lease), async () => { for await (const _ of stores.layers.changes("box")); },
+    ]) await expect(attempt()).rejects.toThrow(why);
+    expect(rows("snapshot")).toHaveLength(3);
+    expect(readdirSync(root.driver("fake")).sort()).toEqual([base.snapshot, "box", "box-init"].sort());
+
+    expect(stores.layers.has(base.chainId)).toBe(false);
+    expect((await stores.layers.register(stream("base"), null, lease)).driver).toBe("next");
+    expect(stores.layers.has(base.chainId)).toBe(true);
+    await stores.layers.createWritable("other", base.chainId, lease);
+    expect(stores.layers.describe({ owner: "other" }).name).toBe("next");
+  });
+
+  test("what was removed while its driver did not work is swept when it does again", async () => {
+    const base = await stores.layers.register(stream("base"), null, lease), id = image([base]), box = { ...container(id, "c"), id: "box" as ContainerId };
+    stores.containers.create(box);
+    await stores.layers.createWritable("box", base.chainId, lease);
+    await switchDriver({ absent: true });
+    stores.leases.close(lease);
+    await stores.layers.release("box");
+    stores.containers.remove(box.id);
+    stores.images.remove(id);
+    await stores.collector.collect({ wait: true });
+    expect(rows("snapshot")).toEqual([]);
+    expect([...stores.layers.list()]).toEqual([]);
+    expect(readdirSync(root.driver("fake"))).toHaveLength(3);
+    await switchDriver();
+    expect(readdirSync(root.driver("fake"))).toEqual([]);
+  });
+});
+
+test("the list tells who holds a layer and when it was last used, in one statement", async () => {
+  const base = await stores.layers.register(stream("base"), null, lease), one = await stores.layers.register(stream("one"), base.chainId, lease), two = await stores.layers.register(stream("two"), base.chainId, lease);
+  const first = image([base, one]), second = image([base, two]);
+  stores.containers.create(container(first, "a"));
+  stores.containers.create(container(first, "b"));
+  clock.time += 60_000;
+  stores.images.touch(second);
+  const list = [...stores.layers.list()].map(({ chainId, images, topOf, containers, lastUsedAt }) => ({ chainId, images, topOf, containers, lastUsedAt }));
+  expect(list).toEqual([
+    { chainId: base.chainId, images: [first, second].sort(), topOf: [], containers: 2, lastUsedAt: clock.time },
+    { chainId: one.chainId, images: [first], topOf: [first], containers: 2, lastUsedAt: clock.time - 60_000 },
+    { chainId: two.chainId, images: [second], topOf: [second], containers: 0, lastUsedAt: clock.time },
+  ].sort((a, b) => (a.chainId < b.chainId ? -1 : 1)));
+  stores.images.remove(second);
+  expect([...stores.layers.list({ prefix: base.chainId.slice(0, 12) })]).toMatchObject([{ chainId: base.chainId, images: [first], lastUsedAt: clock.time }]);
+  expect([...stores.layers.list()].find((l) => l.chainId === two.chainId)).toMatchObject({ images: [], topOf: [], lastUsedAt: clock.time });
 });
 
 describe("writable layers", () => {

@@ -1,9 +1,11 @@
 import { Readable } from "node:stream";
-import { type ChainId, type DiffId, chainIdOf } from "@strata/oci";
+import { type ChainId, type DiffId, type ImageId, chainIdOf } from "@strata/oci";
 import {
-  type Change, type Clock, type Collectable, type Layer, type LayerStore, type Lease, type LeaseStore, type Mounted, newId, NotFound, noUsage, type PackedFile, type SnapshotId, type TreeUsage, type Usage, type WritableOptions,
+  type Change, type Clock, type Collectable, type Layer, type LayerCopy, type LayerStore, type LayerSummary, type Lease, type LeaseStore, type Mounted, newId, NotFound, noUsage, type PackedFile, type SnapshotId, type TreeUsage,
+  type Usage, type WritableOptions,
 } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
+import { afterPrefix } from "./rows.js";
 import type { Snapshots } from "./snapshots.js";
 import { HashedFile, HashedStream } from "./layer-source.js";
 import { verified } from "./verified.js";
@@ -13,6 +15,21 @@ interface Row {
   chain_id: ChainId; diff_id: DiffId; parent: ChainId | null; size: number; tar_size: number; created_at: number; last_used_at: number;
   driver: string; snapshot: SnapshotId; bytes: number; inodes: number;
 }
+interface SummaryRow extends Row { copies: string; images: string | null; tops: string | null; containers: number; used_at: number }
+
+const COLUMNS = "layer.chain_id, diff_id, layer.parent, layer.size, tar_size, layer.created_at, layer.last_used_at, snapshot.id AS snapshot, driver, bytes, inodes";
+/** The default driver's copy before any other, one that can be used before one that cannot; @default and @working are the drivers' names. */
+const RANK = "max((driver = @default) * 2 + (driver IN (SELECT value FROM json_each(@working)))) AS rank";
+// Columns beside max() are of the row that has the maximum.
+const GET = `SELECT ${COLUMNS}, ${RANK} FROM layer JOIN snapshot ON snapshot.chain = layer.chain_id WHERE layer.chain_id = @chain GROUP BY layer.chain_id`;
+const LIST = `WITH
+    used AS (SELECT image, count(*) AS n FROM container GROUP BY image),
+    held AS (
+      SELECT chain, group_concat(image.id, ' ') AS images, group_concat(CASE WHEN image.top = chain THEN image.id END, ' ') AS tops, max(image.last_used_at) AS used_at, coalesce(sum(used.n), 0) AS containers
+      FROM image_layer JOIN image ON image.id = image_layer.image LEFT JOIN used ON used.image = image.id WHERE chain >= @from AND chain < @to GROUP BY chain)
+  SELECT ${COLUMNS}, ${RANK}, group_concat(snapshot.id || ' ' || driver || ' ' || bytes || ' ' || inodes, '/') AS copies, images, tops, coalesce(containers, 0) AS containers,
+    max(layer.last_used_at, coalesce(held.used_at, 0)) AS used_at
+  FROM layer JOIN snapshot ON snapshot.chain = layer.chain_id LEFT JOIN held ON held.chain = layer.chain_id WHERE layer.chain_id >= @from AND layer.chain_id < @to GROUP BY layer.chain_id`;
 
 /**
  * Layers in the ledger, their trees with the storage drivers. A chain may lie on several drivers; the default driver's
@@ -21,10 +38,12 @@ interface Row {
 export class LedgerLayers implements LayerStore {
   readonly collectables: readonly Collectable[];
 
+  private readonly drivers: { readonly default: string; readonly working: string };
+
   constructor(
-    private readonly ledger: Ledger, private readonly leases: LeaseStore, private readonly snapshots: Snapshots, private readonly writables: Writables,
-    private readonly drivers: readonly string[], private readonly clock: Clock,
+    private readonly ledger: Ledger, private readonly leases: LeaseStore, private readonly snapshots: Snapshots, private readonly writables: Writables, private readonly clock: Clock,
   ) {
+    this.drivers = { default: snapshots.defaultDriver, working: JSON.stringify(snapshots.working) };
     this.collectables = [
       { kind: "snapshot", forget: (keys) => this.snapshots.forget(keys), sweep: () => this.sweep() },
       // A layer is on disk as its snapshots.
@@ -64,15 +83,15 @@ export class LedgerLayers implements LayerStore {
   }
 
   get(id: ChainId): Layer {
-    const row = this.rows("WHERE layer.chain_id = ?", id)[0];
+    const row = this.ledger.sql<object, Row>(GET).get({ ...this.drivers, chain: id });
     if (row === undefined) throw missing(id);
-    return row;
+    return layerOf(row);
   }
   has(id: ChainId): boolean {
-    return this.ledger.sql<[string]>("SELECT 1 FROM layer WHERE chain_id = ?").get(id) !== undefined;
+    return this.ledger.sql<[string, string]>("SELECT 1 FROM snapshot WHERE chain = ? AND driver IN (SELECT value FROM json_each(?))").get(id, this.drivers.working) !== undefined;
   }
-  list(): Iterable<Layer> {
-    return this.rows("");
+  list({ prefix = "" }: { prefix?: string } = {}): Iterable<LayerSummary> {
+    return this.ledger.sql<object, SummaryRow>(LIST).all({ ...this.drivers, from: prefix, to: prefix === "" ? "z" : afterPrefix(prefix) }).map(summaryOf);
   }
 
   async createWritable(owner: string, parent: ChainId | null, lease: Lease, options: WritableOptions = {}): Promise<void> {
@@ -111,24 +130,33 @@ export class LedgerLayers implements LayerStore {
     return this.ledger.sql<[string, string], { id: SnapshotId }>("SELECT id FROM snapshot WHERE chain = ? AND driver = ?").get(chainId, driver)?.id;
   }
 
-  private rows(where: "" | "WHERE layer.chain_id = ?", ...keys: string[]): Layer[] {
-    // Columns beside max() are of the row that has the maximum: the default driver's copy, if there is one.
-    return this.ledger.sql<string[], Row & { rank: number }>(`
-      SELECT layer.*, snapshot.id AS snapshot, driver, bytes, inodes, max(driver = ?) AS rank FROM layer JOIN snapshot ON snapshot.chain = layer.chain_id ${where} GROUP BY layer.chain_id`,
-    ).all(this.snapshots.defaultDriver, ...keys).map((row) => ({
-      chainId: row.chain_id, diffId: row.diff_id, parent: row.parent, driver: row.driver, snapshot: row.snapshot, size: row.size, tarSize: row.tar_size,
-      usage: { bytes: row.bytes, inodes: row.inodes }, createdAt: row.created_at, lastUsedAt: row.last_used_at,
-    }));
-  }
-
   private forget(keys: readonly string[]): void {
     for (const chainId of keys) this.ledger.sql<[string]>("DELETE FROM layer WHERE chain_id = ?").run(chainId);
   }
   private async sweep(): Promise<Usage> {
     const freed = await this.snapshots.sweep();
-    await this.writables.sweepMountIds(this.drivers);
+    await this.writables.sweepMountIds();
     return freed;
   }
 }
 
+function layerOf(row: Row): Layer {
+  return {
+    chainId: row.chain_id, diffId: row.diff_id, parent: row.parent, driver: row.driver, snapshot: row.snapshot, size: row.size, tarSize: row.tar_size,
+    usage: { bytes: row.bytes, inodes: row.inodes }, createdAt: row.created_at,
+  };
+}
+
+function summaryOf(row: SummaryRow): LayerSummary {
+  const layer = layerOf(row);
+  const preferred: LayerCopy = { driver: layer.driver, snapshot: layer.snapshot, usage: layer.usage };
+  const others = row.copies.split("/").map((text) => text.split(" ") as [SnapshotId, string, string, string]).filter(([snapshot]) => snapshot !== layer.snapshot);
+  return {
+    ...layer, lastUsedAt: row.used_at, containers: row.containers, images: idsOf(row.images), topOf: idsOf(row.tops),
+    copies: [preferred, ...others.map(([snapshot, driver, bytes, inodes]): LayerCopy => ({ driver, snapshot, usage: { bytes: Number(bytes), inodes: Number(inodes) } }))],
+  };
+}
+
+/** Of a list in the order of the index; IDs have no spaces. */
+const idsOf = (text: string | null): ImageId[] => (text === null ? [] : (text.split(" ") as ImageId[]));
 const missing = (id: ChainId): NotFound => new NotFound(`layer ${id} does not exist`);

@@ -156,14 +156,18 @@ describe("images", () => {
     expect(() => images.remove(parent)).toThrow(NotFound);
   });
 
-  test("use is marked on the image, its parents and their layers", () => {
+  test("use is marked on the image and its parents; their layers inherit it, and keep it when the image goes", () => {
     const lease = leases.open("test");
     const parent = image("p", ["p"]), other = image("o", ["o"]);
     const child = images.create(imageConfig(layerRows(ledger, ["p", "c"])), lease, { parent });
     clock.time += 5000;
     images.touch(child);
     for (const [id, at] of [[child, clock.time], [parent, clock.time], [other, clock.time - 5000]] as const) expect(images.get(id).lastUsedAt).toBe(at);
-    expect(ledger.sql<[], { n: number }>("SELECT count(*) AS n FROM layer WHERE last_used_at > 0").get()!.n).toBe(2);
+    expect(ledger.sql("SELECT * FROM layer WHERE last_used_at > 0").all()).toEqual([]);
+    clock.time += 5000;
+    images.touch(parent);
+    images.remove(child);
+    expect(ledger.sql<[], { at: number }>("SELECT last_used_at AS at FROM layer ORDER BY last_used_at").all().map(({ at }) => at)).toEqual([0, clock.time - 5000, clock.time - 5000]);
     expect(() => images.touch("sha256:no" as ImageId)).toThrow(NotFound);
   });
 

@@ -1,10 +1,23 @@
 import type { ChainId } from "@strata/oci";
-import { type Clock, type Lease, type LeaseStore, type Logger, NotFound, NotImplemented, noUsage, type SnapshotId, type StorageDriver, type Usage } from "../core/index.js";
+import { type Clock, type Lease, type LeaseStore, type Logger, NotFound, noUsage, type SnapshotId, type StorageDriver, Unavailable, type Usage } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import { KeyedLock } from "./keyed-lock.js";
 
 export type SnapshotKind = "layer" | "init" | "writable";
 export interface SnapshotRow { readonly id: SnapshotId; readonly driver: string; readonly state: "preparing" | "committed" }
+
+/** Names of the drivers that a ledger has snapshots of. */
+export function driversInUse(ledger: Ledger): string[] {
+  return ledger.sql<[], { driver: string }>("SELECT DISTINCT driver FROM snapshot").all().map((row) => row.driver);
+}
+
+export interface SnapshotDrivers {
+  readonly working: ReadonlyMap<string, StorageDriver>;
+  /** Those that hold something and do not work now: each says why when it is asked for anything. */
+  readonly absent: ReadonlyMap<string, StorageDriver>;
+  /** The working one that takes what is new. */
+  readonly defaultDriver: string;
+}
 
 /**
  * Rows and directories of snapshots, in the order that makes a crash harmless: the row is there before the driver is
@@ -16,15 +29,19 @@ export class Snapshots {
   private readonly removing = new KeyedLock();
 
   constructor(
-    private readonly ledger: Ledger, private readonly leases: LeaseStore, private readonly drivers: ReadonlyMap<string, StorageDriver>, readonly defaultDriver: string,
+    private readonly ledger: Ledger, private readonly leases: LeaseStore, private readonly drivers: SnapshotDrivers,
     private readonly clock: Clock, private readonly logger: Logger,
   ) {
-    this.driver(defaultDriver);
+    if (!drivers.working.has(drivers.defaultDriver)) throw notAvailable(drivers.defaultDriver);
   }
 
+  get defaultDriver(): string { return this.drivers.defaultDriver; }
+  /** Names of the drivers that work. */
+  get working(): readonly string[] { return [...this.drivers.working.keys()]; }
+
   driver(name: string): StorageDriver {
-    const driver = this.drivers.get(name);
-    if (driver === undefined) throw new NotImplemented(`the storage driver ${name} is not available`);
+    const driver = this.drivers.working.get(name) ?? this.drivers.absent.get(name);
+    if (driver === undefined) throw notAvailable(name);
     return driver;
   }
 
@@ -90,7 +107,7 @@ export class Snapshots {
 
   /** Removes from every driver what has no row. */
   async sweep(): Promise<Usage> {
-    const freed = await Promise.all([...this.drivers.values()].map((driver) => this.sweepDriver(driver)));
+    const freed = await Promise.all([...this.drivers.working.values()].map((driver) => this.sweepDriver(driver)));
     return freed.reduce(plus, noUsage);
   }
 
@@ -125,4 +142,5 @@ export class Snapshots {
   }
 }
 
+const notAvailable = (name: string): Unavailable => new Unavailable(`the storage driver ${name} is not available`);
 const plus = (a: Usage, b: Usage): Usage => ({ bytes: a.bytes + b.bytes, inodes: a.inodes + b.inodes });

@@ -99,8 +99,8 @@ export class Writables {
   }
 
   /** Removes `mount-id` files of layers that are gone. */
-  async sweepMountIds(drivers: readonly string[]): Promise<void> {
-    for (const driver of drivers) {
+  async sweepMountIds(): Promise<void> {
+    for (const driver of await namesIn(this.root.images)) {
       for (const owner of await namesIn(this.root.layerdbMounts(driver))) {
         if (this.row(owner) === undefined) this.removeMountId(driver, owner);
       }

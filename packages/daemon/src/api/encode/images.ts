@@ -1,4 +1,4 @@
-import type { HistoryEntry, ImageDetail, ImageService, Removed } from "../../services/types.js";
+import type { HistoryEntry, ImageDetail, LayerView, Removed } from "../../services/types.js";
 import { rfc3339Nano, type ImageSummary } from "../../core/index.js";
 import type { RunConfig } from "@strata/oci";
 import type { components } from "../generated/openapi.js";
@@ -82,10 +82,12 @@ export function encodeRemoved(removed: Removed): Schemas["ImageDeleteItem"] {
   return "untagged" in removed ? { Untagged: familiar(removed.untagged) } : { Deleted: removed.deleted };
 }
 
-export function encodeLayer(layer: ReturnType<ImageService["layers"]>[number]): Schemas["Layer"] {
+export function encodeLayer(layer: LayerView): Schemas["Layer"] {
   return {
     ChainId: layer.chainId, DiffId: layer.diffId, Parent: layer.parent, Driver: layer.driver, Snapshot: layer.snapshot,
-    Size: layer.size, DiskBytes: layer.usage.bytes, DiskInodes: layer.usage.inodes,
-    Created: rfc3339Nano(layer.createdAt), LastUsed: rfc3339Nano(layer.lastUsedAt), Images: [...layer.images],
+    Size: layer.size, TarSize: layer.tarSize, DiskBytes: layer.usage.bytes, DiskInodes: layer.usage.inodes,
+    Copies: layer.copies.map(({ driver, snapshot, usage }) => ({ Driver: driver, Snapshot: snapshot, DiskBytes: usage.bytes, DiskInodes: usage.inodes })),
+    Created: rfc3339Nano(layer.createdAt), LastUsed: rfc3339Nano(layer.lastUsedAt),
+    Images: [...layer.images], TopOf: [...layer.topOf], ImageNames: layer.names.map(familiar), Containers: layer.containers,
   };
 }

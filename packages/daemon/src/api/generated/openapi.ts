@@ -1005,7 +1005,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Every committed layer. */
+        /**
+         * Every committed layer.
+         * @description Filters: `image` (name or ID), `driver`, `dangling` (no image with a tag holds it), `unused` (no container stands on it).
+         */
         get: operations["layerList"];
         put?: never;
         post?: never;
@@ -1956,6 +1959,7 @@ export interface components {
             DiffId: string;
             /** @description Chain ID of the layer below. */
             Parent: string | null;
+            /** @description The storage driver that it is used from: the daemon's default, if it lies there. */
             Driver: string;
             /** @description The driver's name for it. */
             Snapshot: string;
@@ -1964,13 +1968,38 @@ export interface components {
              * @description Sum of its file sizes.
              */
             Size: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Length of its uncompressed tar.
+             */
+            TarSize: number;
+            /**
+             * Format: int64
+             * @description What it takes on disk, with that driver.
+             */
             DiskBytes: number;
             DiskInodes: number;
+            /** @description Every place where it lies, the one that is used first. More than one after the same content came under another storage driver. */
+            Copies: components["schemas"]["LayerCopy"][];
+            /** @description When it came to this machine. */
             Created: string;
+            /** @description Last create, start or end of a container, pull, load, import, tag or push of an image that holds it, or of one made from that. */
             LastUsed: string;
             /** @description IDs of the images that hold it. */
             Images: string[];
+            /** @description IDs of the images whose topmost layer it is. */
+            TopOf: string[];
+            /** @description Names with tags of the images that hold it. */
+            ImageNames: string[];
+            /** @description Containers of those images, running or not. */
+            Containers: number;
+        };
+        LayerCopy: {
+            Driver: string;
+            Snapshot: string;
+            /** Format: int64 */
+            DiskBytes: number;
+            DiskInodes: number;
         };
     };
     responses: {
@@ -3602,7 +3631,10 @@ export interface operations {
     };
     layerList: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description JSON object of filter names to lists of values: `{"label":["a=b"]}`. The older form `{"label":{"a=b":true}}` is taken too. */
+                filters?: components["parameters"]["filters"];
+            };
             header?: never;
             path?: never;
             cookie?: never;

@@ -126,7 +126,7 @@ export class MemoryLayers implements LayerStore {
     const chainId = chainIdOf(parent, diffId);
     const layer: Layer = {
       chainId, diffId, parent, driver: "memory", snapshot: chainId as string as SnapshotId, size: bytes.length, tarSize: bytes.length,
-      usage: { bytes: bytes.length, inodes: 1 }, createdAt: 0, lastUsedAt: 0,
+      usage: { bytes: bytes.length, inodes: 1 }, createdAt: 0,
     };
     this.tars.set(chainId, { layer, bytes });
     this.log.push(`end ${chainId}`);
@@ -138,7 +138,7 @@ export class MemoryLayers implements LayerStore {
     return found.layer;
   }
   has(id: ChainId): boolean { return this.tars.has(id); }
-  list(): Iterable<Layer> { return [...this.tars.values()].map((t) => t.layer); }
+  list(): never { throw new Error("not used"); }
   async tar(source: ChainId | { readonly owner: string }): Promise<Readable> {
     if (typeof source !== "string") throw new NotFound("no writable layers here");
     this.get(source);

@@ -13,6 +13,7 @@ import { ProcProcesses } from "../../drivers/runtime/process-table.js";
 import { Bench } from "../../drivers/runtime/testing.js";
 import { ConfinedFiles } from "../../kernel/confined.js";
 import { KernelMounter } from "../../kernel/mounter.js";
+import { unmountAll } from "../../kernel/mount.js";
 import { mountsBelow } from "../../kernel/mount-table.js";
 import { openStores, type Stores } from "../../open-stores.js";
 import { openStorage, type Storage } from "../../storage.js";
@@ -40,7 +41,7 @@ export class ContainerRig {
   readonly runtime: OciRuntime;
   readonly containers: Containers;
 
-  private constructor(readonly directory: string, readonly bench: Bench | null, runtimePath: string, conmon: string, private readonly workers: WorkerPool, root: DataRoot, storage: Storage) {
+  private constructor(readonly directory: string, readonly bench: Bench | null, runtimePath: string, conmon: string, private readonly workers: WorkerPool, root: DataRoot, private readonly storage: Storage) {
     this.stores = openStores({ root, drivers: storage.drivers, defaultDriver: storage.defaultDriver, workers: this.workers, clock: systemClock, logger: silentLogger });
     this.runtime = new OciRuntime({ name: "runc", path: runtimePath, conmon, directory: join(directory, "exec/runc"), logger: silentLogger });
     const trees = new Trees(this.workers);
@@ -62,7 +63,7 @@ export class ContainerRig {
   private static async make(directory: string, bench: Bench | null, runtimePath: string): Promise<ContainerRig> {
     const root = new DataRoot(join(directory, "root")), workers = new WorkerPool({ size: 2 });
     mkdirSync(root.root, { recursive: true });
-    const storage = await openStorage({ wanted: "", options: new Map(), root, report: () => undefined, workers, logger: silentLogger });
+    const storage = await openStorage({ wanted: "", inUse: [], options: new Map(), root, report: () => undefined, workers, logger: silentLogger });
     return new ContainerRig(directory, bench, runtimePath, "conmon", workers, root, storage);
   }
 
@@ -134,15 +135,16 @@ export class ContainerRig {
     return this.seen.filter((e) => e.id === id).map((e) => e.action);
   }
 
-  /** What is left of containers: mounts, bundles, monitors' records. */
+  /** What is left of containers: mounts (layers' own stay for a while), bundles, monitors' records. */
   leftovers(): string[] {
     const names = (path: string): string[] => readdirSync(join(this.directory, path), { encoding: "utf8" });
-    return [...mountsBelow(join(this.directory, "root")).map((m) => m.target), ...names("exec/containers"), ...names("exec/runc/exits"), ...names("exec/runc/holders"), ...names("root/containers")];
+    return [...mountsBelow(join(this.directory, "root")).filter((m) => m.type !== "erofs").map((m) => m.target), ...names("exec/containers"), ...names("exec/runc/exits"), ...names("exec/runc/holders"), ...names("root/containers")];
   }
 
   async close(): Promise<void> {
     for (const { id } of [...this.stores.containers.list()]) await this.containers.remove(id, { force: true, volumes: true, link: false });
     await this.detach();
+    for (const target of new KernelMounter().under(this.directory)) await unmountAll(target);
     this.bench?.close();
     rmSync(this.directory, { recursive: true, force: true });
   }
@@ -152,6 +154,7 @@ export class ContainerRig {
     await this.containers.close({ stop: false });
     this.runtime.close();
     await this.stores.close();
+    await this.storage.close();
     await this.workers.close();
   }
 }

@@ -75,10 +75,15 @@ export function describeLayers(rig: () => Rig, workers: () => WorkerPool): void 
     });
 
     test("a directory that is only named as a parent stays as the layer below has it", async () => {
-      const chain = await rig().chain([{ name: "d/", mode: 0o1770, uid: 5, gid: 6, mtime: { seconds: 77, nanos: 0 } }, { name: "d/e/", mode: 0o700 }], [{ name: "d/e/f" }]);
+      const mtime = { seconds: 77, nanos: 5000 };
+      const chain = await rig().chain(
+        [{ name: "d/", mode: 0o1770, uid: 5, gid: 6, mtime: { seconds: 77, nanos: 0 } }, { name: "d/e/", mode: 0o700 }, ...["gone", "filled", "closed"].flatMap((name) => [{ name: `d/${name}/`, mtime }, { name: `d/${name}/x` }])],
+        [{ name: "d/e/f" }, { name: "d/gone/.wh.x" }, { name: "d/filled/y" }, { name: "d/closed/.wh..wh..opq" }, { name: "d/closed/y" }],
+      );
       await rig().view(chain, (root) => {
         expect(statSync(join(root, "d"))).toMatchObject({ mode: 0o041770, uid: 5, gid: 6, mtimeMs: 77000 });
         expect(statSync(join(root, "d/e")).mode).toBe(0o040700);
+        expect(["gone", "filled", "closed"].map((name) => [names(root, `d/${name}`), statSync(join(root, `d/${name}`), { bigint: true }).mtimeNs])).toEqual([[[], 77_000_005_000n], [["x", "y"], 77_000_005_000n], [["y"], 77_000_005_000n]]);
       });
     });
 
