@@ -51,38 +51,38 @@ function describeLimits(folder: () => string): void {
   });
 
   test("a volume takes no more than its size, keeps what is in it, and takes more when it grows", async () => {
-    const one = await apply("one", 10), other = await apply("other", 40);
+    const one = await apply("one", 4), other = await apply("other", 16);
     expect(statSync(one).mode & 0o777).toBe(0o755);
     writeFileSync(join(one, "first"), "kept");
-    expect(await write(join(one, "big"), 15)).toBe(false);
+    expect(await write(join(one, "big"), 6)).toBe(false);
     expect(readFileSync(join(one, "first"), "utf8")).toBe("kept");
-    expect(await write(join(other, "big"), 15)).toBe(true);
-    await apply("one", 30);
-    expect(await write(join(one, "big"), 15)).toBe(true);
-    await apply("one", 5);
+    expect(await write(join(other, "big"), 6)).toBe(true);
+    await apply("one", 12);
+    expect(await write(join(one, "big"), 6)).toBe(true);
+    await apply("one", 2);
     expect(await write(join(one, "more"), 1)).toBe(false);
-    expect(statSync(join(one, "big")).size).toBe(15 * MB);
+    expect(statSync(join(one, "big")).size).toBe(6 * MB);
     unlinkSync(join(one, "big"));
     await run("sync", ["-f", one]);
     expect(await write(join(one, "more"), 1)).toBe(true);
   });
   test("the size holds after a restart, and asking again changes nothing", async () => {
-    const one = await apply("one", 10);
+    const one = await apply("one", 4);
     writeFileSync(join(one, "first"), "kept");
     limits = openVolumeLimits(join(folder(), "volumes"), workers);
-    await apply("one", 10);
+    await apply("one", 4);
     expect(readFileSync(join(one, "first"), "utf8")).toBe("kept");
-    expect(await write(join(one, "big"), 15)).toBe(false);
+    expect(await write(join(one, "big"), 6)).toBe(false);
   });
   test("removed with all that is in it; one of the same name begins anew", async () => {
-    const one = await apply("one", 10);
+    const one = await apply("one", 4);
     mkdirSync(join(one, "d/d"), { recursive: true });
-    await write(join(one, "d/big"), 8);
+    await write(join(one, "d/big"), 3);
     await remove("one");
     expect(existsSync(one)).toBe(false);
     expect(readdirSync(join(folder(), "trash"))).toEqual([]);
-    await apply("one", 10);
-    expect(await write(join(one, "big"), 8)).toBe(true);
+    await apply("one", 4);
+    expect(await write(join(one, "big"), 3)).toBe(true);
   });
   test("to let go of what has no limit, or is not there, is success", async () => {
     mkdirSync(data("plain"), { recursive: true });
