@@ -13,7 +13,7 @@ import type { SplitWriter } from "./split-writer.js";
 import type { Segment, TarEntry } from "./tar-entry.js";
 import type { TarSink } from "./tar-parser.js";
 import { baseOf, cleanPath, joinPath, parentOf } from "./tar-path.js";
-import { DeletingWhiteouts, OverlayWhiteouts, type WhiteoutHandler, type Whiteouts } from "./whiteouts.js";
+import { DeletingWhiteouts, MarkingWhiteouts, type WhiteoutHandler, type Whiteouts } from "./whiteouts.js";
 
 export interface ApplyOptions {
   /** A directory to fill. */
@@ -25,7 +25,8 @@ export interface ApplyOptions {
   readonly kept: KeptFiles | null;
 }
 
-const IGNORED_XATTR = /^(?:trusted|user)\.overlay\./;
+/** Notes of union file systems: they would say of this layer what was said of another. */
+const IGNORED_XATTR = /^(?:(?:trusted|user)\.overlay|user\.fuseoverlayfs)\./;
 
 interface OpenFile {
   readonly fd: number;
@@ -61,7 +62,8 @@ export class TreeApplier implements TarSink {
       supplanted: (path) => { this.whiteouts.supplanted(path); },
       ...(kept ? { gone: (dir: number, name: ByteString, path: ByteString) => kept.take(dir, name, path) } : {}),
     });
-    this.whiteouts = options.whiteouts === "delete" ? new DeletingWhiteouts(this.tree) : new OverlayWhiteouts(this.tree, options.whiteouts.lowers);
+    const { whiteouts } = options;
+    this.whiteouts = whiteouts === "delete" ? new DeletingWhiteouts(this.tree) : new MarkingWhiteouts(this.tree, whiteouts.lowers, whiteouts.marks ?? "overlay");
   }
 
   raw(bytes: Buffer): void { this.options.split?.raw(bytes); }

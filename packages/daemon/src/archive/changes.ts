@@ -4,17 +4,21 @@ import { errnoOf } from "../core/errors.js";
 import { cPath, fromByteString, procPath, toByteString, type ByteString } from "../kernel/byte-path.js";
 import { openDirectoryAt, readDirectory } from "../kernel/directory.js";
 import { AT_FDCWD, close, lgetxattr, O_DIRECTORY, O_RDONLY, openat } from "../kernel/libc.js";
-import { inodeKey, isDirectory, isWhiteout, Stater, type Stat } from "../kernel/stat.js";
+import { inodeKey, isDirectory, Stater, type Stat } from "../kernel/stat.js";
 import { ConfinedTree } from "./confined-tree.js";
 import { LowerView, type LowerEntry } from "./lower-view.js";
+import { marksOf } from "./marks.js";
 import { baseOf, joinPath, parentOf } from "./tar-path.js";
-import { isOpaque, TreePacker } from "./tree-tar.js";
+import { TreePacker } from "./tree-tar.js";
 import type { Steps } from "./workers/protocol.js";
 
 export interface ChangesArguments {
-  /** What is to be compared: an overlay's upper directory, or a whole tree. */
   readonly root: string;
-  readonly kind: "upper" | "plain";
+  /**
+   * What is to be compared: a whole tree (`plain`), or the upper directory of an overlay (`upper`), of one that began as
+   * a copy of the upper directory `lowers[0]` (`copied`), or of a union with AUFS's marks (`aufs`).
+   */
+  readonly kind: "plain" | "upper" | "copied" | "aufs";
   /** What lies below, nearest first (one at most for a whole tree). */
   readonly lowers: readonly string[];
 }
@@ -25,7 +29,8 @@ export interface ChangesArguments {
  * what is in a new one is. The root is never listed. Sorted by path.
  */
 export function* listChanges({ root, kind, lowers }: ChangesArguments): Steps<Change[]> {
-  const view = new LowerView(lowers.map(toByteString));
+  const marks = kind === "plain" ? undefined : marksOf[kind === "aufs" ? "aufs" : "overlay"];
+  const view = new LowerView(lowers.map(toByteString), kind === "aufs" ? "aufs" : "overlay");
   const stater = new Stater();
   const buffer = Buffer.allocUnsafeSlow(65536);
   const changes: Change[] = [];
@@ -35,35 +40,47 @@ export function* listChanges({ root, kind, lowers }: ChangesArguments): Steps<Ch
   /** `whole`: what `fd` does not hold of `lower` is gone. True when something below changed. */
   function* walk(fd: number, path: ByteString, lower: LowerEntry | undefined, whole: boolean): Steps<boolean> {
     const before = changes.length;
-    const gone = whole ? view.children(lower) : undefined;
+    const below = whole ? view.children(lower) : undefined;
+    const gone = below ?? (kind === "copied" ? copied(path, lower) : undefined);
     for (const { name } of readDirectory(fd, buffer)) {
       if (++seen % 512 === 0) yield undefined;
       const stat = stater.at(fd, name);
       if (!stat) continue;
-      const at = joinPath(path, name);
-      const old = gone ? gone.get(name) : view.child(lower, name);
-      if (kind === "upper" && isWhiteout(stat)) {
-        if (old && !gone) note(at, 2);
+      const hidden = marks?.hides(name, stat);
+      if (hidden !== undefined) {
+        if (!whole && hidden !== "" && view.child(lower, hidden)) {
+          note(joinPath(path, hidden), 2);
+          gone?.delete(hidden);
+        }
         continue;
       }
+      const at = joinPath(path, name);
+      const old = below ? below.get(name) : view.child(lower, name);
       gone?.delete(name);
       const listed = !old || differs(old.stat, stat) || capabilityOf(cPath(old.paths[0]!)) !== capabilityOf(procPath(fd, name));
       if (listed) note(at, old ? 0 : 1);
       if (!isDirectory(stat.mode)) continue;
-      const inside = yield* descend(fd, name, at, old);
+      const inside = yield* descend(fd, name, at, old, whole);
       if (inside && !listed) note(at, 0);
     }
     for (const name of gone?.keys() ?? []) note(joinPath(path, name), 2);
     return changes.length > before;
   }
-  function* descend(dir: number, name: ByteString, path: ByteString, old: LowerEntry | undefined): Steps<boolean> {
+  function* descend(dir: number, name: ByteString, path: ByteString, old: LowerEntry | undefined, whole: boolean): Steps<boolean> {
     let fd: number;
     try { fd = openDirectoryAt(dir, name); }
     catch (error) {
       if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return false;
       throw error;
     }
-    try { return yield* walk(fd, path, old, kind === "plain" || isOpaque(procPath(dir, name))); } finally { close(fd); }
+    // What lies below an opaque directory is hidden all the way down, whether its directories say so or not.
+    try { return yield* walk(fd, path, old, whole || marks?.isOpaque(stater, `/proc/self/fd/${fd}/.`) === true); } finally { close(fd); }
+  }
+  /** What the directory held when the container began. */
+  function copied(path: ByteString, lower: LowerEntry | undefined): Map<ByteString, LowerEntry> | undefined {
+    const [nearest] = lower?.paths ?? [];
+    const base = toByteString(lowers[0] ?? "");
+    return lower && nearest === (path === "" ? base : `${base}/${path}`) ? view.children({ ...lower, paths: [nearest] }) : undefined;
   }
 
   const fd = openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY);

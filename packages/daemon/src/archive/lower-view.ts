@@ -2,8 +2,8 @@ import { errnoOf } from "../core/errors.js";
 import { cPath, type ByteString } from "../kernel/byte-path.js";
 import { readDirectory } from "../kernel/directory.js";
 import { AT_FDCWD, close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openat } from "../kernel/libc.js";
-import { isDirectory, isWhiteout, Stater, type Stat } from "../kernel/stat.js";
-import { isOpaque } from "./tree-tar.js";
+import { isDirectory, Stater, type Stat } from "../kernel/stat.js";
+import { marksOf, type MarksKind } from "./marks.js";
 
 /** An entry as stacked layers show it. */
 export interface LowerEntry {
@@ -12,13 +12,16 @@ export interface LowerEntry {
   readonly paths: readonly ByteString[];
 }
 
-/** What overlayfs would show of read-only layers, without a mount: for looking up a few entries. */
+/** What a union mount would show of read-only layers, without a mount: for looking up a few entries. */
 export class LowerView {
   private readonly stater = new Stater();
   readonly root: LowerEntry | undefined;
 
+  private readonly marks;
+
   /** Absolute paths of the layers' directories, nearest first. */
-  constructor(layers: readonly ByteString[]) {
+  constructor(layers: readonly ByteString[], marks: MarksKind) {
+    this.marks = marksOf[marks];
     const stat = layers[0] === undefined ? undefined : this.stater.at(AT_FDCWD, layers[0]);
     this.root = stat && { stat, paths: layers };
   }
@@ -29,13 +32,14 @@ export class LowerView {
     let top: Stat | undefined;
     const paths: ByteString[] = [];
     for (const dir of parent.paths) {
+      if (this.marks.covers(this.stater, dir, name)) break;
       const path = `${dir}/${name}`;
       const stat = this.stater.at(AT_FDCWD, path);
       if (!stat) continue;
-      if (isWhiteout(stat) || (top && !isDirectory(stat.mode))) break;
+      if (this.marks.hides(name, stat) !== undefined || (top && !isDirectory(stat.mode))) break;
       top ??= stat;
       paths.push(path);
-      if (!isDirectory(stat.mode) || isOpaque(cPath(path))) break;
+      if (!isDirectory(stat.mode) || this.marks.isOpaque(this.stater, path)) break;
     }
     return top && { stat: top, paths };
   }

@@ -2,8 +2,9 @@ import { OPAQUE_WHITEOUT, WHITEOUT_PREFIX } from "@strata/oci";
 import { errnoOf } from "../core/errors.js";
 import { cPath, procPath, type ByteString } from "../kernel/byte-path.js";
 import { readDirectory, openDirectoryAt } from "../kernel/directory.js";
-import { AT_FDCWD, close, lgetxattr, llistxattr, lseek, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, openat, readlinkat, SEEK_DATA, SEEK_HOLE, type CPath } from "../kernel/libc.js";
-import { inodeKey, isDirectory, isWhiteout, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, Stater, type Stat } from "../kernel/stat.js";
+import { AT_FDCWD, close, lgetxattr, llistxattr, lseek, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, openat, readlinkat, SEEK_DATA, SEEK_HOLE } from "../kernel/libc.js";
+import { inodeKey, isDirectory, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, Stater, type Stat } from "../kernel/stat.js";
+import { marksOf } from "./marks.js";
 import { Output } from "./output.js";
 import { EPOCH, noXattrs, type EntryType, type Segment, type TarEntry } from "./tar-entry.js";
 import { joinPath } from "./tar-path.js";
@@ -11,8 +12,8 @@ import { encodeHeader, padding, TRAILER } from "./tar-writer.js";
 import type { Steps } from "./workers/protocol.js";
 
 const TYPES = new Map<number, EntryType>([[S_IFREG, "file"], [S_IFDIR, "directory"], [S_IFLNK, "symlink"], [S_IFCHR, "char"], [S_IFBLK, "block"], [S_IFIFO, "fifo"]]);
-/** Host labels and overlayfs's own notes do not travel. */
-const LEFT_OUT = /^(?:(?:trusted|user)\.overlay\.|security\.(?:selinux|ima|evm)$)/;
+/** Host labels and union file systems' own notes do not travel. */
+const LEFT_OUT = /^(?:(?:trusted|user)\.overlay\.|user\.fuseoverlayfs\.|security\.(?:selinux|ima|evm)$)/;
 /** Holes of together less are written as zeros. */
 const WORTH_A_MAP = 1 << 20;
 
@@ -118,11 +119,6 @@ export function xattrsOf(dir: number, name: ByteString): ReadonlyMap<ByteString,
   return found ?? noXattrs;
 }
 
-/** Overlayfs's mark on a directory that hides what lower layers hold of it. */
-export function isOpaque(directory: CPath): boolean {
-  return lgetxattr(directory, "trusted.overlay.opaque")?.toString("latin1") === "y";
-}
-
 export interface TreeTarArguments extends PackOptions {
   readonly root: string;
   /** `plain`: the tree as it is. `upper`: an overlay's upper directory, its whiteouts as `.wh.` names. */
@@ -134,6 +130,7 @@ export interface TreeTarArguments extends PackOptions {
 /** A tree as a tar, sorted by name, parents before children. Mounts in it are entered. */
 export function* treeTar(args: TreeTarArguments): Steps<void> {
   const packer = new TreePacker(args);
+  const { overlay } = marksOf;
   const stater = new Stater();
   const buffer = Buffer.allocUnsafeSlow(65536);
 
@@ -145,11 +142,11 @@ export function* treeTar(args: TreeTarArguments): Steps<void> {
       if (args.kind === "upper") {
         // The format cannot hold such a name: a reader would take it for a deletion.
         if (name.startsWith(WHITEOUT_PREFIX)) continue;
-        if (isWhiteout(stat)) { yield* packer.whiteout(path, name); continue; }
+        if (overlay.hides(name, stat) !== undefined) { yield* packer.whiteout(path, name); continue; }
       }
       yield* packer.member(fd, name, member, stat);
       if (!isDirectory(stat.mode)) continue;
-      if (args.kind === "upper" && isOpaque(procPath(fd, name))) yield* packer.opaque(member);
+      if (args.kind === "upper" && overlay.isOpaque(stater, `/proc/self/fd/${fd}/${name}`)) yield* packer.opaque(member);
       yield* descend(fd, name, member);
     }
   }

@@ -1,16 +1,16 @@
-import { cPath, procPath, toByteString, type ByteString } from "../kernel/byte-path.js";
+import { toByteString, type ByteString } from "../kernel/byte-path.js";
 import { openDirectoryAt, readDirectory, withFd } from "../kernel/directory.js";
-import { lsetxattr, mknodat } from "../kernel/libc.js";
-import { isDirectory, S_IFCHR, type Stat } from "../kernel/stat.js";
+import { isDirectory, type Stat } from "../kernel/stat.js";
 import type { ConfinedTree, Directory } from "./confined-tree.js";
 import { LowerView, type LowerEntry } from "./lower-view.js";
+import { marksOf, type Marks, type MarksKind } from "./marks.js";
 import { baseOf, joinPath, parentOf } from "./tar-path.js";
 
 /**
- * What `.wh.` names do: delete from a tree that holds all layers, or hide, by overlayfs's marks, what the directories
- * `lowers` (nearest first) show.
+ * What `.wh.` names do: delete from a tree that holds all layers, or hide, by marks (overlayfs's when not told), what the
+ * directories `lowers` (nearest first) show.
  */
-export type Whiteouts = "delete" | { readonly lowers: readonly string[] };
+export type Whiteouts = "delete" | { readonly lowers: readonly string[]; readonly marks?: MarksKind };
 
 /** A whiteout hides what lower layers have; what its own layer has of that name stays, wherever it stands in the archive. */
 export interface WhiteoutHandler {
@@ -27,16 +27,20 @@ export interface WhiteoutHandler {
 }
 
 /**
- * Marks for overlayfs, made at the end, and only where they hide something: the kernel lists a whiteout as a broken
- * entry when its directory is not merged with one below.
+ * Marks, made at the end, and only where they hide something: the kernel lists an overlay's whiteout as a broken entry
+ * when its directory is not merged with one below, and a layer without another below is seen as it lies.
  */
-export class OverlayWhiteouts implements WhiteoutHandler {
+export class MarkingWhiteouts implements WhiteoutHandler {
   private readonly hidden = new Set<ByteString>();
   private readonly closed = new Set<ByteString>();
 
   private readonly view: LowerView;
+  private readonly marks: Marks;
 
-  constructor(private readonly tree: ConfinedTree, lowers: readonly string[]) { this.view = new LowerView(lowers.map(toByteString)); }
+  constructor(private readonly tree: ConfinedTree, lowers: readonly string[], marks: MarksKind) {
+    this.view = new LowerView(lowers.map(toByteString), marks);
+    this.marks = marksOf[marks];
+  }
 
   placed(): void { /* what stands there at the end counts */ }
   gone(dir: Directory, name: ByteString): void { this.hidden.add(joinPath(dir.path, name)); }
@@ -47,7 +51,7 @@ export class OverlayWhiteouts implements WhiteoutHandler {
   finish(): void {
     if (this.hidden.size === 0 && this.closed.size === 0) return;
     const { view } = this;
-    // Overlayfs takes no such mark on the root: hide what is there one by one.
+    // Overlayfs takes no mark on the root: hide what is there one by one.
     if (this.closed.delete("")) for (const name of view.children(view.root).keys()) this.hidden.add(name);
     const absent: ByteString[] = [];
     for (const path of this.hidden) {
@@ -58,11 +62,11 @@ export class OverlayWhiteouts implements WhiteoutHandler {
     }
     for (const path of this.closed) {
       const dir = this.directory(path);
-      if (dir) lsetxattr(procPath(dir.fd, "."), "trusted.overlay.opaque", Buffer.from("y"));
+      if (dir && this.lookUp(path)) this.marks.makeOpaque(`/proc/self/fd/${dir.fd}/.`);
     }
     for (const path of absent) {
       const dir = this.directory(parentOf(path));
-      if (dir && this.lookUp(path)) mknodat(dir.fd, cPath(baseOf(path)), S_IFCHR, 0);
+      if (dir && this.lookUp(path)) this.marks.hide(dir.fd, baseOf(path));
     }
   }
 
