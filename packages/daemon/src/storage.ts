@@ -5,6 +5,7 @@ import { AbsentDriver } from "./drivers/storage/absent.js";
 import { openErofs } from "./drivers/storage/erofs/erofs.js";
 import { openOverlay2, OVERLAY2_OPTIONS } from "./drivers/storage/overlay2/overlay2.js";
 import type { DriverSetup } from "./drivers/storage/setup.js";
+import { openAufs, openFuseOverlayfs } from "./drivers/storage/union/open.js";
 import { vfsDriver } from "./drivers/storage/vfs.js";
 
 /**
@@ -14,10 +15,12 @@ import { vfsDriver } from "./drivers/storage/vfs.js";
 const FAMILY: Readonly<Record<string, { readonly open: (setup: DriverSetup, asked: boolean) => Promise<OpenedDriver>; readonly options: readonly string[] }>> = {
   erofs: { open: openErofs, options: [] },
   overlay2: { open: openOverlay2, options: OVERLAY2_OPTIONS },
+  aufs: { open: openAufs, options: [] },
+  "fuse-overlayfs": { open: openFuseOverlayfs, options: [] },
   vfs: { open: async (setup) => vfsDriver(setup), options: [] },
 };
 /** The default is the first of these that works. */
-const BEST = ["erofs", "overlay2", "vfs"];
+const BEST = ["erofs", "overlay2", "fuse-overlayfs", "vfs"];
 
 export const storageDrivers: readonly string[] = Object.keys(FAMILY);
 

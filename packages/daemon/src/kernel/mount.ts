@@ -3,6 +3,7 @@ import type { Mount, MountPlan } from "../core/storage.js";
 import { MNT_DETACH, mount, mountAsync, mountWithConfig, MS, umount, umountAsync } from "./libc.js";
 import { run } from "./spawn.js";
 
+const EVERY_CODE = Array.from({ length: 256 }, (_, code) => code);
 const UMOUNT_NOFOLLOW = 8;
 /** mount(2) takes its options in one page, the NUL included. */
 const PAGE = 4096;
@@ -33,7 +34,9 @@ export async function mountPlan(plan: MountPlan): Promise<void> {
 
 async function mountByHelper({ options }: Mount, { path, env }: NonNullable<Mount["helper"]>, target: string): Promise<void> {
   const text = options.map((option) => (typeof option === "string" ? option : option.join("="))).join(",");
-  await run(path, [...(text === "" ? [] : ["-o", text]), target], { env: { ...process.env, ...env } });
+  const { code, stderr } = await run(path, [...(text === "" ? [] : ["-o", text]), target], { env: { ...process.env, ...env }, allow: EVERY_CODE });
+  // The last line is why; those before it are what did not matter.
+  if (code !== 0) throw new Error(stderr.trim().split("\n").at(-1) || `${path}: exit status ${code}`);
 }
 
 /** On the thread pool: a file system on a device may have a journal to replay first. */

@@ -30,6 +30,9 @@ export type OverlayProbe = { readonly ok: true; readonly features: OverlayFeatur
 const PLAIN = ["index", "metacopy", "redirect_dir"];
 const FOLLOWING = [["redirect_dir", "follow"], ["metacopy", "on"]] as const;
 
+/** A file system as `docker info` calls it. */
+export const backingName = (type: string): string => (/^ext[234]$/.test(type) ? "extfs" : type);
+
 /** Mounts a tiny overlay below `root` (made if missing) and looks whether it does what the driver needs. */
 export function probeOverlay(root: string): OverlayProbe {
   mkdirSync(root, { recursive: true, mode: 0o700 });

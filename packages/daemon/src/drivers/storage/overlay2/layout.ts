@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SnapshotId } from "../../../core/ids.js";
 import { errnoOf } from "../../../core/errors.js";
 import type { WritablePaths } from "../overlay/writable.js";
+import { namesIn } from "../trees.js";
 
 /**
  * Docker's visible layout of overlay2:
@@ -37,6 +38,16 @@ export class Layout {
   readLower(id: SnapshotId): string[] {
     const text = readIfThere(this.lower(id));
     return text === undefined || text === "" ? [] : text.split(":");
+  }
+  removeLink(id: SnapshotId): void {
+    const link = this.readLink(id);
+    if (link !== undefined && /^[A-Z2-7]{26}$/.test(link)) rmSync(join(this.links, link), { force: true });
+  }
+  /** Short names of snapshots that are gone. */
+  async clearLinks(): Promise<void> {
+    for (const link of await namesIn(this.links)) {
+      if (!existsSync(join(this.links, link))) rmSync(join(this.links, link), { force: true });
+    }
   }
   /** Gives a snapshot its short name: the file first, so that whoever removes the snapshot knows which link to remove. */
   makeLink(id: SnapshotId): void {

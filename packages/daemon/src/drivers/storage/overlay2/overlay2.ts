@@ -10,7 +10,7 @@ import { probeProjectQuotas, type ProjectQuotaProbe } from "../../../kernel/proj
 import { FileSystemSync } from "../../../kernel/sync.js";
 import type { DriverSetup } from "../setup.js";
 import { Trash } from "../trash.js";
-import { probeOverlay, type OverlayFeatures } from "../overlay/probe.js";
+import { backingName, probeOverlay, type OverlayFeatures } from "../overlay/probe.js";
 import { OverlayWritables, type Below } from "../overlay/writable.js";
 import { Layout } from "./layout.js";
 
@@ -104,16 +104,13 @@ export class Overlay2Driver implements OpenedDriver {
   async remove(id: SnapshotId): Promise<void> {
     const { layout } = this;
     await this.writables.release(layout.writable(id));
-    const link = layout.readLink(id);
-    if (link !== undefined && /^[A-Z2-7]{26}$/.test(link)) rmSync(join(layout.links, link), { force: true });
+    layout.removeLink(id);
     await this.trash.take(layout.snapshot(id));
   }
 
   async *list(): AsyncIterable<SnapshotId> {
     for (const name of await readdir(this.layout.root)) if (name !== "l") yield name as SnapshotId;
-    for (const link of await readdir(this.layout.links)) {
-      if (!existsSync(join(this.layout.links, link))) rmSync(join(this.layout.links, link), { force: true });
-    }
+    await this.layout.clearLinks();
   }
 
   describe(id: SnapshotId, parents: readonly SnapshotId[]): Readonly<Record<string, string>> {
@@ -128,7 +125,7 @@ export class Overlay2Driver implements OpenedDriver {
   async status(): Promise<StatusLines> {
     const { backing, metacopy, nativeDiff } = this.features;
     return [
-      ["Backing Filesystem", /^ext[234]$/.test(backing) ? "extfs" : backing], ["Supports d_type", "true"], ["Using metacopy", String(metacopy)],
+      ["Backing Filesystem", backingName(backing)], ["Supports d_type", "true"], ["Using metacopy", String(metacopy)],
       ["Native Overlay Diff", String(nativeDiff)], ["userxattr", "false"],
     ];
   }

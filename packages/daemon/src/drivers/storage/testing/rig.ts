@@ -16,6 +16,10 @@ export interface Subject {
   readonly driver: OpenedDriver;
   /** Leaves on disk what a crash in the middle of making or removing snapshot `id` leaves: one state for each function. */
   readonly crashes: readonly ((id: SnapshotId) => void)[];
+  /** Bytes of the longest name that a container can make, where that is less than Linux's 255. */
+  readonly longestName?: number;
+  /** What was opened in a mount is lost when the snapshot is removed (fuse-overlayfs looks at its files by their paths). */
+  readonly losesOpenFiles?: boolean;
   /** Where the snapshot's own files lie, for tests that damage them. */
   tree(id: SnapshotId): string;
 }

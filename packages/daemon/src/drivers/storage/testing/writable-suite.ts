@@ -114,7 +114,7 @@ export function describeWritable(rig: () => Rig, workers: () => WorkerPool): voi
       linkSync(join(root, "srv/deep/er/f"), join(root, "srv/second-name"));
       symlinkSync("\u00fcber", join(root, "srv/s"));
       lutimesSync(join(root, "srv/s"), 1, 1234567890.5);
-      writeFileSync(join(root, "srv", "n".repeat(255)), "");
+      writeFileSync(join(root, "srv", "n".repeat(rig().subject.longestName ?? 255)), "");
       mkfifo(join(root, "srv/pipe"), 0o640);
       writeFileSync(join(root, "srv/cap"), "x");
       lsetxattr(join(root, "srv/cap"), "security.capability", CAPABILITY);
