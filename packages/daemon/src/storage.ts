@@ -3,6 +3,7 @@ import type { WorkerPool } from "./archive/workers/pool.js";
 import { InvalidArgument, messageOf, Unavailable, type DataRoot, type Logger, type OpenedDriver, type StatusLines, type StorageDriver, type StorageOptions } from "./core/index.js";
 import { AbsentDriver } from "./drivers/storage/absent.js";
 import { openErofs } from "./drivers/storage/erofs/erofs.js";
+import { openOverlay } from "./drivers/storage/overlay/overlay.js";
 import { openOverlay2, OVERLAY2_OPTIONS } from "./drivers/storage/overlay2/overlay2.js";
 import type { DriverSetup } from "./drivers/storage/setup.js";
 import { openAufs, openFuseOverlayfs } from "./drivers/storage/union/open.js";
@@ -15,6 +16,7 @@ import { vfsDriver } from "./drivers/storage/vfs.js";
 const FAMILY: Readonly<Record<string, { readonly open: (setup: DriverSetup, asked: boolean) => Promise<OpenedDriver>; readonly options: readonly string[] }>> = {
   erofs: { open: openErofs, options: [] },
   overlay2: { open: openOverlay2, options: OVERLAY2_OPTIONS },
+  overlay: { open: openOverlay, options: [] },
   aufs: { open: openAufs, options: [] },
   "fuse-overlayfs": { open: openFuseOverlayfs, options: [] },
   vfs: { open: async (setup) => vfsDriver(setup), options: [] },

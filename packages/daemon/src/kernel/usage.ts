@@ -5,12 +5,13 @@ import { inodeKey, isDirectory, Stater } from "./stat.js";
 
 /**
  * Bytes on disk and inodes of a tree, hard links once, other file systems not entered; `size` is the sum of the
- * lengths of what is no directory. Absent is nothing.
+ * lengths of what is no directory. Files that the tree `besides` has, too, by hard links, do not count. Absent is nothing.
  */
-export function* measureTree(path: string): Generator<undefined, { bytes: number; inodes: number; size: number }> {
+export function* measureTree(path: string, besides?: string): Generator<undefined, { bytes: number; inodes: number; size: number }> {
   const stater = new Stater();
   const buffer = Buffer.allocUnsafeSlow(65536);
   const linked = new Set<string>();
+  if (besides !== undefined) yield* collectLinked(besides, linked);
   let bytes = 0, inodes = 0, size = 0;
   const top = stater.at(AT_FDCWD, Buffer.from(path).toString("latin1"));
   if (!top) return { bytes, inodes, size };
@@ -44,4 +45,23 @@ export function* measureTree(path: string): Generator<undefined, { bytes: number
   const fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   try { yield* walk(fd); } finally { close(fd); }
   return { bytes, inodes, size };
+}
+
+/** Adds the inodes of a tree that have several names. */
+function* collectLinked(path: string, linked: Set<string>): Generator<undefined, void> {
+  const stater = new Stater();
+  const buffer = Buffer.allocUnsafeSlow(65536);
+  let seen = 0;
+  function* walk(fd: number): Generator<undefined, void> {
+    for (const { name } of readDirectory(fd, buffer)) {
+      if (++seen % 1024 === 0) yield;
+      const stat = stater.at(fd, name);
+      if (!stat) continue;
+      if (!isDirectory(stat.mode)) { if (stat.nlink > 1) linked.add(inodeKey(stat)); continue; }
+      const child = openDirectoryAt(fd, name);
+      try { yield* walk(child); } finally { close(child); }
+    }
+  }
+  const fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  try { yield* walk(fd); } finally { close(fd); }
 }

@@ -21,8 +21,8 @@ export const consumers = {
 export const steps = {
   /** Removes a tree. Absent is success. */
   remove: ({ path }: { readonly path: string }) => removePath(path),
-  /** Bytes on disk, inodes, and the sum of the files' lengths. */
-  usage: ({ path }: { readonly path: string }) => measureTree(path),
+  /** Bytes on disk, inodes, and the sum of the files' lengths; without what another tree has as well. */
+  usage: ({ path, besides }: { readonly path: string; readonly besides?: string }) => measureTree(path, besides),
   /** The tar that a layer was made of. */
   reassemble,
   /** The EROFS index of a tar that is there. */

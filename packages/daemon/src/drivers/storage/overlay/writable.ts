@@ -25,6 +25,8 @@ export interface WritablePaths {
 export interface Below {
   readonly trees: readonly string[];
   readonly options: (top?: string) => Mount["options"];
+  /** The nearest of the trees is itself an upper directory, of which this one began as a copy. */
+  readonly copied?: boolean;
 }
 
 /** The writable part of every driver that stacks its layers by overlayfs, however these lie on disk. */
@@ -56,7 +58,7 @@ export class OverlayWritables {
 
   async changes(paths: WritablePaths, below: Below): Promise<Change[]> {
     const lowers = below.trees;
-    if (await this.isPlain(paths)) return this.workers.run("changes", { root: paths.upper, kind: "upper", lowers });
+    if (await this.isPlain(paths)) return this.workers.run("changes", { root: paths.upper, kind: below.copied === true ? "copied" : "upper", lowers });
     return this.whole(paths, below, (root) => this.workers.run("changes", { root, kind: "plain", lowers }));
   }
 
@@ -64,7 +66,9 @@ export class OverlayWritables {
     const [lower] = below.trees;
     // The root is told only when it was changed: Docker never tells it.
     const withRoot = lower !== undefined && rootAttributes(paths.upper) !== rootAttributes(lower);
-    if (await this.isPlain(paths)) return this.workers.produce("treeTar", { root: paths.upper, kind: "upper", sparse: true, withRoot });
+    const plain = await this.isPlain(paths);
+    if (plain && below.copied === true) return this.workers.produce("changesTar", { root: paths.upper, kind: "copied", lowers: below.trees });
+    if (plain) return this.workers.produce("treeTar", { root: paths.upper, kind: "upper", sparse: true, withRoot });
     return new Promise((resolve, reject) => {
       this.whole(paths, below, async (root) => {
         const stream = this.workers.produce("changesTar", { root, kind: "plain", lowers: below.trees });

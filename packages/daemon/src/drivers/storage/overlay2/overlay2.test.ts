@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Member } from "../../../archive/testing/tar-of.js";
 import { treeOf } from "../../../archive/testing/tree-of.js";
-import { isOpaque } from "../../../archive/tree-tar.js";
+import { marksOf } from "../../../archive/marks.js";
+import { Stater } from "../../../kernel/stat.js";
 import { WorkerPool } from "../../../archive/workers/pool.js";
 import type { SnapshotId } from "../../../core/ids.js";
 import { silentLogger } from "../../../core/logger.js";
@@ -145,7 +146,7 @@ storageConformance("overlay2", subject(), unable);
     describeWrittenForm(() => rig, () => ({
       upper: (id) => join(root, id, "diff"),
       isGone: (dir, name) => { const stat = lstatSync(join(dir, name), { throwIfNoEntry: false }); return stat?.isCharacterDevice() === true && stat.rdev === 0; },
-      isOpaque: (dir) => isOpaque(dir),
+      isOpaque: (dir) => marksOf.overlay.isOpaque(new Stater(), dir),
     }));
   });
 

@@ -12,6 +12,7 @@ import { S_IFCHR } from "../../../kernel/stat.js";
 import { findProgram } from "../../../kernel/spawn.js";
 import { storageConformance, type Subject } from "../conformance.js";
 import type { DriverSetup } from "../setup.js";
+import { describeWrittenForm } from "../testing/copy-on-write-suite.js";
 import { CAPABILITY } from "../testing/layers-suite.js";
 import { Rig } from "../testing/rig.js";
 import { FuseOverlayfs, probeFuseOverlayfs } from "./fuse.js";
@@ -162,6 +163,14 @@ test("the kernel's AUFS is told its branches a page at a time", () => {
   });
 
   describe.each([["fuse-overlayfs", linked], ["aufs", aufs]] as const)("%s", (_, make) => {
+    describe("on disk", () => {
+      beforeEach(() => { rig = new Rig(make, workers); });
+      describeWrittenForm(() => rig, () => ({
+        upper: (id) => rig.subject.tree(id),
+        isGone: (dir, name) => existsSync(join(dir, `.wh.${name}`)) && !existsSync(join(dir, name)),
+        isOpaque: (dir) => existsSync(join(dir, ".wh..wh..opq")),
+      }));
+    });
     const mounted = async (chain: readonly string[]): Promise<string> => {
       const plan = await rig.driver.mounts(chain[0] as never, chain.slice(1) as never, "rw");
       await mountPlan(plan);

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import type { Readable } from "node:stream";
 import { AlreadyExists, errnoOf, InvalidArgument, NotFound } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import type { Change, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage } from "../../../core/storage.js";
+import type { Change, LayerSource, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage } from "../../../core/storage.js";
 import { unmountAll } from "../../../kernel/mount.js";
 import { FileSystemSync } from "../../../kernel/sync.js";
 import type { DriverSetup } from "../setup.js";
@@ -54,7 +54,7 @@ export class UnionDriver implements OpenedDriver {
   }
   async unmounted(): Promise<void> {}
 
-  async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<TreeUsage> {
+  async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: LayerSource): Promise<TreeUsage> {
     const { layout } = this;
     try { await this.make(id, parents, false); }
     catch (error) { tar.destroy(); throw error; }
