@@ -48,6 +48,7 @@ const checks = {
   netns: namespaces,
   runtime: () => (which("runc") ?? which("crun") ? program("conmon")() : "no OCI runtime on this machine"),
   busybox: () => (which("busybox") && succeeds("busybox", "true") ? undefined : "no busybox on this machine"),
+  fuseOverlayfs: () => program("fuse-overlayfs")() ?? (existsSync("/dev/fuse") ? undefined : "no /dev/fuse on this machine"),
   registry: program("docker-registry"),
   loop: loopDevices,
   btrfs: () => (which("mkfs.btrfs") ? loopDevices() : "no mkfs.btrfs on this machine"),

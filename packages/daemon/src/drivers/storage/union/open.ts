@@ -1,12 +1,12 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { InvalidArgument } from "../../../core/errors.js";
+import { Unavailable } from "../../../core/errors.js";
 import type { OpenedDriver } from "../../../core/storage.js";
 import { mountOf } from "../../../kernel/mount-table.js";
 import { backingName } from "../overlay/probe.js";
 import type { DriverSetup } from "../setup.js";
 import { probeFuseOverlayfs } from "./fuse.js";
-import { KernelAufs, kernelHasAufs } from "./kernel-aufs.js";
+import { probeKernelAufs } from "./kernel-aufs.js";
 import { AufsLayout, LinkedLayout } from "./layout.js";
 import { UnionDriver } from "./union.js";
 
@@ -21,14 +21,15 @@ export async function openFuseOverlayfs(setup: DriverSetup): Promise<OpenedDrive
 export async function openAufs(setup: DriverSetup): Promise<OpenedDriver> {
   checkRoot("aufs", setup.root);
   mkdirSync(setup.root, { recursive: true, mode: 0o700 });
-  const union = kernelHasAufs() ? new KernelAufs() : await probeFuseOverlayfs(setup.root);
+  const kernel = await probeKernelAufs(setup.root);
+  const union = kernel ?? await probeFuseOverlayfs(setup.root);
   return new UnionDriver("aufs", setup, new AufsLayout(setup.root), union, async () => [
     ["Root Dir", setup.root], ["Backing Filesystem", backingName(mountOf(setup.root)?.type ?? "unknown")],
-    ["Dirs", String(readdirSync(join(setup.root, "layers")).length)], ["Dirperm1 Supported", "true"],
+    ["Dirs", String(readdirSync(join(setup.root, "layers")).length)], ["Dirperm1 Supported", String(kernel?.dirperm1 ?? true)],
   ]);
 }
 
 /** Options are cut at these. */
 function checkRoot(driver: string, root: string): void {
-  if (/[,:\\]/.test(root)) throw new InvalidArgument(`${driver}: the data root must not contain a comma, colon or backslash: ${root}`);
+  if (/[,:\\]/.test(root)) throw new Unavailable(`${driver}: the data root must not contain a comma, colon or backslash: ${root}`);
 }
