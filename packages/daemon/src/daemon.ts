@@ -67,6 +67,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       wanted: config.storageDriver, options: parseStorageOptions(config.storageOpts), root, workers, logger,
       report: (action, attributes) => events.emit({ type: "daemon", action, id: engineId(root.root), attributes: { name: machine.hostname, ...attributes } }),
     });
+    undo.push(() => storage.close());
     const stores = openStores({ root, drivers: storage.drivers, defaultDriver: storage.defaultDriver, workers, clock, logger });
     undo.push(() => stores.close());
     const { collector, images: imageStore, layers, content, leases } = stores;

@@ -1,12 +1,15 @@
 import { existsSync, readdirSync } from "node:fs";
 import type { WorkerPool } from "./archive/workers/pool.js";
 import { InvalidArgument, messageOf, Unavailable, type DataRoot, type Logger, type OpenedDriver, type StatusLines, type StorageDriver, type StorageOptions } from "./core/index.js";
+import { openDevicemapper } from "./drivers/storage/devicemapper/devicemapper.js";
+import { DEVICEMAPPER_OPTIONS } from "./drivers/storage/devicemapper/options.js";
 import { openOverlay2 } from "./drivers/storage/overlay2/overlay2.js";
 import type { DriverSetup } from "./drivers/storage/setup.js";
 import { vfsDriver } from "./drivers/storage/vfs.js";
 
 /** The family. Each opens on a data root, or says by Unavailable why it does not work there; `options` are the names that it understands. */
 const FAMILY: Readonly<Record<string, { readonly open: (setup: DriverSetup) => Promise<OpenedDriver>; readonly options: readonly string[] }>> = {
+  devicemapper: { open: openDevicemapper, options: DEVICEMAPPER_OPTIONS },
   overlay2: { open: openOverlay2, options: [] },
   vfs: { open: async (setup) => vfsDriver(setup), options: [] },
 };
@@ -23,6 +26,7 @@ export interface Storage {
   status(): Promise<StatusLines>;
   /** As StorageControl's, for every driver. */
   reconfigure(options: StorageOptions): Promise<void>;
+  close(): Promise<void>;
 }
 
 export interface StorageNeeds {
@@ -75,6 +79,7 @@ export async function openStorage({ wanted, options, root, report, workers, logg
   return {
     drivers, defaultDriver, status: () => chosen.status(),
     reconfigure: async (next) => { for (const driver of drivers.values()) await driver.reconfigure(next); },
+    close: async () => { for (const driver of drivers.values()) await driver.close(); },
   };
 }
 

@@ -53,6 +53,8 @@ export interface StorageControl {
   reconfigure(options: StorageOptions): Promise<void>;
   /** Resolves when everything removed so far is gone from the disk. */
   drainTrash(): Promise<void>;
+  /** The daemon stops: lets go of what no snapshot in use stands on. Nothing is asked of the driver afterwards. */
+  close(): Promise<void>;
 }
 export type OpenedDriver = StorageDriver & StorageControl;
 

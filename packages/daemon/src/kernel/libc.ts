@@ -66,6 +66,7 @@ const c = {
   syncFileRange: lib.func("int sync_file_range(int fd, int64_t offset, int64_t n, unsigned int flags)"),
   copyFileRange: lib.func("long copy_file_range(int from, int64_t *fromOffset, int to, int64_t *toOffset, size_t n, unsigned int flags)"),
   ioctl: lib.func("int ioctl(int fd, unsigned long request, long argument)"),
+  ioctlData: lib.func("int ioctl(int fd, unsigned long request, uint8_t *data)"),
   read: lib.func("long read(int fd, uint8_t *data, size_t n)"),
   pwrite: lib.func("long pwrite(int fd, const uint8_t *data, size_t n, long offset)"),
   futimens: lib.func("int futimens(int fd, const int64_t *times)"),
@@ -122,6 +123,18 @@ export function umountAsync(target: string, flags = 0): Promise<void> {
       if (error) return reject(error);
       // errno stays with the pool's thread. What failed fails again at once, and here it says why.
       try { if (result < 0) umount(target, flags); resolve(); } catch (again) { reject(again as Error); }
+    });
+  });
+}
+
+/** ioctl(2) on the thread pool, for those that wait for a disk; `data` is as the kernel left it. */
+export function ioctlAsync(fd: number, request: number, data: Uint8Array): Promise<void> {
+  const given = Uint8Array.from(data);
+  return new Promise((resolve, reject) => {
+    c.ioctlData.async(fd, request, data, (error: Error | null, result: number) => {
+      if (error) return reject(error);
+      // errno stays with the pool's thread. What failed fails again at once, and here it says why.
+      try { if (result < 0) { data.set(given); ioctl(fd, request, data); } resolve(); } catch (again) { reject(again as Error); }
     });
   });
 }
@@ -206,6 +219,10 @@ export function startWriteback(fd: number): void { c.syncFileRange(fd, 0, 0, SYN
 const FICLONE = 0x40049409;
 /** Shares the extents of `from`; false where the file system cannot. */
 export function cloneFile(from: number, to: number): boolean { return c.ioctl(to, FICLONE, from) === 0; }
+/** ioctl(2) on a structure, which the kernel reads or fills. */
+export function ioctl(fd: number, request: number, data: Uint8Array): void { check(c.ioctlData(fd, request, data), "ioctl"); }
+/** ioctl(2) with a number; its result. */
+export function ioctlValue(fd: number, request: number, value: number): number { return check(c.ioctl(fd, request, value), "ioctl"); }
 /** One write(2); may be short. */
 export function write(fd: number, data: Uint8Array): number { return check(Number(c.write(fd, data, data.length)), "write"); }
 

@@ -144,6 +144,7 @@ export class Overlay2Driver implements OpenedDriver {
 
   async reconfigure(): Promise<void> {}
   drainTrash(): Promise<void> { return this.trash.drain(); }
+  async close(): Promise<void> {}
 
   /** The part that committed and writable snapshots share; nothing is left of it when it fails. */
   private async make(id: SnapshotId, parents: readonly SnapshotId[], more?: () => void): Promise<void> {
