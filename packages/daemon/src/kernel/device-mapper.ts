@@ -67,7 +67,10 @@ function ask(command: number, name = "", flags = 0, room = 0): Buffer {
 async function tell(command: number, name: string, flags = 0, payload: Uint8Array = new Uint8Array(0), targets = 0, room = 0): Promise<Buffer> {
   const data = request(name, flags, payload, targets, room);
   const fd = openat(AT_FDCWD, CONTROL, O_RDONLY);
-  try { await ioctlAsync(fd, code(command), data); } finally { close(fd); }
+  try { await ioctlAsync(fd, code(command), data); } catch (error) {
+    const why = errnoOf(error) ?? "failed";
+    throw Object.assign(new Error(`device-mapper, ${name}: ${why} for ${command === MESSAGE ? `the message "${textAt(Buffer.from(payload), 8)}"` : `command ${command}`}`, { cause: error }), { code: why });
+  } finally { close(fd); }
   return data;
 }
 

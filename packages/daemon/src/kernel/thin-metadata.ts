@@ -52,7 +52,7 @@ async function withMetadata<T>(path: string, use: (read: ReadBlock) => Promise<T
   } finally { await file.close(); }
 }
 
-interface Node { readonly internal: boolean; readonly keys: readonly number[]; value(index: number): Buffer }
+interface Node { readonly internal: boolean; readonly keys: readonly number[]; readonly value: (index: number) => Buffer }
 function nodeOf(block: Buffer): Node {
   const entries = block.readUInt32LE(16), room = block.readUInt32LE(20), size = block.readUInt32LE(24);
   const value = (i: number): Buffer => { const at = HEADER + room * 8 + i * size; return block.subarray(at, at + size); };
@@ -73,12 +73,11 @@ async function lookUp(read: ReadBlock, root: number, key: number): Promise<Buffe
 }
 
 async function countSince(read: ReadBlock, root: number, time: number): Promise<number> {
-  const node = nodeOf(await read(root));
+  const { internal, keys, value } = nodeOf(await read(root));
   let count = 0;
-  for (let i = 0; i < node.keys.length; i++) {
-    const value = node.value(i).readBigUInt64LE(0);
-    if (node.internal) count += await countSince(read, Number(value), time);
-    else if (Number(value & 0xffffffn) >= time) count++;
+  for (let i = 0; i < keys.length; i++) {
+    if (internal) count += await countSince(read, Number(value(i).readBigUInt64LE(0)), time);
+    else if ((value(i).readUInt32LE(0) & 0xffffff) >= time) count++;
   }
   return count;
 }

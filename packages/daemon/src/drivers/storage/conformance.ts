@@ -17,7 +17,8 @@ export function storageConformance(name: string, make: (dataRoot: string, worker
   const reason = process.getuid?.() === 0 ? unable?.() : "needs root: owners, devices, mounts";
   (reason === undefined ? describe : describe.skip)(`storage driver ${name}${reason === undefined ? "" : ` (skipped: ${reason})`}`, () => {
     let workers: WorkerPool, rig: Rig;
-    beforeAll(() => { workers = new WorkerPool(); });
+    // On a slow machine threads would end between tests, and starting them takes longer than the tests.
+    beforeAll(() => { workers = new WorkerPool({ idleMs: 60_000 }); });
     afterAll(() => workers.close());
     beforeEach(async () => { rig = await Rig.open(make, workers); });
     afterEach(async () => {

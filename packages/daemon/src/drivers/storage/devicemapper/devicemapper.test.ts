@@ -1,17 +1,25 @@
 import { WorkerPool } from "../../../archive/workers/pool.js";
 import { storageConformance } from "../conformance.js";
-import { devicesThere, openOn, subjectOf, Template, whyNot } from "./testing/bench.js";
+import { devicesThere, Kept, whyNot } from "./testing/bench.js";
 
 const reason = whyNot();
-const OPTIONS = { "dm.loopdatasize": "4G", "dm.loopmetadatasize": "16M", "dm.basesize": "512M", "dm.min_free_space": "1%" };
+const OPTIONS = { "dm.loopdatasize": "4G", "dm.loopmetadatasize": "16M", "dm.basesize": "512M" };
 
-let template: Template | undefined, before: string[] = [];
-afterAll(() => template?.forget());
-beforeEach(() => { if (reason === undefined) before = devicesThere(); });
-afterEach(() => { if (reason === undefined) expect(devicesThere()).toEqual(before); });
+jest.setTimeout(300_000);
+let pool: Kept, workers: WorkerPool, before: string[];
+beforeAll(async () => {
+  if (reason !== undefined) return;
+  workers = new WorkerPool({ idleMs: 60_000 });
+  before = devicesThere();
+  pool = await Kept.open(workers, OPTIONS);
+});
+afterAll(async () => {
+  if (reason !== undefined) return;
+  await pool.close();
+  await workers.close();
+  expect(devicesThere()).toEqual(before);
+});
+/** Between tests the pool alone is active. */
+afterEach(() => { if (reason === undefined) expect(devicesThere()).toHaveLength(before.length + 3); });
 
-storageConformance("devicemapper, loop-lvm", async (dataRoot, workers: WorkerPool) => {
-  template ??= await Template.make(workers, OPTIONS);
-  template.lay(dataRoot);
-  return subjectOf(await openOn(dataRoot, workers, OPTIONS), dataRoot);
-}, () => reason);
+storageConformance("devicemapper, loop-lvm", () => pool.subject(), () => reason);

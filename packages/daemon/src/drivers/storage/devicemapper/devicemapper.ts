@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { AlreadyExists, Conflict, DataLoss, errnoOf, InvalidArgument, NotFound, Unavailable } from "../../../core/errors.js";
+import { AlreadyExists, Conflict, DataLoss, InvalidArgument, NotFound, Unavailable } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
 import type { MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, Usage } from "../../../core/storage.js";
 import { needTargets } from "../../../kernel/device-mapper.js";

@@ -18,6 +18,8 @@ export interface Subject {
   readonly crashes: readonly ((id: SnapshotId) => void)[];
   /** Where the snapshot's own files lie, for tests that damage them. */
   tree(id: SnapshotId): string;
+  /** A data root that serves one test after the other, where making one takes long. Whoever made it removes it. */
+  readonly dataRoot?: string;
   /** Files below the data root that stay when no snapshot is left. */
   readonly stays?: (name: string) => boolean;
   /** Bytes by which a layer of a few files may take more than they do: blocks of the driver's own. */
@@ -27,7 +29,11 @@ export interface Subject {
 /** One driver on a data root of its own, and the checks that nothing stays behind. */
 export class Rig {
   readonly subject: Subject;
-  constructor(make: (dataRoot: string, workers: WorkerPool) => Subject, workers: WorkerPool, readonly dataRoot = newDataRoot()) { this.subject = make(this.dataRoot, workers); }
+  readonly dataRoot: string;
+  constructor(make: (dataRoot: string, workers: WorkerPool) => Subject, workers: WorkerPool, private readonly own = newDataRoot()) {
+    this.subject = make(own, workers);
+    this.dataRoot = this.subject.dataRoot ?? own;
+  }
   static async open(make: (dataRoot: string, workers: WorkerPool) => Subject | Promise<Subject>, workers: WorkerPool): Promise<Rig> {
     const dataRoot = newDataRoot(), subject = await make(dataRoot, workers);
     return new Rig(() => subject, workers, dataRoot);
@@ -87,8 +93,8 @@ export class Rig {
   }
   async destroy(): Promise<void> {
     for (const { target } of mountsBelow(this.dataRoot).reverse()) await unmountAll(target);
-    await this.driver.close();
-    if (existsSync(this.dataRoot)) rmSync(this.dataRoot, { recursive: true, force: true });
+    if (this.subject.dataRoot === undefined) await this.driver.close();
+    if (existsSync(this.own)) rmSync(this.own, { recursive: true, force: true });
   }
 }
 

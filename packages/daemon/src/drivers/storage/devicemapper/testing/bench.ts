@@ -17,7 +17,7 @@ export function whyNot(): string | undefined {
   if (process.getuid?.() !== 0) return "needs root";
   spawnSync("modprobe", ["-q", "dm_thin_pool"]);
   const targets = existsSync("/dev/mapper/control") ? spawnSync("dmsetup", ["targets"], { encoding: "utf8" }).stdout : "";
-  return String(targets).includes("thin-pool") ? undefined : "the kernel has no device-mapper with thin-pool; runs in the VM";
+  return targets.includes("thin-pool") ? undefined : "the kernel has no device-mapper with thin-pool; runs in the VM";
 }
 
 export interface Report { readonly action: string; readonly attributes: Readonly<Record<string, string>> }
@@ -46,6 +46,21 @@ export class Template {
     }
   }
   forget(): void { rmSync(this.dataRoot, { recursive: true }); }
+}
+
+/** One pool for a whole file of tests: mkfs and the start of a pool cost more than most of them. */
+export class Kept {
+  private constructor(private readonly driver: OpenedDriver, readonly dataRoot: string) {}
+
+  static async open(workers: WorkerPool, options: Readonly<Record<string, string>>): Promise<Kept> {
+    const dataRoot = mkdtempSync(join(tmpdir(), "strata-kept-"));
+    return new Kept(await openOn(dataRoot, workers, options), dataRoot);
+  }
+  subject(): Subject { return { ...subjectOf(this.driver, this.dataRoot), dataRoot: this.dataRoot }; }
+  async close(): Promise<void> {
+    await this.driver.close();
+    rmSync(this.dataRoot, { recursive: true });
+  }
 }
 
 /** The driver as the conformance suite wants it. */
