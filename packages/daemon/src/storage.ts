@@ -5,6 +5,8 @@ import { AbsentDriver } from "./drivers/storage/absent.js";
 import { openErofs } from "./drivers/storage/erofs/erofs.js";
 import { openOverlay } from "./drivers/storage/overlay/overlay.js";
 import { openOverlay2, OVERLAY2_OPTIONS } from "./drivers/storage/overlay2/overlay2.js";
+import { openDevicemapper } from "./drivers/storage/devicemapper/devicemapper.js";
+import { DEVICEMAPPER_OPTIONS } from "./drivers/storage/devicemapper/options.js";
 import type { DriverSetup } from "./drivers/storage/setup.js";
 import { openAufs, openFuseOverlayfs } from "./drivers/storage/union/open.js";
 import { vfsDriver } from "./drivers/storage/vfs.js";
@@ -19,6 +21,7 @@ const FAMILY: Readonly<Record<string, { readonly open: (setup: DriverSetup, aske
   overlay: { open: openOverlay, options: [] },
   aufs: { open: openAufs, options: [] },
   "fuse-overlayfs": { open: openFuseOverlayfs, options: [] },
+  devicemapper: { open: openDevicemapper, options: DEVICEMAPPER_OPTIONS },
   vfs: { open: async (setup) => vfsDriver(setup), options: [] },
 };
 /** The default is the first of these that works. */

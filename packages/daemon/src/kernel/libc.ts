@@ -130,6 +130,18 @@ export function umountAsync(target: string, flags = 0): Promise<void> {
   });
 }
 
+/** ioctl(2) on the thread pool, for those that wait for a disk; `data` is as the kernel left it. */
+export function ioctlAsync(fd: number, request: number, data: Uint8Array): Promise<void> {
+  const given = Uint8Array.from(data);
+  return new Promise((resolve, reject) => {
+    c.ioctlData.async(fd, request, data, (error: Error | null, result: number) => {
+      if (error) return reject(error);
+      // errno stays with the pool's thread. What failed fails again at once, and here it says why.
+      try { if (result < 0) { data.set(given); ioctl(fd, request, data); } resolve(); } catch (again) { reject(again as Error); }
+    });
+  });
+}
+
 /** Opens below a directory. Plain openat(2); for untrusted paths use openInRoot. */
 export function openat(dir: number, path: CPath, flags: number, mode = 0): number {
   return check(c.openat(dir, path, flags | O_CLOEXEC, mode), "openat", path);
@@ -219,8 +231,8 @@ export function quotactl(fd: number, command: number, id: number, data: Uint8Arr
   if (device === undefined) check(Number(c.quotactlFd(443, fd, command, id, data)), "quotactl_fd");
   else check(c.quotactl(command, device, id, data), "quotactl", device);
 }
-/** ioctl(2) that answers with a number. */
-export function ioctlNumber(fd: number, request: number, argument = 0): number { return check(c.ioctl(fd, request, argument), "ioctl"); }
+/** ioctl(2) with a number; its result. */
+export function ioctlValue(fd: number, request: number, value: number): number { return check(c.ioctl(fd, request, value), "ioctl"); }
 /** One write(2); may be short. */
 export function write(fd: number, data: Uint8Array): number { return check(Number(c.write(fd, data, data.length)), "write"); }
 

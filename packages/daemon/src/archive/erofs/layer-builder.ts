@@ -26,7 +26,7 @@ export class LayerBuilder implements TarSink {
 
   /** Absolute paths where the trees of the layers below are to be seen, nearest first. */
   constructor(lowers: readonly string[]) {
-    this.whiteouts = new LayerWhiteouts(new LowerView(lowers.map(toByteString)));
+    this.whiteouts = new LayerWhiteouts(new LowerView(lowers.map(toByteString), "overlay"));
     this.tree = new LayerTree(this.whiteouts.below("") ?? PLAIN_DIRECTORY, {
       below: (path) => this.whiteouts.below(path),
       supplanted: (path) => this.whiteouts.supplanted(path),

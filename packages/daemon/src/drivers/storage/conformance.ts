@@ -14,13 +14,14 @@ export type { Subject } from "./testing/rig.js";
  * this machine cannot run it, if so. Every test has a data root of its own and fails when a directory, a file or a
  * mount stays behind after all snapshots were removed.
  */
-export function storageConformance(name: string, make: (dataRoot: string, workers: WorkerPool) => Subject, unable?: () => string | undefined): void {
+export function storageConformance(name: string, make: (dataRoot: string, workers: WorkerPool) => Subject | Promise<Subject>, unable?: () => string | undefined): void {
   const reason = process.getuid?.() === 0 ? unable?.() : "needs root: owners, devices, mounts";
   (reason === undefined ? describe : describe.skip)(`storage driver ${name}${reason === undefined ? "" : ` (skipped: ${reason})`}`, () => {
     let workers: WorkerPool, rig: Rig;
-    beforeAll(() => { workers = new WorkerPool(); });
+    // On a slow machine threads would end between tests, and starting them takes longer than the tests.
+    beforeAll(() => { workers = new WorkerPool({ idleMs: 60_000 }); });
     afterAll(() => workers.close());
-    beforeEach(() => { rig = new Rig(make, workers); });
+    beforeEach(async () => { rig = await Rig.open(make, workers); });
     afterEach(async () => {
       try { expect(await rig.leftovers()).toEqual([]); }
       finally { await rig.destroy(); }

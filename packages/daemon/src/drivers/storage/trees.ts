@@ -28,6 +28,10 @@ export interface Trees {
   describe(id: SnapshotId): Readonly<Record<string, string>>;
   status(): Promise<StatusLines>;
   reconfigure(options: StorageOptions): Promise<void>;
+  /** What `remove` has left for later is done, as far as it can be. */
+  drain(): Promise<void>;
+  /** As StorageControl's. */
+  close(): Promise<void>;
 }
 
 /**
@@ -107,8 +111,8 @@ export class TreeDriver implements OpenedDriver {
   describe(id: SnapshotId): Readonly<Record<string, string>> { return this.trees.describe(id); }
   status(): Promise<StatusLines> { return this.trees.status(); }
   reconfigure(options: StorageOptions): Promise<void> { return this.trees.reconfigure(options); }
-  drainTrash(): Promise<void> { return this.trash.drain(); }
-  async close(): Promise<void> {}
+  async drainTrash(): Promise<void> { await this.trees.drain(); await this.trash.drain(); }
+  close(): Promise<void> { return this.trees.close(); }
 
   private split(id: SnapshotId): string { return join(this.setup.root, "split", `${id}.gz`); }
   private mustExist(id: SnapshotId): void { if (!this.trees.has(id)) throw new NotFound(`No such snapshot: ${id}`); }

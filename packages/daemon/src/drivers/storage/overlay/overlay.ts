@@ -139,6 +139,7 @@ export class OverlayDriver implements OpenedDriver {
   async status(): Promise<StatusLines> { return [["Backing Filesystem", backingName(this.features.backing)], ["Supports d_type", "true"]]; }
   async reconfigure(): Promise<void> {}
   drainTrash(): Promise<void> { return this.trash.drain(); }
+  async close(): Promise<void> {}
 
   private snapshot(id: SnapshotId): string { return join(this.setup.root, id); }
   private at(id: SnapshotId, name: string): string { return join(this.setup.root, id, name); }

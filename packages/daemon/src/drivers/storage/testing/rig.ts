@@ -22,13 +22,26 @@ export interface Subject {
   readonly losesOpenFiles?: boolean;
   /** Where the snapshot's own files lie, for tests that damage them. */
   tree(id: SnapshotId): string;
+  /** A data root that serves one test after the other, where making one takes long. Whoever made it removes it. */
+  readonly dataRoot?: string;
+  /** Files below the data root that stay when no snapshot is left. */
+  readonly stays?: (name: string) => boolean;
+  /** Bytes by which a layer of a few files may take more than they do: blocks of the driver's own. */
+  readonly slack?: number;
 }
 
 /** One driver on a data root of its own, and the checks that nothing stays behind. */
 export class Rig {
-  readonly dataRoot = mkdtempSync(join(tmpdir(), "strata-storage-"));
   readonly subject: Subject;
-  constructor(make: (dataRoot: string, workers: WorkerPool) => Subject, workers: WorkerPool) { this.subject = make(this.dataRoot, workers); }
+  readonly dataRoot: string;
+  constructor(make: (dataRoot: string, workers: WorkerPool) => Subject, workers: WorkerPool, private readonly own = newDataRoot()) {
+    this.subject = make(own, workers);
+    this.dataRoot = this.subject.dataRoot ?? own;
+  }
+  static async open(make: (dataRoot: string, workers: WorkerPool) => Subject | Promise<Subject>, workers: WorkerPool): Promise<Rig> {
+    const dataRoot = newDataRoot(), subject = await make(dataRoot, workers);
+    return new Rig(() => subject, workers, dataRoot);
+  }
   get driver(): OpenedDriver { return this.subject.driver; }
 
   id(): SnapshotId { return newId<SnapshotId>(); }
@@ -78,15 +91,18 @@ export class Rig {
     const files: string[] = [];
     for (const name of readdirSync(this.dataRoot, { recursive: true, encoding: "utf8" })) {
       // The driver's own folders stay; what is in them must not.
-      if (name.split("/").length > 2) files.push(name);
+      if (name.split("/").length > 2 && this.subject.stays?.(name) !== true) files.push(name);
     }
     return [...await this.list(), ...files, ...mountsBelow(this.dataRoot).map((entry) => `mount ${entry.target}`)];
   }
   async destroy(): Promise<void> {
     for (const { target } of mountsBelow(this.dataRoot).reverse()) await unmountAll(target);
-    if (existsSync(this.dataRoot)) rmSync(this.dataRoot, { recursive: true, force: true });
+    if (this.subject.dataRoot === undefined) await this.driver.close();
+    if (existsSync(this.own)) rmSync(this.own, { recursive: true, force: true });
   }
 }
+
+const newDataRoot = (): string => mkdtempSync(join(tmpdir(), "strata-storage-"));
 
 /** The plainest driver, which the others must agree with. */
 export function vfsRig(workers: WorkerPool): Rig {

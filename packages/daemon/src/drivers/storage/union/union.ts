@@ -102,6 +102,7 @@ export class UnionDriver implements OpenedDriver {
   describe(id: SnapshotId, parents: readonly SnapshotId[]): Readonly<Record<string, string>> { return this.layout.describe(id, parents); }
   async reconfigure(): Promise<void> {}
   drainTrash(): Promise<void> { return this.trash.drain(); }
+  async close(): Promise<void> {}
 
   private diffs(ids: readonly SnapshotId[]): string[] { return ids.map((id) => this.layout.diff(id)); }
   private mustExist(id: SnapshotId): void { if (!existsSync(this.layout.diff(id))) throw new NotFound(`No such snapshot: ${id}`); }
