@@ -61,6 +61,7 @@ function unpack(folder: string, version: string): void {
   const boot = join(folder, "deb/x/boot");
   depmod(join(folder, "tree"), version, join(boot, `System.map-${version}`));
   writeFileSync(join(folder, "vmlinux"), uncompressed(readFileSync(join(boot, `vmlinuz-${version}`))));
+  // Wanted again when modules are added.
   shell(`mv "$1/deb/x/boot/System.map-$2" "$1/System.map"; rm -r "$1/deb"`, folder, version);
 }
 
