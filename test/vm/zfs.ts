@@ -61,8 +61,9 @@ make -j2 KCFLAGS=-g0`;
 const install = `folder=$1 version=$2 kernel=$3
 mkdir -p "$folder/tree/usr" "$folder/programs"
 for deb in "$folder"/debs/*.deb; do case "$deb" in */linux-*|*/zfs-dkms_*) ;; *) dpkg-deb -x "$deb" "$folder/programs" ;; esac; done
-for part in sbin bin lib; do [ ! -d "$folder/programs/$part" ] || { mkdir -p "$folder/tree/usr/$part"; cp -a "$folder/programs/$part/." "$folder/tree/usr/$part/"; }; done
-for part in sbin bin lib; do [ ! -d "$folder/programs/usr/$part" ] || { mkdir -p "$folder/tree/usr/$part"; cp -a "$folder/programs/usr/$part/." "$folder/tree/usr/$part/"; }; done
+for from in "$folder"/programs/{,usr/}{sbin,bin,lib}; do
+  [ ! -d "$from" ] || { mkdir -p "$folder/tree/usr/\${from##*/}"; cp -a "$from/." "$folder/tree/usr/\${from##*/}/"; }
+done
 modules=$folder/tree/usr/lib/modules/$version
 mkdir -p "$modules/extra" "$folder/merged/usr/lib/modules"
 find "$folder/build/module" -name '*.ko' -exec cp {} "$modules/extra/" \\;
