@@ -15,6 +15,8 @@ export interface GuestOptions {
   readonly disks?: readonly Disk[];
   /** Trees that the guest sees over the kernel's and the host's (usr-merged), at most one. */
   readonly extra?: string;
+  /** A folder that the guest sees, writable, as /run/facts. */
+  readonly facts?: string;
   /** MiB; default 1536. */
   readonly memory?: number;
   /** Seconds; then it is killed. */
@@ -27,6 +29,7 @@ export type Ending = { readonly status: number } | { readonly died: "killed" | "
 
 /** Second stage: what an init system would have done, then the command. */
 const stage2 = `export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb TMPDIR=/run/tmp DM_DISABLE_UDEV=1 LVM_SUPPRESS_FD_WARNINGS=1 STRATA_GUEST=1
+mkdir /run/facts; mount -t 9p -o rw,cache=none,trans=virtio,version=9p2000.L facts /run/facts 2>/dev/null
 stty -F /dev/ttyS0 -onlcr; hostname guest; ip link set lo up; mkdir -p /run/lock/lvm; mkdir -m 1777 /run/tmp
 mkdir /sys/fs/cgroup/init; for p in $(cat /sys/fs/cgroup/cgroup.procs); do echo $p >/sys/fs/cgroup/init/cgroup.procs; done 2>/dev/null
 for c in $(cat /sys/fs/cgroup/cgroup.controllers); do echo +$c >/sys/fs/cgroup/cgroup.subtree_control; done 2>/dev/null
@@ -82,7 +85,7 @@ export class Guest {
   }
 
   private arguments(): string[] {
-    const { kernel, disks = [], extra, memory = 1536 } = this.options;
+    const { kernel, disks = [], extra, facts, memory = 1536 } = this.options;
     const share = (tag: string, path: string, readOnly: boolean): string[] =>
       ["-fsdev", `local,id=${tag},path=${path},security_model=none,multidevs=remap${readOnly ? ",readonly=on" : ""}`, "-device", `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`];
     return [
@@ -92,6 +95,7 @@ export class Guest {
       "-append", "console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off random.trust_cpu=on no_timer_check rcupdate.rcu_expedited=1 audit=0 apparmor=0",
       "-device", "isa-debug-exit,iobase=0xf4,iosize=1",
       ...share("hostroot", "/", true), ...share("extra0", kernel.tree, true), ...(extra === undefined ? [] : share("extra1", extra, true)), ...share("out", this.shared, false),
+      ...(facts === undefined ? [] : share("facts", facts, false)),
       ...disks.flatMap((disk, i) => ["-drive", `id=d${i},if=none,format=raw,discard=unmap,${this.drive(disk, i)}`, "-device", `virtio-blk-pci,drive=d${i},serial=d${i}`]),
     ];
   }
