@@ -6,7 +6,7 @@ import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, NotFound, Unavailabl
 import type { SnapshotId } from "../../../core/ids.js";
 import type { TreeUsage, Change, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines } from "../../../core/storage.js";
 import { unmountAll } from "../../../kernel/mount.js";
-import { FileSystemSync } from "../../../kernel/sync.js";
+import { FileSystemSync, syncNew, syncOne } from "../../../kernel/sync.js";
 import type { DriverSetup } from "../setup.js";
 import { Trash } from "../trash.js";
 import { Layout } from "./layout.js";
@@ -41,6 +41,12 @@ export class Overlay2Driver implements OpenedDriver {
       mkdirSync(this.layout.work(id), { mode: 0o700 });
       mkdirSync(this.layout.merged(id), { mode: 0o700 });
     });
+    try {
+      await Promise.all([syncNew(this.layout.snapshot(id)), syncOne(this.layout.links)]);
+    } catch (error) {
+      await this.remove(id);
+      throw error;
+    }
   }
 
   async mounts(id: SnapshotId, parents: readonly SnapshotId[], mode: MountMode): Promise<MountPlan> {
