@@ -29,7 +29,7 @@ const program = resolve(__dirname, "../../../packages/daemon/dist/testing/power-
  * Lets one guest work on all the worlds at once and takes its power away, again and again; every start checks what the
  * former cut left. One outcome for each cut and world.
  */
-export async function powerCuts(kernel: Kernel, worlds: readonly World[], cuts: number, seed: number, log: (line: string) => void): Promise<Outcome[]> {
+export async function powerCuts(kernel: Kernel, worlds: readonly World[], cuts: number, seed: number, secondsLeft: () => number, log: (line: string) => void): Promise<Outcome[]> {
   const folder = mkdtempSync(join(tmpdir(), "strata-power-")), dice = diceOf(seed), power = new Power();
   const disks = worlds.map((_, i) => ({ disk: new VolatileDisk(DISK_BYTES, power), nbd: join(folder, `${i}.sock`) }));
   const outcomes: Outcome[] = [];
@@ -39,7 +39,7 @@ export async function powerCuts(kernel: Kernel, worlds: readonly World[], cuts: 
       const started = Date.now(), findings: string[] = [];
       let working = false, limit: NodeJS.Timeout | undefined;
       const guest = new Guest(script(worlds, cut === 0, dice(1 << 30)), {
-        kernel, disks, limit: 90, facts: folder, memory: 1024,
+        kernel, disks, limit: secondsLeft(), facts: folder, memory: 1024,
         onLine: (line) => {
           if (line === "WORKING") {
             working = true;
