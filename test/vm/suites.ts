@@ -54,7 +54,7 @@ export const worlds: readonly (World & { readonly folder: string; readonly needs
 ];
 
 /** A driver of this folder was built. */
-export const isBuilt = (folder: string): boolean => existsSync(join(storage, folder));
+export function isBuilt(folder: string): boolean { return existsSync(join(storage, folder)); }
 
 function testsIn(folder: string, which: (name: string) => boolean = () => true): string[] {
   if (!isBuilt(folder)) return [];
