@@ -17,7 +17,7 @@ import type { SnapshotId } from "./ids.js";
  */
 export interface StorageDriver {
   readonly name: string;
-  /** Makes an empty writable snapshot. InvalidArgument when a limit is asked of a driver that cannot hold to it here. */
+  /** Makes an empty writable snapshot, on disk when this returns: the ledger is about to speak of it. InvalidArgument when a limit is asked of a driver that cannot hold to it here. */
   create(id: SnapshotId, parents: readonly SnapshotId[], options?: SnapshotOptions): Promise<void>;
   /**
    * Where the snapshot's tree is to be seen, and what to mount there (nothing when the tree lies there already). What

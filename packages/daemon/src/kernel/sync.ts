@@ -1,4 +1,5 @@
-import { open } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { AT_FDCWD, close, O_DIRECTORY, O_RDONLY, openat, syncfs } from "./libc.js";
 
 /**
@@ -32,9 +33,20 @@ export class FileSystemSync {
 }
 
 /** Makes files and directories durable, all at once. */
-export async function flushFiles(paths: readonly string[]): Promise<void> {
-  await Promise.all(paths.map(async (path) => {
-    const file = await open(path, "r");
-    try { await file.sync(); } finally { await file.close(); }
-  }));
+export async function flushFiles(paths: readonly string[]): Promise<void> { await Promise.all(paths.map(syncOne)); }
+
+/**
+ * Makes a small tree durable that was just made: its files, its directories, and its name in the directory above. Unlike
+ * a sync of the file system it does not wait for what others wrote; a journal takes all of it in one commit.
+ */
+export async function syncNew(path: string): Promise<void> {
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  const made = entries.filter((entry) => entry.isFile() || entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
+  await Promise.all([...made, path, dirname(path)].map(syncOne));
+}
+
+/** Makes one file's content, or one directory's entries, durable. */
+export async function syncOne(path: string): Promise<void> {
+  const file = await open(path, "r");
+  try { await file.sync(); } finally { await file.close(); }
 }

@@ -7,7 +7,7 @@ import type { SnapshotId } from "../../../core/ids.js";
 import type { Change, LayerSource, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage } from "../../../core/storage.js";
 import { mountsBelow } from "../../../kernel/mount-table.js";
 import { probeProjectQuotas, type ProjectQuotaProbe } from "../../../kernel/project-quota.js";
-import { FileSystemSync, flushFiles } from "../../../kernel/sync.js";
+import { FileSystemSync, flushFiles, syncNew } from "../../../kernel/sync.js";
 import { probeOverlay, type OverlayFeatures } from "../overlay/probe.js";
 import { OverlayWritables, type Below } from "../overlay/writable.js";
 import type { DriverSetup } from "../setup.js";
@@ -71,6 +71,7 @@ export class ErofsDriver implements OpenedDriver {
       await this.layers.during(this.layersOf(parents.slice(0, 1)), async () => inheritRoot(layout.diff(id), parents[0] && layout.diff(parents[0])));
       if (parents.length > 0) writeFileSync(layout.lower(id), parents.map((parent) => `${parent}/diff`).join(":"), { mode: 0o644 });
       this.writables.make(layout.writable(id), size);
+      await syncNew(layout.snapshot(id));
     });
   }
 

@@ -7,7 +7,7 @@ import type { SnapshotId } from "../../../core/ids.js";
 import { parseSize } from "../../../core/sizes.js";
 import type { TreeUsage, Change, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions } from "../../../core/storage.js";
 import { probeProjectQuotas, type ProjectQuotaProbe } from "../../../kernel/project-quota.js";
-import { FileSystemSync } from "../../../kernel/sync.js";
+import { FileSystemSync, syncNew, syncOne } from "../../../kernel/sync.js";
 import type { DriverSetup } from "../setup.js";
 import { Trash } from "../trash.js";
 import { backingName, probeOverlay, type OverlayFeatures } from "../overlay/probe.js";
@@ -47,6 +47,12 @@ export class Overlay2Driver implements OpenedDriver {
 
   async create(id: SnapshotId, parents: readonly SnapshotId[], { size = this.size }: SnapshotOptions = {}): Promise<void> {
     await this.make(id, parents, () => this.writables.make(this.layout.writable(id), size));
+    try {
+      await Promise.all([syncNew(this.layout.snapshot(id)), syncOne(this.layout.links)]);
+    } catch (error) {
+      await this.remove(id);
+      throw error;
+    }
   }
 
   async mounts(id: SnapshotId, parents: readonly SnapshotId[], mode: MountMode): Promise<MountPlan> {
