@@ -66,6 +66,7 @@ const c = {
   syncFileRange: lib.func("int sync_file_range(int fd, int64_t offset, int64_t n, unsigned int flags)"),
   copyFileRange: lib.func("long copy_file_range(int from, int64_t *fromOffset, int to, int64_t *toOffset, size_t n, unsigned int flags)"),
   ioctl: lib.func("int ioctl(int fd, unsigned long request, long argument)"),
+  ioctlData: lib.func("int ioctl(int fd, unsigned long request, uint8_t *data)"),
   read: lib.func("long read(int fd, uint8_t *data, size_t n)"),
   pwrite: lib.func("long pwrite(int fd, const uint8_t *data, size_t n, long offset)"),
   futimens: lib.func("int futimens(int fd, const int64_t *times)"),
@@ -203,6 +204,18 @@ export function copyFileRange(from: number, fromOffset: number, to: number, toOf
 const SYNC_FILE_RANGE_WRITE = 2;
 /** Lets the kernel begin to write out what the file has in memory, so that a later sync waits less. A hint: never fails. */
 export function startWriteback(fd: number): void { c.syncFileRange(fd, 0, 0, SYNC_FILE_RANGE_WRITE); }
+/** ioctl(2) with a buffer that the kernel reads, writes, or both. */
+export function ioctl(fd: number, request: number, data: Uint8Array, name: string): void { check(c.ioctlData(fd, request, data), name); }
+/** The same on the thread pool, for those that may wait for the disk. */
+export function ioctlAsync(fd: number, request: number, data: Uint8Array, name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    c.ioctlData.async(fd, request, data, (error: Error | null, result: number) => {
+      if (error) return reject(error);
+      // As for mountAsync: the second failure says why.
+      try { if (result < 0) ioctl(fd, request, data, name); resolve(); } catch (again) { reject(again as Error); }
+    });
+  });
+}
 const FICLONE = 0x40049409;
 /** Shares the extents of `from`; false where the file system cannot. */
 export function cloneFile(from: number, to: number): boolean { return c.ioctl(to, FICLONE, from) === 0; }
