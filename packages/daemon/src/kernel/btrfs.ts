@@ -2,7 +2,7 @@
  * btrfs by its ioctls (linux/btrfs.h, linux/btrfs_tree.h): subvolumes, their limits, and what they take. Paths are
  * ours: absolute, and their parents are followed as they are. Numbers of subvolumes are 256 and above, and never used again.
  */
-import { statfsSync, statSync } from "node:fs";
+import { fstatSync, statfsSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { errnoOf } from "../core/errors.js";
@@ -44,26 +44,24 @@ export function snapshotSubvolume(source: string, path: string): Promise<void> {
   return within(source, (from) => within(dirname(path), (dir) => ioctlAsync(dir, IOC.SNAP_CREATE_V2, volume(basename(path), from), "BTRFS_IOC_SNAP_CREATE")));
 }
 
-/** Deletes a subvolume and those nested in it; their numbers. Absent is success. What they take is freed in the background. */
-export async function deleteSubvolume(path: string): Promise<number[]> {
-  let gone: number[] = [];
-  try {
-    await within(path, async (fd) => {
-      gone = await deleteNested(fd);
-      gone.push(infoOf(fd).id);
-    });
-    await within(dirname(path), (dir) => ioctlAsync(dir, IOC.SNAP_DESTROY_V2, volume(basename(path)), "BTRFS_IOC_SNAP_DESTROY"));
-  } catch (error) {
-    if (errnoOf(error) !== "ENOENT") throw error;
-  }
-  return gone;
+/** Deletes a subvolume and those nested in it; their numbers. Absent is success. What they take is freed in the background: see DeletedSubvolumes. */
+export function deleteSubvolume(path: string): Promise<number[]> {
+  return within(dirname(path), async (dir) => {
+    const gone: number[] = [];
+    try {
+      await inside(dir, basename(path), async (fd) => { gone.push(...await deleteNested(fd), infoOf(fd).id); });
+      await ioctlAsync(dir, IOC.SNAP_DESTROY_V2, volume(basename(path)), "BTRFS_IOC_SNAP_DESTROY");
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw error;
+    }
+    return gone;
+  });
 }
 async function deleteNested(fd: number): Promise<number[]> {
   const gone: number[] = [];
   for (const child of await nestedIn(fd)) {
     if (gone.length === 0) setFlags(fd, 0);
-    const inside = openStraight(fd, child.path, O_RDONLY | O_DIRECTORY);
-    try { gone.push(...await deleteNested(inside), child.id); } finally { close(inside); }
+    gone.push(...await inside(fd, child.path, deleteNested), child.id);
     const args = volume("");
     args.writeBigUInt64LE(BigInt(SPEC_BY_ID), 16);
     args.writeBigUInt64LE(BigInt(child.id), 56);
@@ -86,19 +84,16 @@ function setFlags(fd: number, wanted: number): void {
   ioctl(fd, IOC.SUBVOL_SETFLAGS, flags, "BTRFS_IOC_SUBVOL_SETFLAGS");
 }
 
-/** Waits for what deleted subvolumes took to be freed, `patienceMs` at most; those that are still in use. */
-export async function settleDeleted(anyPath: string, ids: Iterable<number>, patienceMs: number): Promise<number[]> {
-  const end = Date.now() + patienceMs;
+/** Those of them that the kernel has not freed yet: it does so in the background, and waits for whoever has a file of them open. */
+export function notYetFreed(anyPath: string, ids: Iterable<number>): Promise<number[]> {
   return within(anyPath, async (fd) => {
-    await ioctlAsync(fd, IOC.SYNC, Buffer.alloc(8), "BTRFS_IOC_SYNC");
-    for (let left = [...ids]; ; await pause(50)) {
-      const still: number[] = [];
-      for (const id of left) if (await exists(fd, TREE.root, id, KEY.root)) still.push(id);
-      if (still.length === 0 || Date.now() > end) return still;
-      left = still;
-    }
+    const still: number[] = [];
+    for (const id of ids) if (await exists(fd, TREE.root, id, KEY.root)) still.push(id);
+    return still;
   });
 }
+/** Commits, and lets the kernel begin to free what was deleted. */
+export function startFreeing(anyPath: string): Promise<void> { return within(anyPath, (fd) => ioctlAsync(fd, IOC.SYNC, Buffer.alloc(8), "BTRFS_IOC_SYNC")); }
 
 /**
  * What a subvolume takes beyond what it had when it was made: data written since (compressed as on disk) and inodes
@@ -124,12 +119,9 @@ async function usageOf(fd: number): Promise<Usage> {
     bytes += u64(data, 29);
   });
   for (const child of await nestedIn(fd)) {
-    const inside = openStraight(fd, child.path, O_RDONLY | O_DIRECTORY);
-    try {
-      const usage = await usageOf(inside);
-      bytes += usage.bytes;
-      inodes += usage.inodes;
-    } finally { close(inside); }
+    const usage = await inside(fd, child.path, usageOf);
+    bytes += usage.bytes;
+    inodes += usage.inodes;
   }
   return { bytes, inodes };
 }
@@ -190,6 +182,8 @@ export function dropCounters(anyPath: string, ids: Iterable<number>): Promise<vo
 
 interface Info { readonly id: number; /** The transaction that made it. */ readonly made: number; readonly isSnapshot: boolean }
 function infoOf(fd: number): Info {
+  // Of a directory in a subvolume the kernel would tell of that subvolume.
+  if (fstatSync(fd).ino !== ROOT_INODE) throw new Error("not a subvolume of btrfs");
   const info = Buffer.alloc(504);
   ioctl(fd, IOC.GET_SUBVOL_INFO, info, "BTRFS_IOC_GET_SUBVOL_INFO");
   return { id: u64(info, 0), made: u64(info, 352), isSnapshot: info.subarray(312, 328).some((byte) => byte !== 0) };
@@ -273,6 +267,11 @@ function volume(name: string, fd = 0): Buffer {
 }
 const u64 = (buffer: Buffer, at: number): number => buffer.readUInt32LE(at + 4) * 2 ** 32 + buffer.readUInt32LE(at);
 
+/** Opens what lies at just this path: no symlink, no mount. */
+async function inside<T>(dir: number, path: string, use: (fd: number) => Promise<T>): Promise<T> {
+  const fd = openStraight(dir, path, O_RDONLY | O_DIRECTORY);
+  try { return await use(fd); } finally { close(fd); }
+}
 async function within<T>(directory: string, use: (fd: number) => Promise<T>): Promise<T> {
   const fd = openat(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   try { return await use(fd); } finally { close(fd); }

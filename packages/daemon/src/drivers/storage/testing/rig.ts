@@ -22,9 +22,12 @@ export interface Subject {
 
 /** One driver on a data root of its own, and the checks that nothing stays behind. */
 export class Rig {
-  readonly dataRoot = mkdtempSync(join(tmpdir(), "strata-storage-"));
+  readonly dataRoot: string;
   readonly subject: Subject;
-  constructor(make: (dataRoot: string, workers: WorkerPool) => Subject, workers: WorkerPool) { this.subject = make(this.dataRoot, workers); }
+  constructor(make: (dataRoot: string, workers: WorkerPool) => Subject, workers: WorkerPool, place = tmpdir()) {
+    this.dataRoot = mkdtempSync(join(place, "strata-storage-"));
+    this.subject = make(this.dataRoot, workers);
+  }
   get driver(): OpenedDriver { return this.subject.driver; }
 
   id(): SnapshotId { return newId<SnapshotId>(); }
