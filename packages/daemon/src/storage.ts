@@ -7,9 +7,11 @@ import { openOverlay } from "./drivers/storage/overlay/overlay.js";
 import { openOverlay2, OVERLAY2_OPTIONS } from "./drivers/storage/overlay2/overlay2.js";
 import { openDevicemapper } from "./drivers/storage/devicemapper/devicemapper.js";
 import { DEVICEMAPPER_OPTIONS } from "./drivers/storage/devicemapper/options.js";
+import { BTRFS_OPTIONS, openBtrfs } from "./drivers/storage/btrfs.js";
 import type { DriverSetup } from "./drivers/storage/setup.js";
 import { openAufs, openFuseOverlayfs } from "./drivers/storage/union/open.js";
 import { vfsDriver } from "./drivers/storage/vfs.js";
+import { openZfs, ZFS_OPTIONS } from "./drivers/storage/zfs/driver.js";
 
 /**
  * The family. Each opens on a data root, or says by Unavailable why it does not work there; `options` are the names that it understands.
@@ -22,10 +24,12 @@ const FAMILY: Readonly<Record<string, { readonly open: (setup: DriverSetup, aske
   aufs: { open: openAufs, options: [] },
   "fuse-overlayfs": { open: openFuseOverlayfs, options: [] },
   devicemapper: { open: openDevicemapper, options: DEVICEMAPPER_OPTIONS },
+  btrfs: { open: openBtrfs, options: BTRFS_OPTIONS },
+  zfs: { open: openZfs, options: ZFS_OPTIONS },
   vfs: { open: async (setup) => vfsDriver(setup), options: [] },
 };
 /** The default is the first of these that works. */
-const BEST = ["erofs", "overlay2", "fuse-overlayfs", "vfs"];
+const BEST = ["erofs", "overlay2", "btrfs", "zfs", "fuse-overlayfs", "vfs"];
 
 export const storageDrivers: readonly string[] = Object.keys(FAMILY);
 

@@ -131,13 +131,13 @@ export function umountAsync(target: string, flags = 0): Promise<void> {
 }
 
 /** ioctl(2) on the thread pool, for those that wait for a disk; `data` is as the kernel left it. */
-export function ioctlAsync(fd: number, request: number, data: Uint8Array): Promise<void> {
+export function ioctlAsync(fd: number, request: number, data: Uint8Array, name = "ioctl"): Promise<void> {
   const given = Uint8Array.from(data);
   return new Promise((resolve, reject) => {
     c.ioctlData.async(fd, request, data, (error: Error | null, result: number) => {
       if (error) return reject(error);
       // errno stays with the pool's thread. What failed fails again at once, and here it says why.
-      try { if (result < 0) { data.set(given); ioctl(fd, request, data); } resolve(); } catch (again) { reject(again as Error); }
+      try { if (result < 0) { data.set(given); ioctl(fd, request, data, name); } resolve(); } catch (again) { reject(again as Error); }
     });
   });
 }
@@ -225,7 +225,7 @@ const FICLONE = 0x40049409;
 /** Shares the extents of `from`; false where the file system cannot. */
 export function cloneFile(from: number, to: number): boolean { return c.ioctl(to, FICLONE, from) === 0; }
 /** ioctl(2) on a structure, which the kernel reads or fills. */
-export function ioctl(fd: number, request: number, data: Uint8Array): void { check(c.ioctlData(fd, request, data), "ioctl"); }
+export function ioctl(fd: number, request: number, data: Uint8Array, name = "ioctl"): void { check(c.ioctlData(fd, request, data), name); }
 /** quotactl(2) on the file system of an open file; `data` is read or filled. Linux 5.14; with `device` (a path) for older ones. */
 export function quotactl(fd: number, command: number, id: number, data: Uint8Array, device?: string): void {
   if (device === undefined) check(Number(c.quotactlFd(443, fd, command, id, data)), "quotactl_fd");

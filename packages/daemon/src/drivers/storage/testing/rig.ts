@@ -38,8 +38,8 @@ export class Rig {
     this.subject = make(own, workers);
     this.dataRoot = this.subject.dataRoot ?? own;
   }
-  static async open(make: (dataRoot: string, workers: WorkerPool) => Subject | Promise<Subject>, workers: WorkerPool): Promise<Rig> {
-    const dataRoot = newDataRoot(), subject = await make(dataRoot, workers);
+  static async open(make: (dataRoot: string, workers: WorkerPool) => Subject | Promise<Subject>, workers: WorkerPool, place?: string): Promise<Rig> {
+    const dataRoot = newDataRoot(place), subject = await make(dataRoot, workers);
     return new Rig(() => subject, workers, dataRoot);
   }
   get driver(): OpenedDriver { return this.subject.driver; }
@@ -102,7 +102,7 @@ export class Rig {
   }
 }
 
-const newDataRoot = (): string => mkdtempSync(join(tmpdir(), "strata-storage-"));
+const newDataRoot = (place = tmpdir()): string => mkdtempSync(join(place, "strata-storage-"));
 
 /** The plainest driver, which the others must agree with. */
 export function vfsRig(workers: WorkerPool): Rig {
