@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import type { WorkerPool } from "./archive/workers/pool.js";
 import { InvalidArgument, messageOf, Unavailable, type DataRoot, type Logger, type OpenedDriver, type StatusLines, type StorageDriver, type StorageOptions } from "./core/index.js";
 import { AbsentDriver } from "./drivers/storage/absent.js";
-import { openErofs } from "./drivers/storage/erofs/erofs.js";
+import { EROFS_OPTIONS, openErofs } from "./drivers/storage/erofs/erofs.js";
 import { openOverlay } from "./drivers/storage/overlay/overlay.js";
 import { openOverlay2, OVERLAY2_OPTIONS } from "./drivers/storage/overlay2/overlay2.js";
 import { openDevicemapper } from "./drivers/storage/devicemapper/devicemapper.js";
@@ -18,7 +18,7 @@ import { openZfs, ZFS_OPTIONS } from "./drivers/storage/zfs/driver.js";
  * `asked`: just this driver is wanted, even where it is not at its best.
  */
 const FAMILY: Readonly<Record<string, { readonly open: (setup: DriverSetup, asked: boolean) => Promise<OpenedDriver>; readonly options: readonly string[] }>> = {
-  erofs: { open: openErofs, options: [] },
+  erofs: { open: openErofs, options: EROFS_OPTIONS },
   overlay2: { open: openOverlay2, options: OVERLAY2_OPTIONS },
   overlay: { open: openOverlay, options: [] },
   aufs: { open: openAufs, options: [] },

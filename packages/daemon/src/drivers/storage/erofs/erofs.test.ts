@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { marksOf } from "../../../archive/marks.js";
 import type { Member } from "../../../archive/testing/tar-of.js";
 import { treeOf } from "../../../archive/testing/tree-of.js";
 import { WorkerPool } from "../../../archive/workers/pool.js";
@@ -9,8 +10,10 @@ import type { SnapshotId } from "../../../core/ids.js";
 import { silentLogger } from "../../../core/logger.js";
 import { mountPlan, unmountAll } from "../../../kernel/mount.js";
 import { mountsBelow } from "../../../kernel/mount-table.js";
+import { Stater } from "../../../kernel/stat.js";
 import { storageConformance, type Subject } from "../conformance.js";
 import { probeOverlay } from "../overlay/probe.js";
+import { describeWrittenForm } from "../testing/copy-on-write-suite.js";
 import { noise, Rig } from "../testing/rig.js";
 import { ErofsDriver, openErofs } from "./erofs.js";
 import type { LayerMode } from "./layer-view.js";
@@ -198,6 +201,23 @@ const reason = unable("file");
       expect((await rig.tar(chain)).equals(tar)).toBe(true);
       await next.close();
     });
+  });
+
+  describe("on disk, in the container's own directory", () => {
+    beforeEach(() => open());
+    describeWrittenForm(() => rig, () => ({
+      upper: (id) => join(root, id, "diff"),
+      isGone: (parent, name) => { const stat = lstatSync(join(parent, name), { throwIfNoEntry: false }); return stat?.isCharacterDevice() === true && stat.rdev === 0; },
+      isOpaque: (directory) => marksOf.overlay.isOpaque(new Stater(), directory),
+    }));
+  });
+
+  test("a size for every container is refused where there are no quotas, naming the option", () => {
+    open();
+    const setup = { root, trash: join(rig.dataRoot, "trash"), options: new Map([["erofs.size", "10M"]]), report: () => undefined, workers, logger: silentLogger };
+    if (!overlay.ok) throw new Error(overlay.reason);
+    const features = { overlay: overlay.features, quota: { ok: false, reason: "none here" } as const, mode: "file" as const, graceMs: 1 };
+    expect(() => new ErofsDriver(setup, features)).toThrow("storage-opt erofs.size: the storage driver erofs cannot limit the size of a container here: none here");
   });
 
   test("opens by what the machine can", async () => {

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, messageOf, NotFound, Unavailable } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import type { Change, LayerSource, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage } from "../../../core/storage.js";
+import type { Change, LayerSource, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, TreeUsage } from "../../../core/storage.js";
 import { mountsBelow } from "../../../kernel/mount-table.js";
 import { probeProjectQuotas, type ProjectQuotaProbe } from "../../../kernel/project-quota.js";
 import { FileSystemSync, flushFiles, syncNew } from "../../../kernel/sync.js";
@@ -17,6 +17,9 @@ import { LayerMounts } from "./layer-mounts.js";
 import { LayerView, READ_AHEAD, readOrigin, type LayerMode } from "./layer-view.js";
 import { Layout, uuidOf } from "./layout.js";
 import { probeErofs } from "./probe.js";
+
+const SIZE = "erofs.size";
+export const EROFS_OPTIONS: readonly string[] = [SIZE];
 
 /** How long a layer stays mounted when nobody needs it any more. */
 const GRACE_MS = 10_000;
@@ -51,6 +54,8 @@ export class ErofsDriver implements OpenedDriver {
   private readonly writables: OverlayWritables;
   private readonly view: LayerView;
   private readonly layers: LayerMounts;
+  /** Of every container that asks for none itself. */
+  private size: number | undefined;
 
   constructor(private readonly setup: DriverSetup, private readonly features: ErofsFeatures) {
     // The kernel splits option strings at these.
@@ -59,13 +64,14 @@ export class ErofsDriver implements OpenedDriver {
     this.layout = new Layout(setup.root);
     this.trash = new Trash(setup.trash, workers, logger);
     this.writables = new OverlayWritables(this.name, features.overlay, features.quota, workers);
+    this.size = this.writables.sizeOf(setup.options, SIZE);
     this.view = new LayerView(this.layout, features.mode, workers, this.trash, new FileSystemSync(setup.root), logger);
     this.layers = new LayerMounts(this.view, features.graceMs, logger);
     mkdirSync(setup.root, { recursive: true, mode: 0o700 });
     this.layers.adopt(mountsBelow(setup.root).filter(({ type }) => type === "erofs").map(({ target }) => target.slice(setup.root.length + 1).split("/")[0] as SnapshotId));
   }
 
-  async create(id: SnapshotId, parents: readonly SnapshotId[], { size }: SnapshotOptions = {}): Promise<void> {
+  async create(id: SnapshotId, parents: readonly SnapshotId[], { size = this.size }: SnapshotOptions = {}): Promise<void> {
     const { layout } = this;
     await this.make(id, async () => {
       await this.layers.during(this.layersOf(parents.slice(0, 1)), async () => inheritRoot(layout.diff(id), parents[0] && layout.diff(parents[0])));
@@ -177,7 +183,8 @@ export class ErofsDriver implements OpenedDriver {
     ];
   }
 
-  async reconfigure(): Promise<void> {}
+  /** Another `erofs.size` is that of containers made from now on. */
+  async reconfigure(options: StorageOptions): Promise<void> { this.size = this.writables.sizeOf(options, SIZE); }
   drainTrash(): Promise<void> { return this.trash.drain(); }
   /** Layers that nobody holds are unmounted at once. */
   close(): Promise<void> { return this.layers.close(); }

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import type { WorkerPool } from "../../../archive/workers/pool.js";
 import { InvalidArgument } from "../../../core/errors.js";
-import type { Change, Mount } from "../../../core/storage.js";
+import { parseSize } from "../../../core/sizes.js";
+import type { Change, Mount, StorageOptions } from "../../../core/storage.js";
 import { mountOne, unmountAll } from "../../../kernel/mount.js";
 import { isMountPoint, mountsBelow } from "../../../kernel/mount-table.js";
 import type { ProjectQuotaProbe } from "../../../kernel/project-quota.js";
@@ -44,7 +45,15 @@ export class OverlayWritables {
   }
 
   /** Why there are no limits; undefined where there are. */
-  get unlimited(): string | undefined { return this.quota.ok ? undefined : this.cannotLimit(this.quota.reason); }
+  private get unlimited(): string | undefined { return this.quota.ok ? undefined : this.cannotLimit(this.quota.reason); }
+
+  /** The limit that a storage option gives to every container that asks for none itself. InvalidArgument for one that is none, or cannot be had here. */
+  sizeOf(options: StorageOptions, name: string): number | undefined {
+    const text = options.get(name);
+    if (text === undefined) return undefined;
+    if (this.unlimited !== undefined) throw new InvalidArgument(`storage-opt ${name}: ${this.unlimited}`);
+    return parseSize(`storage-opt ${name}`, text);
+  }
 
   /** The overlay for writing. */
   mount({ upper, work }: WritablePaths, below: Below, volatile: boolean): Mount {

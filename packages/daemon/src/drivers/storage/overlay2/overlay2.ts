@@ -4,7 +4,6 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, NotFound, Unavailable } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import { parseSize } from "../../../core/sizes.js";
 import type { TreeUsage, Change, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions } from "../../../core/storage.js";
 import { probeProjectQuotas, type ProjectQuotaProbe } from "../../../kernel/project-quota.js";
 import { FileSystemSync, syncNew, syncOne } from "../../../kernel/sync.js";
@@ -41,7 +40,7 @@ export class Overlay2Driver implements OpenedDriver {
     this.disk = new FileSystemSync(setup.root);
     this.trash = new Trash(setup.trash, setup.workers, setup.logger);
     this.writables = new OverlayWritables(this.name, features, quota, setup.workers);
-    this.size = this.sizeOf(setup.options);
+    this.size = this.writables.sizeOf(setup.options, SIZE);
     mkdirSync(this.layout.links, { recursive: true, mode: 0o700 });
   }
 
@@ -137,16 +136,9 @@ export class Overlay2Driver implements OpenedDriver {
   }
 
   /** Another `overlay2.size` is that of containers made from now on. */
-  async reconfigure(options: StorageOptions): Promise<void> { this.size = this.sizeOf(options); }
+  async reconfigure(options: StorageOptions): Promise<void> { this.size = this.writables.sizeOf(options, SIZE); }
   drainTrash(): Promise<void> { return this.trash.drain(); }
   async close(): Promise<void> {}
-
-  private sizeOf(options: StorageOptions): number | undefined {
-    const text = options.get(SIZE);
-    if (text === undefined) return undefined;
-    if (this.writables.unlimited !== undefined) throw new InvalidArgument(`storage-opt ${SIZE}: ${this.writables.unlimited}`);
-    return parseSize(`storage-opt ${SIZE}`, text);
-  }
 
   /** The part that committed and writable snapshots share; nothing is left of it when it fails. */
   private async make(id: SnapshotId, parents: readonly SnapshotId[], more?: () => void): Promise<void> {
