@@ -1,9 +1,12 @@
 // node test/dist/vm/inside/runner.js REPORT FILE…: runs test files as jest would, without its command line, whose start takes 18 s in a guest.
+import { createRequire } from "node:module";
 import { appendFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Circus } from "@jest/types";
 import { expect } from "expect";
 import * as circus from "jest-circus";
+
+const load = createRequire(__filename);
 
 /** Everything takes several times as long here. */
 const TIMEOUT_MS = 300_000;
@@ -22,9 +25,9 @@ async function main([report, ...files]: readonly string[]): Promise<void> {
     tell(outcome);
     process.stdout.write(`${outcome.status} ${outcome.ms} ms: ${outcome.name}\n`);
   });
-  for (const file of files) require(resolve(file));
+  for (const file of files) load(resolve(file));
   const { unhandledErrors } = await circus.run();
-  for (const error of unhandledErrors) tell({ name: "outside of any test", status: "failed", ms: 0, failure: String(error) });
+  for (const error of unhandledErrors) tell({ name: "outside of any test", status: "failed", ms: 0, failure: error });
 }
 
 /** A test's name behind those of the groups that it is in. */

@@ -2,14 +2,8 @@ import { createHash } from "node:crypto";
 import { InvalidArgument } from "../../core/errors.js";
 import { close, read, setPipeSize } from "../../kernel/libc.js";
 import { openPipe, posixSpawn, reap } from "../../kernel/posix-spawn.js";
-import type { Consumer, Steps } from "./protocol.js";
+import type { Consumer, FileSource, Steps } from "./protocol.js";
 
-/** A tar in a file, as it crosses to the thread that reads it. */
-export interface FileSource {
-  /** Descriptor of the file, at its beginning; the sender closes it. */
-  readonly fd: number;
-  readonly filter: readonly [program: string, ...args: string[]] | null;
-}
 export interface Fed<Result> {
   readonly result: Result;
   readonly sha256: string;

@@ -2,8 +2,9 @@ import { availableParallelism } from "node:os";
 import { Readable } from "node:stream";
 import type { LayerSource, TarFile } from "../../core/storage.js";
 import { AT_FDCWD, close, lseek, O_RDONLY, openat, SEEK_CUR } from "../../kernel/libc.js";
-import type { Fed, FileSource } from "./feed.js";
+import type { Fed } from "./feed.js";
 import type { Arguments, ConsumerKind, Result, StepsKind } from "./jobs.js";
+import type { FileSource } from "./protocol.js";
 import { Thread, type Job } from "./thread.js";
 
 export interface WorkerPoolOptions {

@@ -1,5 +1,11 @@
-import type { FileSource } from "./feed.js";
 import type { WireError } from "./wire-error.js";
+
+/** A tar in a file, as it crosses to the thread that reads it. */
+export interface FileSource {
+  /** Descriptor of the file, at its beginning; the sender closes it. */
+  readonly fd: number;
+  readonly filter: readonly [program: string, ...args: string[]] | null;
+}
 
 /** What the threads say to each other. Buffers are transferred: a block goes to the worker full and comes back empty. */
 export type ToWorker =

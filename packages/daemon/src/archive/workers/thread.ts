@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import type { FileSource } from "./feed.js";
-import { INPUT_BLOCK, INPUT_BLOCKS, type FromWorker, type ToWorker } from "./protocol.js";
+import { INPUT_BLOCK, INPUT_BLOCKS, type FileSource, type FromWorker, type ToWorker } from "./protocol.js";
 import { fromWire } from "./wire-error.js";
 
 /** Least that is sent to a thread that has nothing else to do. */

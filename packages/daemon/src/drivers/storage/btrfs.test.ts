@@ -9,7 +9,7 @@ import { countedBytes, createSubvolume, deleteSubvolume, isBtrfs, isSubvolume, l
 import { btrfsDriver } from "./btrfs.js";
 import { storageConformance, type Subject } from "./conformance.js";
 import { LoopBtrfs } from "./testing/loop-btrfs.js";
-import { noise, Rig } from "./testing/rig.js";
+import { newDataRoot, noise, Rig } from "./testing/rig.js";
 
 const unable = LoopBtrfs.unable();
 let disk: LoopBtrfs;
@@ -47,7 +47,7 @@ storageConformance("btrfs", subject(), () => unable, () => disk.mounted);
   let workers: WorkerPool, rig: Rig;
   beforeAll(() => { workers = new WorkerPool(); });
   afterAll(() => workers.close());
-  beforeEach(() => { rig = new Rig(subject(new Map([["btrfs.min_space", "10m"]])), workers, disk.mounted); });
+  beforeEach(() => { rig = new Rig(subject(new Map([["btrfs.min_space", "10m"]])), workers, newDataRoot(disk.mounted)); });
   afterEach(async () => { try { expect(await rig.leftovers()).toEqual([]); } finally { await rig.destroy(); } });
   const MiB = 1 << 20;
   const treeOf = (id: string): string => join(rig.dataRoot, "btrfs/subvolumes", id);

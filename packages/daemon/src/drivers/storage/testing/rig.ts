@@ -102,7 +102,7 @@ export class Rig {
   }
 }
 
-const newDataRoot = (place = tmpdir()): string => mkdtempSync(join(place, "strata-storage-"));
+export const newDataRoot = (place = tmpdir()): string => mkdtempSync(join(place, "strata-storage-"));
 
 /** The plainest driver, which the others must agree with. */
 export function vfsRig(workers: WorkerPool): Rig {
