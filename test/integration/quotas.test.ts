@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Daemon, TestBed, daemonNeeds, needs, ok, run } from "../helpers/index.js";
+import { type Daemon, TestBed, daemonNeeds, importBusybox, needs, ok, run } from "../helpers/index.js";
 
 const strata = resolve(__dirname, "../../../packages/cli/bin/strata.js");
 const it = needs(...daemonNeeds, "docker");
@@ -18,21 +18,19 @@ const fill = (daemon: Daemon, megabytes: number, file: string, ...options: strin
 const FULL = /No space left on device|Disk quota exceeded/;
 
 describe("where nothing can be held to a size", () => {
-  let daemon: Daemon;
-  const begin = async (): Promise<void> => {
-    const dataRoot = bed.path("tmpfs");
+  /** A data root in memory, while `use` runs. */
+  const inMemory = async (name: string, use: (dataRoot: string) => Promise<void>): Promise<void> => {
+    const dataRoot = bed.path(name);
     mkdirSync(dataRoot);
     await ok("mount", ["-t", "tmpfs", "tmpfs", dataRoot]);
-    daemon = await bed.daemonWithBusybox({ dataRoot, storageDriver: "overlay2" });
-  };
-  const end = async (): Promise<void> => {
-    await daemon.destroy();
-    await run("umount", ["-l", daemon.dataRoot]);
+    try { await use(dataRoot); } finally { await run("umount", ["-l", dataRoot]); }
   };
 
-  it("a container's size is refused at its creation with driver and reason, and nothing is left", async () => {
-    await begin();
+  it("a container's size is refused at its creation with driver and reason, and nothing is left", () => inMemory("tmpfs", async (dataRoot) => {
+    const daemon = bed.prepare({ dataRoot, storageDriver: "overlay2" });
     try {
+      await daemon.start();
+      await importBusybox(daemon);
       const { code, stderr } = await daemon.docker(["create", "--name", "sized", "--storage-opt", "size=10m", "-v", "/anonymous", "busybox"]);
       expect([code, stderr]).toEqual([1, expect.stringMatching(/the storage driver overlay2 cannot limit the size of a container here: the file system \(tmpfs at .*\) has no project quotas/)]);
       const { status, json } = await daemon.api("POST", "/containers/create", { json: { Image: "busybox", HostConfig: { StorageOpt: { size: "10m" } } } });
@@ -54,19 +52,14 @@ describe("where nothing can be held to a size", () => {
       // A tmpfs has a size of its own.
       await daemon.dockerOk("volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=2m", "memory");
       expect(await fill(daemon, 4, "/v/big", "-v", "memory:/v")).toMatchObject({ code: 1, stderr: expect.stringMatching(FULL) });
-    } finally { await end(); }
-  }, 120_000);
+    } finally { await daemon.destroy(); }
+  }), 180_000);
 
-  it("a size for all containers is refused at the start", async () => {
-    const dataRoot = bed.path("tmpfs2");
-    mkdirSync(dataRoot);
-    await ok("mount", ["-t", "tmpfs", "tmpfs", dataRoot]);
+  it("a size for all containers is refused at the start", () => inMemory("tmpfs2", async (dataRoot) => {
     const refused = bed.prepare({ dataRoot, storageDriver: "overlay2", flags: ["--storage-opt", "overlay2.size=10G"] });
-    try {
-      expect(await refused.launch().exit).toBe(1);
-      expect(refused.output).toMatch(/storage-opt overlay2\.size: the storage driver overlay2 cannot limit .*tmpfs/);
-    } finally { await run("umount", ["-l", dataRoot]); }
-  }, 60_000);
+    expect(await refused.launch().exit).toBe(1);
+    expect(refused.output).toMatch(/storage-opt overlay2\.size: the storage driver overlay2 cannot limit .*tmpfs/);
+  }), 120_000);
 });
 
 describe("volumes with a size", () => {
@@ -105,8 +98,10 @@ describe("volumes with a size", () => {
     await ok("truncate", ["-s", "1G", bed.path("image")]);
     await ok("mkfs.btrfs", ["-q", bed.path("image")]);
     await ok("mount", ["-o", "loop", bed.path("image"), dataRoot]);
-    const daemon = await bed.daemonWithBusybox({ dataRoot });
+    const daemon = bed.prepare({ dataRoot });
     try {
+      await daemon.start();
+      await importBusybox(daemon);
       await lives(daemon);
       await daemon.stop();
       expect(await ok("btrfs", ["subvolume", "list", join(dataRoot, "volumes")])).toBe("");

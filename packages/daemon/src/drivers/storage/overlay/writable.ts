@@ -67,7 +67,7 @@ export class OverlayWritables {
 
   async changes(paths: WritablePaths, below: Below): Promise<Change[]> {
     const lowers = below.trees;
-    if (await this.isPlain(paths)) return this.workers.run("changes", { root: paths.upper, kind: below.copied === true ? "copied" : "upper", lowers });
+    if (await this.isPlain(paths, below.copied === true)) return this.workers.run("changes", { root: paths.upper, kind: below.copied === true ? "copied" : "upper", lowers });
     return this.whole(paths, below, (root) => this.workers.run("changes", { root, kind: "plain", lowers }));
   }
 
@@ -75,7 +75,7 @@ export class OverlayWritables {
     const [lower] = below.trees;
     // The root is told only when it was changed: Docker never tells it.
     const withRoot = lower !== undefined && rootAttributes(paths.upper) !== rootAttributes(lower);
-    const plain = await this.isPlain(paths);
+    const plain = await this.isPlain(paths, true);
     if (plain && below.copied === true) return this.workers.produce("changesTar", { root: paths.upper, kind: "copied", lowers: below.trees });
     if (plain) return this.workers.produce("treeTar", { root: paths.upper, kind: "upper", sparse: true, withRoot });
     return new Promise((resolve, reject) => {
@@ -99,8 +99,8 @@ export class OverlayWritables {
   }
 
   /** An upper directory in which another engine, or a kernel that insists, wrote renamed directories and files without content means nothing alone. */
-  private async isPlain({ upper }: WritablePaths): Promise<boolean> {
-    return this.features.nativeDiff && await this.workers.run("referring", { path: upper }) === undefined;
+  private async isPlain({ upper }: WritablePaths, files: boolean): Promise<boolean> {
+    return this.features.nativeDiff && await this.workers.run("referring", { path: upper, files }) === undefined;
   }
 
   /** Has the whole in sight, as the kernel puts it together, while `use` runs. */

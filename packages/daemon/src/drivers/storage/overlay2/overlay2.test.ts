@@ -119,6 +119,16 @@ storageConformance("overlay2", subject(), unable);
       expect(await rig.view([copy.id, ...chain.slice(1)], treeOf)).toEqual(tree);
       expect(readdirSync(join(root, chain[0]!)).sort()).toEqual(["diff", "link", "lower", "merged", "work"]);
     });
+    test("a file without content alone is told, with what it is", async () => {
+      open();
+      const chain = await rig.create(await rig.chain(...layers));
+      const [own, ...below] = chain.map((id) => join(root, id)), target = join(own!, "merged");
+      mountOne({ type: "overlay", source: "overlay", options: [...below.map((path) => ["lowerdir+", join(path, "diff")] as const), ["upperdir", join(own!, "diff")], ["workdir", join(own!, "work")], ["metacopy", "on"]] }, target);
+      try { chmodSync(join(target, "big"), 0o600); renameSync(join(target, "big"), join(target, "bigger")); } finally { unmountSync(target); }
+      expect(await rig.changes(chain)).toEqual(["D /big", "A /bigger"]);
+      const copy = await rig.apply(await rig.diff(chain), chain.slice(1));
+      await rig.view([copy.id, ...chain.slice(1)], (path) => expect(readFileSync(join(path, "bigger"))).toEqual(layers[0]!.find(({ name }) => name === "big")!.content));
+    });
     test("several at once, and while it is removed", async () => {
       const { chain } = await foreign();
       expect(await Promise.all([rig.changes(chain), rig.changes(chain), rig.diff(chain).then((tar) => tar.length > 100_000)])).toEqual([changes, changes, true]);
