@@ -18,6 +18,8 @@ export interface Subject {
   readonly crashes: readonly ((id: SnapshotId) => void)[];
   /** Where the snapshot's own files lie, for tests that damage them. */
   tree(id: SnapshotId): string;
+  /** The highest owner that its file system takes, when that is not 2³²-2. */
+  readonly highestOwner?: number;
 }
 
 /** One driver on a data root of its own, and the checks that nothing stays behind. */
@@ -29,6 +31,8 @@ export class Rig {
     this.subject = make(this.dataRoot, workers);
   }
   get driver(): OpenedDriver { return this.subject.driver; }
+
+  get highestOwner(): number { return this.subject.highestOwner ?? 4294967294; }
 
   id(): SnapshotId { return newId<SnapshotId>(); }
 

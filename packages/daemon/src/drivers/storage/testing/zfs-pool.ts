@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { mountsBelow } from "../../../kernel/mount-table.js";
-import { unmountAll } from "../../../kernel/mount.js";
 import { findProgram } from "../../../kernel/spawn.js";
 
 /**
@@ -46,14 +45,13 @@ export class ZfsPool {
 
   async stop(): Promise<void> {
     if (this.server !== undefined) {
-      const ended = new Promise((over) => this.server!.once("exit", over));
-      try { execFileSync("zpool", ["destroy", "-f", "stratatest"], { stdio: "pipe" }); } finally {
-        this.server.kill("SIGTERM");
-        const killing = setTimeout(() => this.server!.kill("SIGKILL"), 5000);
-        await ended;
-        clearTimeout(killing);
-        for (const { target } of mountsBelow(this.folder).reverse()) await unmountAll(target);
-      }
+      // The pool goes with its file, and what zfs-fuse leaves mounted is dead.
+      const server = this.server, ended = new Promise((over) => server.once("exit", over));
+      server.kill("SIGTERM");
+      const killing = setTimeout(() => server.kill("SIGKILL"), 5000);
+      await ended;
+      clearTimeout(killing);
+      if (mountsBelow(this.folder).length > 0) execFileSync("umount", ["-l", join(this.folder, "pool")]);
     }
     rmSync(this.folder, { recursive: true });
   }

@@ -1,7 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { messageOf } from "../../../core/errors.js";
 import type { Logger } from "../../../core/logger.js";
 import { MARK, type ZfsHome } from "./home.js";
 import type { Dataset, Zfs } from "./zfs.js";
+
+const hasClones = (error: unknown): boolean => /dependent clones/.test(messageOf(error));
 
 /** Between attempts, in milliseconds: first, then doubled; and all in all. */
 const SOON = 20, PATIENCE = 2000;
@@ -22,9 +25,11 @@ export class Removals {
   /** Absent is success. */
   async take(dataset: string): Promise<void> {
     try { await this.zfs.destroy(dataset); }
-    catch {
+    catch (error) {
       await this.zfs.set(dataset, MARK, this.home.removedMark);
       this.waiting.add(dataset);
+      // It goes with the last of them.
+      if (hasClones(error)) return;
     }
     if (this.pending) void this.reap();
   }
