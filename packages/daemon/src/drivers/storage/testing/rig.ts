@@ -18,8 +18,8 @@ export interface Subject {
   readonly crashes: readonly ((id: SnapshotId) => void)[];
   /** Where the snapshot's own files lie, for tests that damage them. */
   tree(id: SnapshotId): string;
-  /** The highest owner that its file system takes, when that is not 2³²-2. */
-  readonly highestOwner?: number;
+  /** What its file system cannot hold. */
+  readonly lacks?: { readonly ownersAbove: number; readonly nanoseconds: true; readonly holes: true };
 }
 
 /** One driver on a data root of its own, and the checks that nothing stays behind. */
@@ -32,7 +32,9 @@ export class Rig {
   }
   get driver(): OpenedDriver { return this.subject.driver; }
 
-  get highestOwner(): number { return this.subject.highestOwner ?? 4294967294; }
+  get highestOwner(): number { return this.subject.lacks?.ownersAbove ?? 4294967294; }
+  /** A time of treeOf as the file system keeps it. */
+  time(text: string): string { return this.subject.lacks?.nanoseconds ? text.replace(/\.\d+/, ".000000000") : text; }
 
   id(): SnapshotId { return newId<SnapshotId>(); }
 

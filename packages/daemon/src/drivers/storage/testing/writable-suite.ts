@@ -133,7 +133,7 @@ export function describeWritable(rig: () => Rig, workers: () => WorkerPool): voi
       expect(wanted["/srv/socket"]).toMatch(/^140600/);
       delete wanted["/srv/socket"];
       const tar = await rig().diff(chain);
-      expect(tar.length).toBeLessThan(2 << 20);
+      if (!rig().subject.lacks?.holes) expect(tar.length).toBeLessThan(2 << 20);
       const copy = await rig().apply(tar, chain.slice(1));
       expect(await rig().view([copy.id, ...chain.slice(1)], treeOf)).toEqual(wanted);
 

@@ -20,14 +20,14 @@ export class ZfsPool {
   static unable(): string | undefined {
     if (process.getuid?.() !== 0) return "needs root: mounts";
     if (process.env["STRATA_TEST_ZPOOL"] !== undefined) return undefined;
-    for (const program of ["zfs-fuse", "zfs", "zpool"]) if (findProgram(program) === undefined) return `${program} is not installed (Debian: zfs-fuse), and STRATA_TEST_ZPOOL names no file system of OpenZFS`;
+    for (const program of ["zfs-fuse", "zfs", "zpool", "setpriv"]) if (findProgram(program) === undefined) return `${program} is not installed (Debian: zfs-fuse), and STRATA_TEST_ZPOOL names no file system of OpenZFS`;
     return answers() ? "a ZFS that is not ours runs here: name a file system for tests in STRATA_TEST_ZPOOL" : undefined;
   }
 
   async start(): Promise<void> {
     if (this.prepared !== undefined) return;
     for (const folder of ["/run/zfs", "/run/lock/zfs", "/var/lib/zfs"]) mkdirSync(folder, { recursive: true });
-    this.server = spawn("setpriv", ["--pdeathsig", "KILL", "zfs-fuse", "--no-daemon", "--no-kstat-mount", "--enable-xattr", "-a", "1", "-e", "1"], { stdio: "ignore" });
+    this.server = spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, join(__dirname, "zfs-fuse-server.js")], { stdio: "ignore" });
     for (const end = Date.now() + 10_000; !answers(); await pause(50)) if (Date.now() > end) throw new Error("zfs-fuse does not answer");
     const image = join(this.folder, "vdev");
     execFileSync("truncate", ["-s", "2G", image]);

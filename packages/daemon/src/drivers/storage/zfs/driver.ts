@@ -88,6 +88,7 @@ class Datasets implements Trees {
       if (!this.ready.has(parent)) await this.zfs.snapshot(`${this.home.dataset(parent)}@${SNAPSHOT}`);
       this.ready.add(parent);
       await this.zfs.clone(`${this.home.dataset(parent)}@${SNAPSHOT}`, dataset, properties);
+      this.removals.made(dataset, this.home.dataset(parent));
       // zfs-fuse mounts clones, whatever `canmount` says.
       if (!this.zfs.inKernel) await this.unmount(id);
     } catch (error) {

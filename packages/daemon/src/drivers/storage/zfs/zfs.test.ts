@@ -38,8 +38,8 @@ const subject = (dataRoot: string, workers: WorkerPool): Subject => {
   };
   return {
     driver: zfsDriver(mine),
-    // zfs-fuse takes higher ones for numbers of Windows.
-    ...(pool.inKernel ? {} : { highestOwner: 2 ** 31 - 1 }),
+    // zfs-fuse takes higher owners for those of Windows, and does not tell where holes are.
+    ...(pool.inKernel ? {} : { lacks: { ownersAbove: 2 ** 31 - 1, nanoseconds: true, holes: true } }),
     // To be damaged, so it has to be seen.
     tree: (id) => { mount(id); return folder(id); },
     crashes: [
