@@ -25,7 +25,7 @@ export function storageConformance(name: string, make: (dataRoot: string, worker
     afterEach(async () => {
       try { expect(await rig.leftovers()).toEqual([]); }
       finally { await rig.destroy(); }
-    });
+    }, 120_000);
     const current = (): Rig => rig;
     describeLayers(current, () => workers);
     describeConfinement(current);

@@ -1,13 +1,13 @@
-interface Entry { users: number; pinned: boolean; mounted: boolean; idle: NodeJS.Timeout | undefined; last: Promise<unknown> }
+interface Entry { users: number; pinned: boolean; mounted: boolean; last: Promise<unknown> }
 
 /**
- * Mounts that are there as long as somebody uses them, and `lingerMs` longer. What is done for one key is done one
- * after the other. `mount` must be harmless where it is mounted already (by a former process), `unmount` where it is not.
+ * Mounts that are there as long as somebody uses them. What is done for one key is done one after the other. `mount`
+ * must be harmless where it is mounted already (by a former process), `unmount` where it is not.
  */
 export class HeldMounts {
   private readonly entries = new Map<string, Entry>();
 
-  constructor(private readonly mount: (key: string) => Promise<void>, private readonly unmount: (key: string) => Promise<void>, private readonly lingerMs = 0) {}
+  constructor(private readonly mount: (key: string) => Promise<void>, private readonly unmount: (key: string) => Promise<void>) {}
 
   async use<T>(key: string, work: () => Promise<T>): Promise<T> {
     await this.inTurn(key, async (entry) => {
@@ -41,38 +41,25 @@ export class HeldMounts {
     return this.inTurn(key, async (entry) => {
       entry.users = 0;
       entry.pinned = false;
-      await this.down(key, entry);
+      await this.rest(key, entry);
     });
   }
 
   private async up(key: string, entry: Entry): Promise<void> {
-    clearTimeout(entry.idle);
-    entry.idle = undefined;
     if (!entry.mounted) await this.mount(key);
     entry.mounted = true;
   }
   private async rest(key: string, entry: Entry): Promise<void> {
     if (entry.users > 0 || entry.pinned) return;
-    if (this.lingerMs === 0) return this.down(key, entry);
-    clearTimeout(entry.idle);
-    entry.idle = setTimeout(() => {
-      entry.idle = undefined;
-      // It is tried again when it is next used, or removed.
-      this.inTurn(key, async () => { if (entry.idle === undefined && entry.users === 0 && !entry.pinned) await this.down(key, entry); }).catch(() => undefined);
-    }, this.lingerMs).unref();
-  }
-  private async down(key: string, entry: Entry): Promise<void> {
-    clearTimeout(entry.idle);
-    entry.idle = undefined;
     entry.mounted = false;
     await this.unmount(key);
   }
 
   private inTurn(key: string, step: (entry: Entry) => Promise<void>): Promise<void> {
-    const entry = this.entries.get(key) ?? { users: 0, pinned: false, mounted: false, idle: undefined, last: Promise.resolve() };
+    const entry = this.entries.get(key) ?? { users: 0, pinned: false, mounted: false, last: Promise.resolve() };
     this.entries.set(key, entry);
     const turn = entry.last.catch(() => undefined).then(() => step(entry));
     entry.last = turn;
-    return turn.finally(() => { if (entry.last === turn && !entry.mounted && entry.idle === undefined) this.entries.delete(key); });
+    return turn.finally(() => { if (entry.last === turn && !entry.mounted) this.entries.delete(key); });
   }
 }

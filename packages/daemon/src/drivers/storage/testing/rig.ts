@@ -28,6 +28,8 @@ export interface Subject {
   readonly stays?: (name: string) => boolean;
   /** Bytes by which a layer of a few files may take more than they do: blocks of the driver's own. */
   readonly slack?: number;
+  /** What its file system cannot hold. */
+  readonly lacks?: { readonly ownersAbove: number; readonly nanoseconds: true; readonly holes: true };
 }
 
 /** One driver on a data root of its own, and the checks that nothing stays behind. */
@@ -43,6 +45,10 @@ export class Rig {
     return new Rig(() => subject, workers, dataRoot);
   }
   get driver(): OpenedDriver { return this.subject.driver; }
+
+  get highestOwner(): number { return this.subject.lacks?.ownersAbove ?? 4294967294; }
+  /** A time of treeOf as the file system keeps it. */
+  time(text: string): string { return this.subject.lacks?.nanoseconds ? text.replace(/\.\d+/, ".000000000") : text; }
 
   id(): SnapshotId { return newId<SnapshotId>(); }
 

@@ -103,7 +103,7 @@ export function describeWritable(rig: () => Rig, workers: () => WorkerPool): voi
   describe("diff", () => {
     const work = (root: string): void => {
       writeFileSync(join(root, "etc/passwd"), "changed");
-      chownSync(join(root, "etc/passwd"), 3000000000, 5);
+      chownSync(join(root, "etc/passwd"), Math.min(3000000000, rig().highestOwner), 5);
       lsetxattr(join(root, "etc/passwd"), "user.note", Buffer.from([0, 1, 255]));
       unlinkSync(join(root, "etc/group"));
       rmSync(join(root, "usr/share/doc"), { recursive: true });
@@ -134,7 +134,7 @@ export function describeWritable(rig: () => Rig, workers: () => WorkerPool): voi
       expect(wanted["/srv/socket"]).toMatch(/^140600/);
       delete wanted["/srv/socket"];
       const tar = await rig().diff(chain);
-      expect(tar.length).toBeLessThan(2 << 20);
+      if (!rig().subject.lacks?.holes) expect(tar.length).toBeLessThan(2 << 20);
       const copy = await rig().apply(tar, chain.slice(1));
       expect(await rig().view([copy.id, ...chain.slice(1)], treeOf)).toEqual(wanted);
 

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { mountsBelow } from "../../../kernel/mount-table.js";
-import { unmountAll } from "../../../kernel/mount.js";
 import { findProgram } from "../../../kernel/spawn.js";
 
 /**
@@ -21,14 +20,14 @@ export class ZfsPool {
   static unable(): string | undefined {
     if (process.getuid?.() !== 0) return "needs root: mounts";
     if (process.env["STRATA_TEST_ZPOOL"] !== undefined) return undefined;
-    for (const program of ["zfs-fuse", "zfs", "zpool"]) if (findProgram(program) === undefined) return `${program} is not installed (Debian: zfs-fuse), and STRATA_TEST_ZPOOL names no file system of OpenZFS`;
+    for (const program of ["zfs-fuse", "zfs", "zpool", "setpriv"]) if (findProgram(program) === undefined) return `${program} is not installed (Debian: zfs-fuse), and STRATA_TEST_ZPOOL names no file system of OpenZFS`;
     return answers() ? "a ZFS that is not ours runs here: name a file system for tests in STRATA_TEST_ZPOOL" : undefined;
   }
 
   async start(): Promise<void> {
     if (this.prepared !== undefined) return;
     for (const folder of ["/run/zfs", "/run/lock/zfs", "/var/lib/zfs"]) mkdirSync(folder, { recursive: true });
-    this.server = spawn("setpriv", ["--pdeathsig", "KILL", "zfs-fuse", "--no-daemon", "--no-kstat-mount", "--enable-xattr", "-a", "1", "-e", "1"], { stdio: "ignore" });
+    this.server = spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, join(__dirname, "zfs-fuse-server.js")], { stdio: "ignore" });
     for (const end = Date.now() + 10_000; !answers(); await pause(50)) if (Date.now() > end) throw new Error("zfs-fuse does not answer");
     const image = join(this.folder, "vdev");
     execFileSync("truncate", ["-s", "2G", image]);
@@ -46,14 +45,13 @@ export class ZfsPool {
 
   async stop(): Promise<void> {
     if (this.server !== undefined) {
-      const ended = new Promise((over) => this.server!.once("exit", over));
-      try { execFileSync("zpool", ["destroy", "-f", "stratatest"], { stdio: "pipe" }); } finally {
-        this.server.kill("SIGTERM");
-        const killing = setTimeout(() => this.server!.kill("SIGKILL"), 5000);
-        await ended;
-        clearTimeout(killing);
-        for (const { target } of mountsBelow(this.folder).reverse()) await unmountAll(target);
-      }
+      // The pool goes with its file, and what zfs-fuse leaves mounted is dead.
+      const server = this.server, ended = new Promise((over) => server.once("exit", over));
+      server.kill("SIGTERM");
+      const killing = setTimeout(() => server.kill("SIGKILL"), 5000);
+      await ended;
+      clearTimeout(killing);
+      if (mountsBelow(this.folder).length > 0) execFileSync("umount", ["-l", join(this.folder, "pool")]);
     }
     rmSync(this.folder, { recursive: true });
   }

@@ -17,8 +17,6 @@ import { Zfs } from "./zfs.js";
 export const ZFS_OPTIONS = ["zfs.fsname"] as const;
 /** The snapshot that what is made on top of a dataset is a clone of. */
 const SNAPSHOT = "layer";
-/** zfs-fuse does not mount and unmount well, so that what was just used stays mounted for a while, in milliseconds. */
-const LINGER = 10_000;
 
 /** Every snapshot a dataset, a clone of its parent's. Unavailable where ZFS is not there, or a trial says that it does not work. */
 export async function openZfs(setup: DriverSetup): Promise<OpenedDriver> {
@@ -54,7 +52,7 @@ class Datasets implements Trees {
   constructor(private readonly setup: DriverSetup, private readonly home: ZfsHome, private readonly zfs: Zfs, private readonly trash: Trash) {
     this.disk = new FileSystemSync(setup.root);
     this.removals = new Removals(zfs, home, setup.logger);
-    this.held = new HeldMounts((id) => this.mount(id), (id) => this.unmount(id), zfs.inKernel ? 0 : LINGER);
+    this.held = new HeldMounts((id) => this.mount(id), (id) => this.unmount(id));
   }
 
   async probe(): Promise<void> {
@@ -90,6 +88,9 @@ class Datasets implements Trees {
       if (!this.ready.has(parent)) await this.zfs.snapshot(`${this.home.dataset(parent)}@${SNAPSHOT}`);
       this.ready.add(parent);
       await this.zfs.clone(`${this.home.dataset(parent)}@${SNAPSHOT}`, dataset, properties);
+      this.removals.made(dataset, this.home.dataset(parent));
+      // zfs-fuse mounts clones, whatever `canmount` says.
+      if (!this.zfs.inKernel) await this.unmount(id);
     } catch (error) {
       rmdirSync(this.home.mountpoint(id));
       throw error instanceof AlreadyExists ? taken : error;

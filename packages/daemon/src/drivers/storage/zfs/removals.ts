@@ -1,7 +1,11 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { messageOf, NotFound } from "../../../core/errors.js";
 import type { Logger } from "../../../core/logger.js";
 import { MARK, type ZfsHome } from "./home.js";
 import type { Dataset, Zfs } from "./zfs.js";
+
+const datasetOf = (snapshot: string): string => snapshot.split("@")[0]!;
+const hasClones = (error: unknown): boolean => /dependent clones/.test(messageOf(error));
 
 /** Between attempts, in milliseconds: first, then doubled; and all in all. */
 const SOON = 20, PATIENCE = 2000;
@@ -14,24 +18,48 @@ export class Removals {
   private readonly waiting = new Set<string>();
   private running: Promise<void> | null = null;
   private again = false;
+  /** Which dataset a clone is one of, as far as this process knows: to ask ZFS takes it long where there are many. */
+  private readonly origins = new Map<string, string>();
 
   constructor(private readonly zfs: Zfs, private readonly home: ZfsHome, private readonly logger: Logger) {}
 
   get pending(): boolean { return this.waiting.size > 0; }
 
+  made(clone: string, origin: string): void { this.origins.set(clone, origin); }
+
   /** Absent is success. */
   async take(dataset: string): Promise<void> {
-    try { await this.zfs.destroy(dataset); }
-    catch {
-      await this.zfs.set(dataset, MARK, this.home.removedMark);
-      this.waiting.add(dataset);
+    // It goes with the last of them.
+    if ([...this.origins.values()].includes(dataset)) return this.mark(dataset);
+    try { await this.destroy(dataset); }
+    catch (error) {
+      await this.mark(dataset);
+      if (hasClones(error)) return;
     }
     if (this.pending) void this.reap();
+  }
+  private async mark(dataset: string): Promise<void> {
+    this.waiting.add(dataset);
+    try { await this.zfs.set(dataset, MARK, this.home.removedMark); }
+    catch (error) {
+      this.waiting.delete(dataset);
+      if (!(error instanceof NotFound)) throw error;
+    }
+    // The last of them may have gone meanwhile.
+    if (![...this.origins.values()].includes(dataset)) void this.reap();
+  }
+  private async destroy(dataset: string): Promise<void> {
+    await this.zfs.destroy(dataset);
+    this.origins.delete(dataset);
+    this.waiting.delete(dataset);
   }
 
   /** What a former process left marked. */
   takeUp(found: readonly Dataset[]): void {
-    for (const { name, mark } of found) if (mark === this.home.removedMark) this.waiting.add(name);
+    for (const { name, mark, origin } of found) {
+      if (mark === this.home.removedMark) this.waiting.add(name);
+      if (origin !== undefined) this.origins.set(name, datasetOf(origin));
+    }
     if (this.pending) void this.reap();
   }
 
@@ -57,8 +85,7 @@ export class Removals {
       }
       let busy = false;
       for (const name of free) {
-        try { await this.zfs.destroy(name); this.waiting.delete(name); }
-        catch { busy = true; }
+        try { await this.destroy(name); } catch { busy = true; }
       }
       if (!busy) continue;
       await pause(wait, undefined, { ref: false });
@@ -70,8 +97,9 @@ export class Removals {
   private free(all: readonly Dataset[]): string[] {
     const clones = new Map<string, Dataset[]>();
     for (const dataset of all) {
-      const origin = dataset.origin?.split("@")[0];
-      if (origin !== undefined) clones.set(origin, [...clones.get(origin) ?? [], dataset]);
+      if (dataset.origin === undefined) continue;
+      const origin = datasetOf(dataset.origin);
+      clones.set(origin, [...clones.get(origin) ?? [], dataset]);
     }
     const known = new Map(all.map((dataset) => [dataset.name, dataset]));
     for (const name of this.waiting) if (!known.has(name)) this.waiting.delete(name);

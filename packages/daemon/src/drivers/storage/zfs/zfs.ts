@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { AlreadyExists, messageOf, NotFound, Unavailable } from "../../../core/errors.js";
+import { descriptorsOf } from "../../../kernel/descriptors.js";
 import { unmount } from "../../../kernel/mount.js";
 import { findProgram, run } from "../../../kernel/spawn.js";
 
@@ -16,8 +17,8 @@ export interface Dataset {
 /** What calls answer that can be tried again shortly: zfs-fuse lets go of a mount a while after it was taken down. */
 const BUSY = /busy/;
 const PATIENCE = 2000;
-/** How long zfs-fuse takes to notice that a mount is gone, in milliseconds. */
-const NOTICE = 30;
+/** After zfs-fuse closed the descriptor of a mount, until it did so again; in milliseconds. */
+const TWICE = 5;
 
 /** `zfs` and `zpool`: a verb is a method. Errors have the programs' words; AlreadyExists and NotFound are told apart. */
 export class Zfs {
@@ -58,8 +59,12 @@ export class Zfs {
   /** Takes every mount off a directory. */
   async unmount(target: string): Promise<void> {
     while (await this.inTurn(async () => {
+      const before = this.inKernel ? 0 : served();
       const was = await unmount(target);
-      if (was && !this.inKernel) await pause(NOTICE);
+      if (!was || this.inKernel) return was;
+      // One that is in use stays open until it is not.
+      for (const end = Date.now() + PATIENCE / 4; served() >= before && Date.now() < end;) await pause(TWICE);
+      await pause(TWICE);
       return was;
     }));
   }
@@ -111,5 +116,7 @@ export class Zfs {
   }
 }
 
+/** Mounts that zfs-fuse knows of. */
+const served = (): number => descriptorsOf("zfs-fuse", "/dev/fuse");
 const WORDS = { ...process.env, LC_ALL: "C" };
 const settings = (properties: Readonly<Record<string, string>>): string[] => Object.entries(properties).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
