@@ -255,13 +255,8 @@ export function lgetxattr(path: CPath, name: CPath): Buffer | undefined {
     if (errno !== constants.errno.ERANGE || room > 1 << 20) fail("lgetxattr", path);
   }
 }
-/** Whether there is such an attribute, without its value; false when the file is gone, too. */
-export function hasXattr(path: CPath, name: string): boolean {
-  if (Number(c.lgetxattr(path, name, null, 0)) >= 0) return true;
-  const errno = koffi.errno();
-  if (errno === constants.errno.ENODATA || errno === constants.errno.EOPNOTSUPP || errno === constants.errno.ENOENT || errno === constants.errno.ENOTDIR) return false;
-  return fail("lgetxattr", path);
-}
+/** Whether an attribute can be had; false when the file is gone, too. */
+export function hasXattr(path: CPath, name: string): boolean { return Number(c.lgetxattr(path, name, null, 0)) >= 0; }
 /** Names as they are, bytes for bytes (latin1). */
 export function llistxattr(path: CPath): string[] {
   for (let room = 1024; ; room *= 4) {
