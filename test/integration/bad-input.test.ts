@@ -1,6 +1,6 @@
-import { existsSync, readFileSync, statfsSync, truncateSync, writeFileSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Background, type Daemon, TestBed, busyboxTar, daemonNeeds, importBusybox, emptied, needs, ok, pushAppImage } from "../helpers/index.js";
+import { type Background, type Daemon, TestBed, busyboxTar, daemonNeeds, importBusybox, emptied, needs, ok, pushAppImage, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 const withLoop = needs(...daemonNeeds, "docker", "loop", "registry");
@@ -167,6 +167,8 @@ describe("a full disk", () => {
       expect(committed.code).toBe(1);
       expect((await small.dockerOk("images", "--format", "{{.Repository}}"))).toBe("busybox");
       await small.dockerOk("rm", "filler");
+      // What is removed is answered for before the last of it has gone from the disk.
+      await until(() => readdirSync(join(mountPoint, "data", "trash")).length === 0 || undefined, 20_000, "an empty trash");
       expect(await small.dockerOk("run", "--rm", "busybox", "echo", "fine")).toBe("fine");
       await small.dockerOk("rmi", "busybox");
       await expectNothingLeft(small);
