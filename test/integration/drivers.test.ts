@@ -110,6 +110,24 @@ for (const [former, later] of pairs) {
   }, 300_000);
 }
 
+needsDrivers(["vfs", "overlay2"], ...daemonNeeds, "docker")("SIGHUP with another driver in the configuration file changes nothing until the next start", async () => {
+  const file = bed.path("daemon.json");
+  const write = (driver: string, label: string): void => writeFileSync(file, JSON.stringify({ "storage-driver": driver, labels: [label] }));
+  write("vfs", "before=1");
+  const daemon = await bed.daemon({ flags: ["--config-file", file] });
+  const infoOf = async (): Promise<{ Driver: string; Labels: string[] }> => (await daemon.api("GET", "/info")).json as { Driver: string; Labels: string[] };
+  write("overlay2", "after=1");
+  process.kill(daemon.pid, "SIGHUP");
+  await until(async () => (await infoOf()).Labels.includes("after=1") || undefined, 10_000, "the new labels");
+  expect((await infoOf()).Driver).toBe("vfs");
+  await fresh(daemon, "reloaded:1");
+  expect(await driverOf(daemon, "reloaded:1", "image")).toBe("vfs");
+  await daemon.restart();
+  expect((await infoOf()).Driver).toBe("overlay2");
+  expect(await driverOf(daemon, "reloaded:1", "image")).toBe("vfs");
+  await daemon.destroy();
+});
+
 needsDrivers(["fuse-overlayfs", "overlay2"], ...daemonNeeds, "docker")("layers of a driver that does not work any more are kept, and named when they are asked for", async () => {
   const daemon = await bed.prepareFor(["fuse-overlayfs", "overlay2"]);
   await daemon.start();

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Container, type ContainerId, errnoOf, messageOf, NotFound } from "../core/index.js";
+import { type Container, type ContainerId, errnoOf, messageOf, NotFound, Unavailable } from "../core/index.js";
 import type { Launcher } from "./containers-launch.js";
 import type { LiveContainers } from "./containers-live.js";
 import { emitContainer, isLive, type ContainerParts } from "./containers-parts.js";
@@ -82,7 +82,8 @@ export class Recovery {
     try {
       await (await this.parts.layers.mount(id)).release();
     } catch (e) {
-      if (!(e instanceof NotFound)) throw e;
+      // Unavailable: its storage driver does not work, and found no mount to be taken over.
+      if (!(e instanceof NotFound || e instanceof Unavailable)) throw e;
     }
   }
 
