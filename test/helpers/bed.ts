@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Daemon, type DaemonOptions } from "./daemon.js";
-import { groundFor } from "./ground.js";
+import { type Ground, groundFor } from "./ground.js";
 import { busyboxTar } from "./images.js";
 import { Netns } from "./netns.js";
 import { Registry } from "./registry.js";
@@ -16,6 +16,7 @@ export async function importBusybox(daemon: Daemon): Promise<void> {
 export class TestBed {
   private readonly daemons: Daemon[] = [];
   private readonly registries: Registry[] = [];
+  private readonly groundOf = new Map<Daemon, Ground>();
   private constructor(readonly netns: Netns, readonly folder: string) {}
 
   static async create(): Promise<TestBed> {
@@ -34,7 +35,9 @@ export class TestBed {
   /** A daemon whose data root can have all of these storage drivers; it begins with the first. Not started yet. */
   async prepareFor(drivers: readonly string[], options: DaemonOptions = {}): Promise<Daemon> {
     const ground = await groundFor(drivers, this.path(`d${this.daemons.length}`));
-    return this.prepare({ ...ground, ...options, flags: [...(ground.flags ?? []), ...(options.flags ?? [])], storageDriver: drivers[0]! });
+    const daemon = this.prepare({ ...ground.options, ...options, flags: [...(ground.options.flags ?? []), ...(options.flags ?? [])], storageDriver: drivers[0]! });
+    this.groundOf.set(daemon, ground);
+    return daemon;
   }
   async daemon(options?: DaemonOptions): Promise<Daemon> {
     const daemon = this.prepare(options);
@@ -47,6 +50,12 @@ export class TestBed {
     await importBusybox(daemon);
     return daemon;
   }
+  /** Ends a daemon for good. A further call does nothing. */
+  async end(daemon: Daemon): Promise<void> {
+    await daemon.destroy();
+    await this.groundOf.get(daemon)?.release();
+    this.groundOf.delete(daemon);
+  }
   async registry(): Promise<Registry> {
     const registry = await Registry.start(this.netns, this.path(`r${this.registries.length}`), 5000 + this.registries.length);
     this.registries.push(registry);
@@ -54,7 +63,7 @@ export class TestBed {
   }
 
   async close(): Promise<void> {
-    for (const daemon of this.daemons) await daemon.destroy();
+    for (const daemon of this.daemons) await this.end(daemon);
     for (const registry of this.registries) await registry.stop();
     await this.netns.remove();
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });

@@ -13,7 +13,8 @@ export interface DaemonOptions {
   /** Where the data root lies; default: below the folder of the daemon. */
   readonly dataRoot?: string;
   readonly storageDriver?: string;
-  readonly env?: NodeJS.ProcessEnv;
+  /** A command line that runs the daemon's, which is put behind it. */
+  readonly wrap?: readonly string[];
 }
 
 /** One daemon with its own data root, exec root and socket, in a network namespace. */
@@ -25,7 +26,7 @@ export class Daemon {
   private readonly dockerConfig: string;
   private process: Background | undefined;
   private storageDriver: string | undefined;
-  private environment: NodeJS.ProcessEnv | undefined;
+  private wrap: readonly string[];
 
   constructor(readonly netns: Netns, readonly folder: string, private readonly options: DaemonOptions = {}) {
     mkdirSync(folder, { recursive: true });
@@ -37,7 +38,7 @@ export class Daemon {
     mkdirSync(this.dockerConfig, { recursive: true });
     writeFileSync(join(this.dockerConfig, "config.json"), "{}");
     this.storageDriver = options.storageDriver;
-    this.environment = options.env;
+    this.wrap = options.wrap ?? [];
   }
 
   get pid(): number { return this.running.pid; }
@@ -57,8 +58,8 @@ export class Daemon {
 
   /** Starts the process without waiting for anything. */
   launch(): Background {
-    const options = this.environment && { env: this.environment };
-    const process = program ? this.netns.start(program, this.flags(), options) : this.netns.start(globalThis.process.execPath, [stratad, ...this.flags()], options);
+    const [command, ...args] = [...this.wrap, ...(program ? [program] : [globalThis.process.execPath, stratad]), ...this.flags()] as [string, ...string[]];
+    const process = this.netns.start(command, args);
     const log = createWriteStream(this.logFile, { flags: "a" });
     process.child.stdout?.pipe(log, { end: false });
     process.child.stderr?.pipe(log, { end: false });
@@ -91,15 +92,15 @@ export class Daemon {
     await process.exit;
   }
   /** With what is given here it goes on from then on. */
-  async restart(change: Pick<DaemonOptions, "storageDriver" | "env"> = {}): Promise<void> {
+  async restart(change: Pick<DaemonOptions, "storageDriver" | "wrap"> = {}): Promise<void> {
     await this.stop();
     this.change(change);
     await this.start();
   }
   /** For its next start. */
-  change({ storageDriver = this.storageDriver, env = this.environment }: Pick<DaemonOptions, "storageDriver" | "env">): void {
+  change({ storageDriver = this.storageDriver, wrap = this.wrap }: Pick<DaemonOptions, "storageDriver" | "wrap">): void {
     this.storageDriver = storageDriver;
-    this.environment = env;
+    this.wrap = wrap;
   }
 
   api(method: string, path: string, options?: Call): Promise<Answer> { return call(this.socket, method, path, options); }
@@ -161,7 +162,7 @@ export function mountsBelow(folder: string): string[] {
   return readFileSync("/proc/self/mountinfo", "utf8").split("\n").map((line) => line.split(" ")[4] ?? "")
     .filter((target) => target === folder || target.startsWith(`${folder}/`)).reverse();
 }
-async function unmountBelow(folder: string): Promise<void> {
+export async function unmountBelow(folder: string): Promise<void> {
   for (const target of mountsBelow(folder)) await run("umount", ["-l", target]);
 }
 

@@ -2,16 +2,17 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Daemon } from "./daemon.js";
-import { groundFor } from "./ground.js";
+import { type Ground, groundFor } from "./ground.js";
 import { Netns } from "./netns.js";
 
 /** Starts a daemon with a driver, to see whether it serves; else its own words. */
 async function probe(netns: Netns, folder: string, driver: string): Promise<string | null> {
   // No daemon's folder may be the beginning of another's.
   const own = join(folder, driver, "d");
-  let daemon: Daemon | undefined;
+  let daemon: Daemon | undefined, ground: Ground | undefined;
   try {
-    daemon = new Daemon(netns, own, { ...await groundFor([driver], own), storageDriver: driver, flags: ["--bridge", "none"] });
+    ground = await groundFor([driver], own);
+    daemon = new Daemon(netns, own, { ...ground.options, storageDriver: driver, flags: [...(ground.options.flags ?? []), "--bridge", "none"] });
     await daemon.start();
     return null;
   } catch (e) {
@@ -19,6 +20,7 @@ async function probe(netns: Netns, folder: string, driver: string): Promise<stri
     return said?.slice("stratad: ".length) ?? (e as Error).message.trim().split("\n")[0]!;
   } finally {
     await daemon?.destroy();
+    await ground?.release();
   }
 }
 

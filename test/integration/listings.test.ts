@@ -18,7 +18,7 @@ beforeAll(async () => {
     await daemon.dockerOk("rm", "maker");
   }
   await daemon.dockerOk("push", registry.name("walk:3"));
-  await daemon.destroy();
+  await bed.end(daemon);
 }, 180_000);
 afterAll(() => bed.close(), 120_000);
 
@@ -154,6 +154,6 @@ for (const [driver, listing] of Object.entries(listings) as [DriverName, Listing
     await daemon.dockerOk("rmi", image);
     await emptied(daemon);
     listing.empty(await sight());
-    await daemon.destroy();
+    await bed.end(daemon);
   }, 120_000);
 }
