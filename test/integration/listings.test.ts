@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type Daemon, type DriverName, type Registry, TestBed, daemonNeeds, emptied, importBusybox, mountsBelow, needsDrivers, unmet, until } from "../helpers/index.js";
@@ -26,9 +27,11 @@ afterAll(() => bed.close(), 120_000);
 interface Sight {
   readonly root: string;
   readonly layers: readonly string[];
+  readonly diffIds: readonly string[];
   readonly container: string;
   readonly list: (...path: string[]) => string[];
   readonly text: (...path: string[]) => string;
+  readonly read: (...path: string[]) => Buffer;
   readonly data: Readonly<Record<string, string>>;
 }
 interface Listing {
@@ -89,6 +92,28 @@ const overlay2 = (layer: readonly string[]): Listing => {
 
 const listings: Partial<Record<DriverName, Listing>> = {
   overlay2: overlay2(["committed", "tar-split.gz"]),
+  erofs: {
+    empty: ({ list }) => expect(list()).toEqual([]),
+    pulled({ layers, diffIds, list, read }) {
+      expect(list()).toEqual([...layers].sort());
+      layers.forEach((id, at) => {
+        expect(list(id)).toEqual(["diff", "layer.erofs", "layer.tar"]);
+        expect(`sha256:${createHash("sha256").update(read(id, "layer.tar")).digest("hex")}`).toBe(diffIds[at]);
+      });
+    },
+    running({ root, layers, container, list, text, data }) {
+      const init = `${container}-init`, at = (id: string, name: string): string => join(root, id, name);
+      expect(list()).toEqual([...layers, container, init].sort());
+      expect([list(init), list(container)]).toEqual([["diff", "lower", "merged", "work"], ["diff", "lower", "merged", "work"]]);
+      expect([text(init, "lower"), text(container, "lower")]).toEqual([layers, [init, ...layers]].map((ids) => ids.map((id) => `${id}/diff`).join(":")));
+      expect(list(init, "diff")).toEqual(expect.arrayContaining(INIT));
+      expect([list(container, "diff"), text(container, "diff", "written")]).toEqual([["written"], "by the container\n"]);
+      expect(layers.map((id) => list(id, "diff").filter((name) => ["bin", "two", "three"].includes(name)))).toEqual([["three", "two"], ["two"], ["bin"]]);
+      expect(list(container, "merged")).toEqual(expect.arrayContaining(["bin", "three", "written"]));
+      expect(data).toEqual({ LowerDir: [init, ...layers].map((id) => at(id, "diff")).join(":"), MergedDir: at(container, "merged"), UpperDir: at(container, "diff"), WorkDir: at(container, "work") });
+      expect(mountsBelow(root).sort()).toEqual([...layers.map((id) => at(id, "diff")), at(container, "merged")].sort());
+    },
+  },
   aufs: {
     empty: ({ list }) => expect(["diff", "layers", "mnt"].map((name) => list(name))).toEqual([[], [], []]),
     pulled({ layers, list, text }) {
@@ -122,13 +147,13 @@ const listings: Partial<Record<DriverName, Listing>> = {
   },
 };
 
-/** Layers of an image as they lie on disk, topmost first. */
-async function snapshotsOf(daemon: Daemon, image: string): Promise<string[]> {
-  const { json } = await daemon.api("GET", "/layers", { query: { filters: JSON.stringify({ image: [image] }) } });
-  const layers = json as { ChainId: string; Parent: string | null; Snapshot: string; TopOf: string[] }[];
-  const names: string[] = [];
-  for (let at = layers.find(({ TopOf }) => TopOf.length > 0); at !== undefined; at = layers.find(({ ChainId }) => ChainId === at!.Parent)) names.push(at.Snapshot);
-  return names;
+/** An image's layers, topmost first; none as long as there is no such image. */
+async function layersOf(daemon: Daemon, image: string): Promise<{ layers: string[]; diffIds: string[] }> {
+  const { status, json } = await daemon.api("GET", "/layers", { query: { filters: JSON.stringify({ image: [image] }) } });
+  const known = status === 200 ? (json as { ChainId: string; DiffId: string; Parent: string | null; Snapshot: string; TopOf: string[] }[]) : [];
+  const chain = [];
+  for (let at = known.find(({ TopOf }) => TopOf.length > 0); at !== undefined; at = known.find(({ ChainId }) => ChainId === at!.Parent)) chain.push(at);
+  return { layers: chain.map(({ Snapshot }) => Snapshot), diffIds: chain.map(({ DiffId }) => DiffId) };
 }
 
 for (const [driver, listing] of Object.entries(listings) as [DriverName, Listing][]) {
@@ -137,8 +162,8 @@ for (const [driver, listing] of Object.entries(listings) as [DriverName, Listing
     await daemon.start();
     const image = registry.name("walk:3"), root = join(daemon.dataRoot, driver);
     const sight = async (container = ""): Promise<Sight> => ({
-      root, container, layers: await snapshotsOf(daemon, image).catch(() => []), data: container === "" ? {} : ((await daemon.inspect(container)).GraphDriver.Data as Record<string, string>) ?? {},
-      list: (...path) => (existsSync(join(root, ...path)) ? readdirSync(join(root, ...path)).sort() : []), text: (...path) => readFileSync(join(root, ...path), "utf8"),
+      root, container, ...await layersOf(daemon, image), data: container === "" ? {} : ((await daemon.inspect(container)).GraphDriver.Data as Record<string, string>) ?? {},
+      list: (...path) => (existsSync(join(root, ...path)) ? readdirSync(join(root, ...path)).sort() : []), text: (...path) => readFileSync(join(root, ...path), "utf8"), read: (...path) => readFileSync(join(root, ...path)),
     });
     listing.empty(await sight());
     await daemon.dockerOk("pull", "-q", image);
