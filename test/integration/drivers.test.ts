@@ -24,7 +24,7 @@ async function fresh(daemon: Daemon, name: string): Promise<void> {
 
 /** Each driver is once the former and once the later one. */
 const pairs: readonly (readonly [DriverName, DriverName])[] = [
-  ["overlay2", "vfs"], ["vfs", "erofs"], ["erofs", "fuse-overlayfs"], ["fuse-overlayfs", "aufs"], ["aufs", "overlay"], ["overlay", "btrfs"], ["btrfs", "zfs"], ["zfs", "overlay2"], ["overlay2", "erofs"],
+  ["overlay2", "vfs"], ["vfs", "erofs"], ["erofs", "fuse-overlayfs"], ["fuse-overlayfs", "aufs"], ["aufs", "overlay"], ["overlay", "btrfs"], ["btrfs", "overlay2"], ["overlay2", "zfs"], ["zfs", "overlay2"], ["overlay2", "erofs"],
 ];
 
 for (const [former, later] of pairs) {
