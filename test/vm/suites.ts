@@ -48,7 +48,7 @@ export const worlds: readonly (World & { readonly folder: string; readonly needs
   { name: "overlay2 on ext4", driver: "overlay2", folder: "overlay2", needs: "mkfs.ext4", make: "mkfs.ext4 -q $disk", mount: "mount $disk $place" },
   { name: "overlay2 on xfs", driver: "overlay2", folder: "overlay2", needs: "mkfs.xfs", make: "mkfs.xfs -q $disk", mount: "mount $disk $place" },
   {
-    name: "devicemapper", driver: "devicemapper", folder: "devicemapper", needs: "dmsetup", options: ["dm.loopdatasize=3G", "dm.loopmetadatasize=16M", "dm.basesize=256M", "dm.min_free_space=1%"],
+    name: "devicemapper", driver: "devicemapper", folder: "devicemapper", needs: "dmsetup", options: ["dm.loopdatasize=3G", "dm.loopmetadatasize=16M", "dm.basesize=512M", "dm.min_free_space=1%"],
     make: "mkfs.ext4 -q $disk", mount: "modprobe dm-thin-pool; mount $disk $place",
   },
 ];
