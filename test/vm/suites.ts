@@ -40,6 +40,10 @@ export const suites: readonly Suite[] = [
   },
   { name: "overlay2 with limits on xfs", programs: ["mkfs.xfs"], disks: [{ size: "8G" }], prepare: on("mkfs.xfs -q -n ftype=1", "-o pquota"), files: testsIn("overlay2") },
   { name: "overlay2 with limits on ext4", programs: ["mkfs.ext4"], disks: [{ size: "8G" }], prepare: on("mkfs.ext4 -q -O project,quota", "-o prjquota"), files: testsIn("overlay2") },
+  {
+    name: "containers on cgroup v2", programs: ["docker", "crun", "runc", "conmon", "nft"], disks: [{ size: "8G" }], prepare: on("mkfs.ext4 -q"),
+    files: [join(checkout, "test/dist/integration/cgroup-v2.test.js")],
+  },
 ];
 
 /** Data roots that power is cut from. `needs`: a program without which there is none of it. */
