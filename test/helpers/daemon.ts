@@ -6,6 +6,8 @@ import { Background, ok, type Result, run, type RunOptions, until } from "./run.
 
 /** Another daemon with dockerd's flags may stand in, to see whether a test is fair. */
 const program = process.env["STRATA_TEST_DAEMON"];
+/** An emulated processor takes many times as long. */
+const START_LIMIT_MS = process.env["STRATA_GUEST"] === undefined ? 60_000 : 300_000;
 const stratad = resolve(__dirname, "../../../packages/daemon/bin/stratad.js");
 
 export interface DaemonOptions {
@@ -71,7 +73,7 @@ export class Daemon {
   /** Resolves when it answers; throws with its own words when it ends before. */
   async start(): Promise<void> {
     const process = this.launch();
-    await until(() => this.ping(), 60_000, () => `an answer on ${this.socket}:\n${process.output.slice(-4000)}`, () => process.ended);
+    await until(() => this.ping(), START_LIMIT_MS, () => `an answer on ${this.socket}:\n${process.output.slice(-4000)}`, () => process.ended);
   }
   private async ping(): Promise<true | undefined> {
     if (!existsSync(this.socket)) return undefined;

@@ -59,6 +59,9 @@ const checks = {
   skopeo: program("skopeo"),
   umoci: program("umoci"),
   setpriv: program("setpriv"),
+  crun: program("crun"),
+  runc: program("runc"),
+  cgroup2: () => (existsSync("/sys/fs/cgroup/cgroup.controllers") ? undefined : "this machine has not cgroup v2 alone; runs in the VM"),
 } satisfies Record<string, () => string | undefined>;
 
 export type Need = keyof typeof checks;

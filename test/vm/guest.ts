@@ -28,7 +28,7 @@ export interface GuestOptions {
 export type Ending = { readonly status: number } | { readonly died: "killed" | "over its time" | "without a status" };
 
 /** Second stage: what an init system would have done, then the command. */
-const stage2 = `export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb TMPDIR=/run/tmp DM_DISABLE_UDEV=1 LVM_SUPPRESS_FD_WARNINGS=1 STRATA_GUEST=1
+const stage2 = `export PATH='${process.env["PATH"] ?? ""}:/usr/sbin:/usr/bin:/sbin:/bin' HOME=/root TERM=dumb TMPDIR=/run/tmp DM_DISABLE_UDEV=1 LVM_SUPPRESS_FD_WARNINGS=1 STRATA_GUEST=1
 mkdir /run/facts; mount -t 9p -o rw,cache=none,trans=virtio,version=9p2000.L facts /run/facts 2>/dev/null
 stty -F /dev/ttyS0 -onlcr; hostname guest; ip link set lo up; mkdir -p /run/lock/lvm; mkdir -m 1777 /run/tmp
 mkdir /sys/fs/cgroup/init; for p in $(cat /sys/fs/cgroup/cgroup.procs); do echo $p >/sys/fs/cgroup/init/cgroup.procs; done 2>/dev/null

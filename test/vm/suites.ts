@@ -40,6 +40,10 @@ export const suites: readonly Suite[] = [
   },
   { name: "overlay2 with limits on xfs", programs: ["mkfs.xfs"], disks: [{ size: "8G" }], prepare: on("mkfs.xfs -q -n ftype=1", "-o pquota"), files: testsIn("overlay2") },
   { name: "overlay2 with limits on ext4", programs: ["mkfs.ext4"], disks: [{ size: "8G" }], prepare: on("mkfs.ext4 -q -O project,quota", "-o prjquota"), files: testsIn("overlay2") },
+  {
+    name: "containers on cgroup v2", programs: ["docker", "crun", "runc", "conmon", "nft"], disks: [{ size: "8G" }], prepare: on("mkfs.ext4 -q"),
+    files: [join(checkout, "test/dist/integration/cgroup-v2.test.js")],
+  },
 ];
 
 /** Data roots that power is cut from. `needs`: a program without which there is none of it. */
@@ -48,7 +52,7 @@ export const worlds: readonly (World & { readonly folder: string; readonly needs
   { name: "overlay2 on ext4", driver: "overlay2", folder: "overlay2", needs: "mkfs.ext4", make: "mkfs.ext4 -q $disk", mount: "mount $disk $place" },
   { name: "overlay2 on xfs", driver: "overlay2", folder: "overlay2", needs: "mkfs.xfs", make: "mkfs.xfs -q $disk", mount: "mount $disk $place" },
   {
-    name: "devicemapper", driver: "devicemapper", folder: "devicemapper", needs: "dmsetup", options: ["dm.loopdatasize=3G", "dm.loopmetadatasize=16M", "dm.basesize=256M", "dm.min_free_space=1%"],
+    name: "devicemapper", driver: "devicemapper", folder: "devicemapper", needs: "dmsetup", options: ["dm.loopdatasize=3G", "dm.loopmetadatasize=16M", "dm.basesize=512M", "dm.min_free_space=1%"],
     make: "mkfs.ext4 -q $disk", mount: "modprobe dm-thin-pool; mount $disk $place",
   },
 ];

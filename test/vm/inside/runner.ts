@@ -1,7 +1,7 @@
 // node test/dist/vm/inside/runner.js REPORT FILE…: runs test files as jest would, without its command line, whose start takes 18 s in a guest.
 import { createRequire } from "node:module";
 import { appendFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import type { Circus } from "@jest/types";
 import { expect } from "expect";
 import * as circus from "jest-circus";
@@ -15,7 +15,8 @@ const TIMEOUT_MS = 300_000;
 export interface Outcome { readonly name: string; readonly status: "passed" | "failed" | "skipped"; readonly ms: number; readonly failure?: string }
 
 async function main([report, ...files]: readonly string[]): Promise<void> {
-  Object.assign(globalThis, circus.default, { expect });
+  // Files may ask for more time than usual; they all have it here.
+  Object.assign(globalThis, circus.default, { expect, jest: { setTimeout: () => undefined } });
   circus.setState({ ...circus.getState(), testTimeout: TIMEOUT_MS });
   const tell = (outcome: Outcome): void => { appendFileSync(report!, `${JSON.stringify(outcome)}\n`); };
   circus.addEventHandler((event) => {
@@ -25,7 +26,8 @@ async function main([report, ...files]: readonly string[]): Promise<void> {
     tell(outcome);
     process.stdout.write(`${outcome.status} ${outcome.ms} ms: ${outcome.name}\n`);
   });
-  for (const file of files) load(resolve(file));
+  // A group for each: what a file wants done before and after its tests is no other's affair.
+  for (const file of files) circus.describe(basename(file, ".test.js"), () => { load(resolve(file)); });
   const { unhandledErrors } = await circus.run();
   for (const error of unhandledErrors) tell({ name: "outside of any test", status: "failed", ms: 0, failure: error });
 }

@@ -27,9 +27,10 @@ class CopiedTrees implements Trees {
     mkdirSync(join(this.setup.root, "dir"), { recursive: true, mode: 0o700 });
     try { mkdirSync(this.tree(id), { mode: 0o755 }); }
     catch (error) { throw errnoOf(error) === "EEXIST" ? new AlreadyExists(`snapshot ${id} exists already`) : error; }
-    if (parent === undefined) return;
-    try { await this.setup.workers.run("copyTree", { from: this.tree(parent), to: this.tree(id) }); }
-    catch (error) {
+    try {
+      if (parent !== undefined) await this.setup.workers.run("copyTree", { from: this.tree(parent), to: this.tree(id) });
+      await this.disk.flush();
+    } catch (error) {
       await this.remove(id);
       throw error;
     }

@@ -5,7 +5,7 @@ import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, messageOf, NotFound,
 import type { SnapshotId } from "../../../core/ids.js";
 import type { Change, LayerSource, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage } from "../../../core/storage.js";
 import { probeProjectQuotas, type ProjectQuotaProbe } from "../../../kernel/project-quota.js";
-import { FileSystemSync } from "../../../kernel/sync.js";
+import { FileSystemSync, syncNew } from "../../../kernel/sync.js";
 import type { DriverSetup } from "../setup.js";
 import { Trash } from "../trash.js";
 import { checkId, namesIn } from "../trees.js";
@@ -57,6 +57,7 @@ export class OverlayDriver implements OpenedDriver {
       if (parent === undefined) {
         if (size !== undefined) throw new InvalidArgument("the storage driver overlay cannot limit the size of a container that lies on no layer");
         mkdirSync(this.tree(id), { mode: 0o755 });
+        await syncNew(this.snapshot(id));
         return;
       }
       const lower = this.lowerOf(parent), paths = this.paths(id), copied = !this.isTree(parent);
@@ -64,6 +65,7 @@ export class OverlayDriver implements OpenedDriver {
       this.makeLike(paths.upper, copied ? this.paths(parent).upper : this.tree(lower));
       this.writables.make(paths, size);
       if (copied) await this.setup.workers.run("copyTree", { from: this.paths(parent).upper, to: paths.upper, kind: "upper" });
+      await syncNew(this.snapshot(id));
     });
   }
 

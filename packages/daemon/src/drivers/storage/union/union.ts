@@ -37,6 +37,7 @@ export class UnionDriver implements OpenedDriver {
   async create(id: SnapshotId, parents: readonly SnapshotId[], { size }: SnapshotOptions = {}): Promise<void> {
     if (size !== undefined) throw new InvalidArgument(`the storage driver ${this.name} cannot limit the size of a container`);
     await this.make(id, parents, true);
+    await this.disk.flush();
   }
 
   async mounts(id: SnapshotId, parents: readonly SnapshotId[], mode: MountMode): Promise<MountPlan> {
