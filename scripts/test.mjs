@@ -27,10 +27,14 @@ async function jest({ scope, args }, filters, folder, deadline) {
   try { return JSON.parse(readFileSync(report, "utf8")); } catch { return undefined; }
 }
 
-/** A skipped test states its reason at the end of its name: "…(skipped: reason)". */
+/** A skipped test, or a group that it is in, states its reason in its name: "…(skipped: reason)". */
 function describeSkip(file, test) {
-  const [, name, reason] = /^(.*?)\s*(?:\(skipped: (.*)\))?$/s.exec(test.fullName);
-  return `${relative(root, file).replace(/\/dist\//, "/").replace(/\.js$/, ".ts")} › ${name}: ${reason ?? "no reason stated"}`;
+  const start = test.fullName.indexOf("(skipped: ");
+  let end = start, depth = 0;
+  if (start >= 0) do { depth += { "(": 1, ")": -1 }[test.fullName[end++]] ?? 0; } while (depth > 0 && end < test.fullName.length);
+  const reason = start < 0 ? "no reason stated" : test.fullName.slice(start + "(skipped: ".length, end - 1);
+  const name = start < 0 ? test.fullName : `${test.fullName.slice(0, start).trim()} ${test.fullName.slice(end).trim()}`.trim();
+  return `${relative(root, file).replace(/\/dist\//, "/").replace(/\.js$/, ".ts")} › ${name}: ${reason}`;
 }
 
 await script(async () => {
