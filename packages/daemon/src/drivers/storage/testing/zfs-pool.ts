@@ -1,5 +1,5 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -13,6 +13,8 @@ import { findProgram } from "../../../kernel/spawn.js";
 export class ZfsPool {
   private readonly prepared = process.env["STRATA_TEST_ZPOOL"];
   private readonly folder = mkdtempSync(join(tmpdir(), "strata-zfs-"));
+  /** In memory where that can be: zfs-fuse waits for its disk at every step. */
+  private readonly image = join(existsSync("/dev/shm") ? "/dev/shm" : this.folder, `strata-zfs-${process.pid}`);
   private server: ChildProcess | undefined;
   readonly fsname = this.prepared ?? "stratatest/here";
 
@@ -29,10 +31,10 @@ export class ZfsPool {
     for (const folder of ["/run/zfs", "/run/lock/zfs", "/var/lib/zfs"]) mkdirSync(folder, { recursive: true });
     this.server = spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, join(__dirname, "zfs-fuse-server.js")], { stdio: "ignore" });
     for (const end = Date.now() + 10_000; !answers(); await pause(50)) if (Date.now() > end) throw new Error("zfs-fuse does not answer");
-    const image = join(this.folder, "vdev");
-    execFileSync("truncate", ["-s", "2G", image]);
-    execFileSync("zpool", ["create", "-o", "cachefile=none", "-m", join(this.folder, "pool"), "stratatest", image], { stdio: "pipe" });
-    this.zfs("create", this.fsname);
+    execFileSync("truncate", ["-s", "2G", this.image]);
+    // At times it makes what it then cannot mount at once, without a reason.
+    mountedAtLast("stratatest", () => execFileSync("zpool", ["create", "-o", "cachefile=none", "-m", join(this.folder, "pool"), "stratatest", this.image], { stdio: "pipe" }));
+    mountedAtLast(this.fsname, () => this.zfs("create", this.fsname));
   }
 
   /** What `zfs` prints, by lines. */
@@ -53,7 +55,15 @@ export class ZfsPool {
       clearTimeout(killing);
       if (mountsBelow(this.folder).length > 0) execFileSync("umount", ["-l", join(this.folder, "pool")]);
     }
-    rmSync(this.folder, { recursive: true });
+    for (const path of [this.folder, this.image]) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+function mountedAtLast(dataset: string, make: () => void): void {
+  try { make(); }
+  catch (error) {
+    if (!/cannot mount/.test((error as Error).message)) throw error;
+    execFileSync("zfs", ["mount", dataset], { stdio: "pipe" });
   }
 }
 

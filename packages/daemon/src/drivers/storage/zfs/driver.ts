@@ -89,9 +89,10 @@ class Datasets implements Trees {
       this.ready.add(parent);
       await this.zfs.clone(`${this.home.dataset(parent)}@${SNAPSHOT}`, dataset, properties);
       this.removals.made(dataset, this.home.dataset(parent));
-      // zfs-fuse mounts clones, whatever `canmount` says.
+      // See Zfs.clone.
       if (!this.zfs.inKernel) await this.unmount(id);
     } catch (error) {
+      if (!(error instanceof AlreadyExists) && await this.isOurs(dataset)) await this.removals.take(dataset);
       rmdirSync(this.home.mountpoint(id));
       throw error instanceof AlreadyExists ? taken : error;
     }

@@ -14,9 +14,9 @@ export interface Dataset {
   readonly mark: string | undefined;
 }
 
-/** What calls answer that can be tried again shortly: zfs-fuse lets go of a mount a while after it was taken down. */
-const BUSY = /busy/;
-const PATIENCE = 2000;
+/** Answers of zfs-fuse to a mount that works a moment later: it lets go of one late, and at times tells no error by its name. */
+const SHORTLY = /busy|Unknown error/;
+const PATIENCE = 10_000;
 /** After zfs-fuse closed the descriptor of a mount, until it did so again; in milliseconds. */
 const TWICE = 5;
 
@@ -34,7 +34,11 @@ export class Zfs {
   }
 
   async create(name: string, properties: Readonly<Record<string, string>>): Promise<void> { await this.call("create", ...settings(properties), name); }
-  async clone(snapshot: string, name: string, properties: Readonly<Record<string, string>>): Promise<void> { await this.call("clone", ...settings(properties), snapshot, name); }
+  /** zfs-fuse mounts clones, whatever `canmount` says; that it cannot is no failure. */
+  async clone(snapshot: string, name: string, properties: Readonly<Record<string, string>>): Promise<void> {
+    try { await this.call("clone", ...settings(properties), snapshot, name); }
+    catch (error) { if (this.inKernel || !/cannot mount/.test(messageOf(error))) throw error; }
+  }
   /** There already is success. */
   async snapshot(name: string): Promise<void> {
     try { await this.call("snapshot", name); }
@@ -52,7 +56,7 @@ export class Zfs {
       try { await this.call("mount", name); return; }
       catch (error) {
         if (/already mounted/.test(messageOf(error))) return;
-        if (!BUSY.test(messageOf(error)) || Date.now() > end) throw error;
+        if (!SHORTLY.test(messageOf(error)) || Date.now() > end) throw error;
       }
     }
   }
@@ -63,7 +67,7 @@ export class Zfs {
       const was = await unmount(target);
       if (!was || this.inKernel) return was;
       // One that is in use stays open until it is not.
-      for (const end = Date.now() + PATIENCE / 4; served() >= before && Date.now() < end;) await pause(TWICE);
+      for (const end = Date.now() + PATIENCE / 5; served() >= before && Date.now() < end;) await pause(TWICE);
       await pause(TWICE);
       return was;
     }));
