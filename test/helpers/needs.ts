@@ -43,6 +43,7 @@ const checks = {
   busybox: () => (which("busybox") && succeeds("busybox", "true") ? undefined : "no busybox on this machine"),
   registry: program("docker-registry"),
   loop: loopDevices,
+  btrfs: program("mkfs.btrfs"),
   pty: program("script"),
   curl: program("curl"),
   debootstrap: program("debootstrap"),

@@ -1,20 +1,24 @@
 import { existsSync, readdirSync } from "node:fs";
 import type { WorkerPool } from "./archive/workers/pool.js";
 import { InvalidArgument, messageOf, Unavailable, type DataRoot, type Logger, type OpenedDriver, type StatusLines, type StorageDriver, type StorageOptions } from "./core/index.js";
+import { BTRFS_OPTIONS, openBtrfs } from "./drivers/storage/btrfs.js";
 import { openDevicemapper } from "./drivers/storage/devicemapper/devicemapper.js";
 import { DEVICEMAPPER_OPTIONS } from "./drivers/storage/devicemapper/options.js";
 import { openOverlay2 } from "./drivers/storage/overlay2/overlay2.js";
 import type { DriverSetup } from "./drivers/storage/setup.js";
 import { vfsDriver } from "./drivers/storage/vfs.js";
+import { openZfs, ZFS_OPTIONS } from "./drivers/storage/zfs/driver.js";
 
 /** The family. Each opens on a data root, or says by Unavailable why it does not work there; `options` are the names that it understands. */
 const FAMILY: Readonly<Record<string, { readonly open: (setup: DriverSetup) => Promise<OpenedDriver>; readonly options: readonly string[] }>> = {
   devicemapper: { open: openDevicemapper, options: DEVICEMAPPER_OPTIONS },
   overlay2: { open: openOverlay2, options: [] },
+  btrfs: { open: openBtrfs, options: BTRFS_OPTIONS },
+  zfs: { open: openZfs, options: ZFS_OPTIONS },
   vfs: { open: async (setup) => vfsDriver(setup), options: [] },
 };
 /** The default is the first of these that works. */
-const BEST = ["overlay2", "vfs"];
+const BEST = ["overlay2", "btrfs", "zfs", "vfs"];
 
 export const storageDrivers: readonly string[] = Object.keys(FAMILY);
 

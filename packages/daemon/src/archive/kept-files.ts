@@ -1,8 +1,11 @@
 import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { ByteString } from "../kernel/byte-path.js";
-import { cPath } from "../kernel/byte-path.js";
-import { AT_FDCWD, renameat } from "../kernel/libc.js";
+import { errnoOf } from "../core/errors.js";
+import { cPath, type ByteString } from "../kernel/byte-path.js";
+import { copyFile } from "../kernel/copy-file.js";
+import { withFd } from "../kernel/directory.js";
+import { AT_FDCWD, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY, openat, renameat } from "../kernel/libc.js";
+import { Stater } from "../kernel/stat.js";
 import { readSplit } from "./split-reader.js";
 import { SplitWriter } from "./split-writer.js";
 
@@ -17,22 +20,22 @@ export class KeptFiles {
   private references = 0;
   private folder = false;
 
-  /** `directory` is made when it is needed; same file system as the tree. */
+  /** `directory` is made when it is needed; files are moved there, or copied when it does not lie on the tree's own file system. */
   constructor(private readonly directory: string) {}
 
   /** A reference to `path` was just written. */
   refer(path: ByteString): void { this.live.set(path, this.references++); }
 
-  /** Takes an entry that is about to be removed, if the split file refers to it. */
+  /** Keeps an entry that is about to be removed, if the split file refers to it; true when it is out of the tree then. */
   take(dir: number, name: ByteString, path: ByteString): boolean {
     const reference = this.live.get(path);
     if (reference === undefined) return false;
     if (!this.folder) mkdirSync(this.directory, { mode: 0o700 });
     this.folder = true;
-    renameat(dir, cPath(name), AT_FDCWD, join(this.directory, String(reference)));
+    const moved = moveOrCopy(dir, name, join(this.directory, String(reference)));
     this.live.delete(path);
     this.kept.add(reference);
-    return true;
+    return moved;
   }
 
   /** Writes the kept bytes into a finished split file in place of their references. */
@@ -51,6 +54,16 @@ export class KeptFiles {
     }
     if (this.folder) rmSync(this.directory, { recursive: true });
   }
+}
+
+/** False when it was copied. */
+function moveOrCopy(dir: number, name: ByteString, to: string): boolean {
+  try { renameat(dir, cPath(name), AT_FDCWD, to); return true; }
+  catch (error) { if (errnoOf(error) !== "EXDEV") throw error; }
+  withFd(openat(dir, cPath(name), O_RDONLY | O_NOFOLLOW), (source) => {
+    withFd(openat(AT_FDCWD, to, O_WRONLY | O_CREAT | O_EXCL, 0o600), (target) => copyFile(source, target, new Stater().of(source).size));
+  });
+  return false;
 }
 
 function copyInto(writer: SplitWriter, file: string): void {

@@ -15,5 +15,6 @@ export * from "./paths.js";
 export * from "./processes.js";
 export * from "./rootfs.js";
 export * from "./runtime.js";
+export * from "./sizes.js";
 export * from "./storage.js";
 export * from "./volumes.js";

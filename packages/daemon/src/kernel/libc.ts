@@ -127,18 +127,6 @@ export function umountAsync(target: string, flags = 0): Promise<void> {
   });
 }
 
-/** ioctl(2) on the thread pool, for those that wait for a disk; `data` is as the kernel left it. */
-export function ioctlAsync(fd: number, request: number, data: Uint8Array): Promise<void> {
-  const given = Uint8Array.from(data);
-  return new Promise((resolve, reject) => {
-    c.ioctlData.async(fd, request, data, (error: Error | null, result: number) => {
-      if (error) return reject(error);
-      // errno stays with the pool's thread. What failed fails again at once, and here it says why.
-      try { if (result < 0) { data.set(given); ioctl(fd, request, data); } resolve(); } catch (again) { reject(again as Error); }
-    });
-  });
-}
-
 /** Opens below a directory. Plain openat(2); for untrusted paths use openInRoot. */
 export function openat(dir: number, path: CPath, flags: number, mode = 0): number {
   return check(c.openat(dir, path, flags | O_CLOEXEC, mode), "openat", path);
@@ -216,13 +204,24 @@ export function copyFileRange(from: number, fromOffset: number, to: number, toOf
 const SYNC_FILE_RANGE_WRITE = 2;
 /** Lets the kernel begin to write out what the file has in memory, so that a later sync waits less. A hint: never fails. */
 export function startWriteback(fd: number): void { c.syncFileRange(fd, 0, 0, SYNC_FILE_RANGE_WRITE); }
+/** ioctl(2) with a buffer that the kernel reads, writes, or both. */
+export function ioctl(fd: number, request: number, data: Uint8Array, name = "ioctl"): void { check(c.ioctlData(fd, request, data), name); }
+/** The same on the thread pool, for those that may wait for the disk. */
+export function ioctlAsync(fd: number, request: number, data: Uint8Array, name = "ioctl"): Promise<void> {
+  const given = Uint8Array.from(data);
+  return new Promise((resolve, reject) => {
+    c.ioctlData.async(fd, request, data, (error: Error | null, result: number) => {
+      if (error) return reject(error);
+      // As for mountAsync: the second failure says why.
+      try { if (result < 0) { data.set(given); ioctl(fd, request, data, name); } resolve(); } catch (again) { reject(again as Error); }
+    });
+  });
+}
+/** ioctl(2) that answers with a number. */
+export function ioctlNumber(fd: number, request: number, argument = 0): number { return check(c.ioctl(fd, request, argument), "ioctl"); }
 const FICLONE = 0x40049409;
 /** Shares the extents of `from`; false where the file system cannot. */
 export function cloneFile(from: number, to: number): boolean { return c.ioctl(to, FICLONE, from) === 0; }
-/** ioctl(2) on a structure, which the kernel reads or fills. */
-export function ioctl(fd: number, request: number, data: Uint8Array): void { check(c.ioctlData(fd, request, data), "ioctl"); }
-/** ioctl(2) with a number; its result. */
-export function ioctlValue(fd: number, request: number, value: number): number { return check(c.ioctl(fd, request, value), "ioctl"); }
 /** One write(2); may be short. */
 export function write(fd: number, data: Uint8Array): number { return check(Number(c.write(fd, data, data.length)), "write"); }
 

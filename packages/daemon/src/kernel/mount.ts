@@ -21,7 +21,7 @@ export async function mountPlan(plan: MountPlan): Promise<void> {
   try {
     for (const one of plan.mounts) {
       if (one.helper) await mountByHelper(one, one.helper, plan.target);
-      else if (one.source.startsWith("/dev/") && one.type !== "bind" && !one.options.includes("rbind") && !one.options.includes("bind")) await mountDevice(one, plan.target);
+      else if (one.type === "zfs" || (one.source.startsWith("/dev/") && one.type !== "bind" && !one.options.includes("rbind") && !one.options.includes("bind"))) await mountDevice(one, plan.target);
       else mountOne(one, plan.target);
       done++;
     }

@@ -18,17 +18,17 @@ export interface Trees {
   unmounted(id: SnapshotId): Promise<void>;
   /** Has the tree in sight while `use` runs, whoever else has it. */
   open<T>(id: SnapshotId, use: (path: string) => Promise<T>): Promise<T>;
-  /** The tree is complete: puts it on disk. */
+  /** The tree is complete: puts it on disk. Called with the tree open. */
   commit(id: SnapshotId): Promise<void>;
-  /** What it takes on disk beyond what it shares with its parent, where that can be told. */
-  usage(id: SnapshotId): Promise<Usage>;
+  /** What it takes on disk beyond what it shares with its parent (the sweep does not know it), where that can be told. */
+  usage(id: SnapshotId, parent: SnapshotId | undefined): Promise<Usage>;
   /** Absent is success. */
   remove(id: SnapshotId): Promise<void>;
   list(): AsyncIterable<SnapshotId>;
   describe(id: SnapshotId): Readonly<Record<string, string>>;
   status(): Promise<StatusLines>;
   reconfigure(options: StorageOptions): Promise<void>;
-  /** What `remove` has left for later is done, as far as it can be. */
+  /** Resolves when what was removed is gone from the disk, or waits for others to let go of it. */
   drain(): Promise<void>;
   /** As StorageControl's. */
   close(): Promise<void>;
@@ -61,10 +61,12 @@ export class TreeDriver implements OpenedDriver {
       await this.trees.make(id, parents[0], {});
     } catch (error) { tar.destroy(); throw error; }
     try {
-      const { size } = await this.trees.open(id, (root) => this.setup.workers.consume("apply", { root, whiteouts: "delete", split: this.split(id) }, tar));
-      await this.trees.commit(id);
-      const [tree, split] = await Promise.all([this.trees.usage(id), this.setup.workers.run("usage", { path: this.split(id) })]);
-      return { bytes: tree.bytes + split.bytes, inodes: tree.inodes + split.inodes, size };
+      return await this.trees.open(id, async (root) => {
+        const { size } = await this.setup.workers.consume("apply", { root, whiteouts: "delete", split: this.split(id) }, tar);
+        await this.trees.commit(id);
+        const [tree, split] = await Promise.all([this.trees.usage(id, parents[0]), this.setup.workers.run("usage", { path: this.split(id) })]);
+        return { bytes: tree.bytes + split.bytes, inodes: tree.inodes + split.inodes, size };
+      });
     } catch (error) {
       await this.remove(id);
       throw error;
@@ -89,7 +91,7 @@ export class TreeDriver implements OpenedDriver {
     const split = await this.setup.workers.run("usage", { path: this.split(id) });
     if (!this.trees.has(id)) return { bytes: split.bytes, inodes: split.inodes, size: 0 };
     const [tree, size] = await Promise.all([
-      this.trees.usage(id),
+      this.trees.usage(id, parent),
       this.both(id, parent, (root, lowers) => this.setup.workers.run("changesSize", { root, kind: "plain", lowers })),
     ]);
     return { bytes: tree.bytes + split.bytes, inodes: tree.inodes + split.inodes, size };
@@ -111,7 +113,7 @@ export class TreeDriver implements OpenedDriver {
   describe(id: SnapshotId): Readonly<Record<string, string>> { return this.trees.describe(id); }
   status(): Promise<StatusLines> { return this.trees.status(); }
   reconfigure(options: StorageOptions): Promise<void> { return this.trees.reconfigure(options); }
-  async drainTrash(): Promise<void> { await this.trees.drain(); await this.trash.drain(); }
+  async drainTrash(): Promise<void> { await Promise.all([this.trash.drain(), this.trees.drain()]); }
   close(): Promise<void> { return this.trees.close(); }
 
   private split(id: SnapshotId): string { return join(this.setup.root, "split", `${id}.gz`); }

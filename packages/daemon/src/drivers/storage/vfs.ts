@@ -47,7 +47,7 @@ class CopiedTrees implements Trees {
   describe(): Readonly<Record<string, string>> { return {}; }
   async status(): Promise<[]> { return []; }
   async reconfigure(): Promise<void> {}
-  async drain(): Promise<void> {}
+  drain(): Promise<void> { return this.trash.drain(); }
   async close(): Promise<void> {}
 
   private tree(id: SnapshotId): string { return join(this.setup.root, "dir", id); }

@@ -24,21 +24,29 @@ export interface Subject {
   readonly stays?: (name: string) => boolean;
   /** Bytes by which a layer of a few files may take more than they do: blocks of the driver's own. */
   readonly slack?: number;
+  /** The highest owner that its file system takes, when that is not 2³²-2. */
+  readonly highestOwner?: number;
+  /** The highest minor number of a device that it takes, when that is not 2²⁰-1 (XFS: 2¹⁸-1). */
+  readonly highestMinor?: number;
 }
 
 /** One driver on a data root of its own, and the checks that nothing stays behind. */
 export class Rig {
   readonly subject: Subject;
   readonly dataRoot: string;
-  constructor(make: (dataRoot: string, workers: WorkerPool) => Subject, workers: WorkerPool, private readonly own = newDataRoot()) {
+  constructor(make: (dataRoot: string, workers: WorkerPool) => Subject, workers: WorkerPool, place = tmpdir(), private readonly own = mkdtempSync(join(place, "strata-storage-"))) {
     this.subject = make(own, workers);
     this.dataRoot = this.subject.dataRoot ?? own;
   }
-  static async open(make: (dataRoot: string, workers: WorkerPool) => Subject | Promise<Subject>, workers: WorkerPool): Promise<Rig> {
-    const dataRoot = newDataRoot(), subject = await make(dataRoot, workers);
-    return new Rig(() => subject, workers, dataRoot);
+  static async open(make: (dataRoot: string, workers: WorkerPool) => Subject | Promise<Subject>, workers: WorkerPool, place = tmpdir()): Promise<Rig> {
+    const dataRoot = mkdtempSync(join(place, "strata-storage-")), subject = await make(dataRoot, workers);
+    return new Rig(() => subject, workers, place, dataRoot);
   }
   get driver(): OpenedDriver { return this.subject.driver; }
+
+  /** A minor number of more than 16 bits. */
+  get highMinor(): number { return Math.min(300_000, this.subject.highestMinor ?? 2 ** 20 - 1); }
+  get highestOwner(): number { return this.subject.highestOwner ?? 4294967294; }
 
   id(): SnapshotId { return newId<SnapshotId>(); }
 
@@ -97,8 +105,6 @@ export class Rig {
     if (existsSync(this.own)) rmSync(this.own, { recursive: true, force: true });
   }
 }
-
-const newDataRoot = (): string => mkdtempSync(join(tmpdir(), "strata-storage-"));
 
 /** The plainest driver, which the others must agree with. */
 export function vfsRig(workers: WorkerPool): Rig {
