@@ -1,5 +1,6 @@
-import { mkdirSync, rmdirSync } from "node:fs";
+import { mkdirSync, rmdirSync, rmSync } from "node:fs";
 import { statfs } from "node:fs/promises";
+import { join } from "node:path";
 import { DataLoss, errnoOf, NotFound, Unavailable } from "../../../core/errors.js";
 import type { MountPlan } from "../../../core/storage.js";
 import { dmCreate, dmInfo, dmKeep, dmNames, dmNode, dmRemove } from "../../../kernel/device-mapper.js";
@@ -149,6 +150,8 @@ export class Holds {
   private async close(id: string): Promise<void> {
     const point = this.set.layout.openPoint(id);
     await unmountAll(point);
+    // What was noted just when it was removed under its user lies beneath.
+    rmSync(join(point, "id"), { force: true });
     try { rmdirSync(point); } catch (error) { if (errnoOf(error) !== "ENOENT") throw error; }
   }
 }

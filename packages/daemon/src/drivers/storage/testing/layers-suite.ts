@@ -251,7 +251,7 @@ export function describeLayers(rig: () => Rig, workers: () => WorkerPool): void 
         expect([read(root, "f0"), read(root, "f127"), read(root, "top")]).toEqual(["0", "127", "127"]);
       }, "rw");
       await rig().view(chain, (root) => expect(names(root)).toHaveLength(129));
-    }, 120_000);
+    }, 300_000);
 
     test("many applied at the same time", async () => {
       const [base] = await rig().chain([{ name: "base", content: "b" }]);
