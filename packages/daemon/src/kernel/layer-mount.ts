@@ -1,5 +1,5 @@
 import { readdirSync, writeFileSync } from "node:fs";
-import { attachReadOnlyLoop, type LoopDevice } from "./loop.js";
+import { attachLoop, type LoopDevice } from "./loop.js";
 import { mountOne } from "./mount.js";
 
 /** An EROFS image whose file data lie in a second file. */
@@ -17,9 +17,9 @@ export function mountLayer({ index, data, loop, readAhead }: LayerImage, target:
   if (!loop) return mountPair(index, data, target, readAhead);
   const loops: LoopDevice[] = [];
   try {
-    for (const file of [index, data]) loops.push(attachReadOnlyLoop(file));
+    for (const file of [index, data]) loops.push(attachLoop(file));
     mountPair(loops[0]!.path, loops[1]!.path, target, readAhead);
-  } finally { for (const device of loops) device.release(); }
+  } finally { for (const device of loops) device.close(); }
 }
 
 function mountPair(index: string, data: string, target: string, readAhead: number): void {

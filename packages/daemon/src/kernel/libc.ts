@@ -231,8 +231,8 @@ export function quotactl(fd: number, command: number, id: number, data: Uint8Arr
   if (device === undefined) check(Number(c.quotactlFd(443, fd, command, id, data)), "quotactl_fd");
   else check(c.quotactl(command, device, id, data), "quotactl", device);
 }
-/** ioctl(2) with a number; its result. */
-export function ioctlValue(fd: number, request: number, value: number): number { return check(c.ioctl(fd, request, value), "ioctl"); }
+/** ioctl(2) that answers with a number. */
+export function ioctlNumber(fd: number, request: number, argument = 0): number { return check(c.ioctl(fd, request, argument), "ioctl"); }
 /** One write(2); may be short. */
 export function write(fd: number, data: Uint8Array): number { return check(Number(c.write(fd, data, data.length)), "write"); }
 

@@ -1,79 +1,60 @@
-import { closeSync, openSync, readFileSync, statSync } from "node:fs";
-import { errnoOf, Unavailable } from "../core/errors.js";
-import { ioctl, ioctlValue } from "./libc.js";
-import { findProgram, run } from "./spawn.js";
+import { readFileSync, statSync } from "node:fs";
+import { errnoOf } from "../core/errors.js";
+import { AT_FDCWD, close, ioctl, ioctlNumber, O_RDONLY, openat } from "./libc.js";
 
-const GET_FREE = 0x4c82, CONFIGURE = 0x4c0a, SET_CAPACITY = 0x4c07;
-const READ_ONLY = 1, AUTOCLEAR = 4;
+const LOOP_CONFIGURE = 0x4c0a, LOOP_CTL_GET_FREE = 0x4c82, LOOP_SET_CAPACITY = 0x4c07;
+const LO_FLAGS_READ_ONLY = 1, LO_FLAGS_AUTOCLEAR = 4;
+const O_RDWR = 2;
+/** struct loop_config: descriptor, block size, struct loop_info64 (flags at 52, file name at 56 of its 232 bytes), 64 reserved. */
+const CONFIG = 304, FLAGS_AT = 8 + 52, NAME_AT = 8 + 56;
+const PATIENCE = 32;
 
-/** A loop device: a file as a block device. It goes when nobody has it open any more. */
+/** A block device that is a file; it is gone when nothing mounts it or has it open any more. */
 export interface LoopDevice {
-  /** `/dev/loop3` */
   readonly path: string;
-  /** Lets go of the descriptor that keeps it: whoever else has it open keeps it now. */
-  release(): void;
+  /** Closes our descriptor. */
+  close(): void;
 }
 
-/** Puts a free loop device on a file. Unavailable where there are none. Linux 5.8. */
-export async function attachLoop(file: string): Promise<LoopDevice> { return attach(await openControl(), file, false); }
-
-/** The same for reading only, at once. */
-export function attachReadOnlyLoop(file: string): LoopDevice { return attach(openSync("/dev/loop-control", "r+"), file, true); }
-
-function attach(control: number, file: string, readOnly: boolean): LoopDevice {
-  const backing = openSync(file, readOnly ? "r" : "r+");
+/** Attaches a file to a free loop device. Linux 5.8. */
+export function attachLoop(file: string, { writable = false }: { readonly writable?: boolean } = {}): LoopDevice {
+  const access = writable ? O_RDWR : O_RDONLY;
+  const backing = openat(AT_FDCWD, file, access);
   try {
-    for (;;) {
-      const path = `/dev/loop${ioctlValue(control, GET_FREE, 0)}`;
-      const fd = openSync(path, readOnly ? "r" : "r+");
+    for (let attempt = 0; ; attempt++) {
+      const control = openat(AT_FDCWD, "/dev/loop-control", O_RDWR);
+      let number: number;
+      try { number = ioctlNumber(control, LOOP_CTL_GET_FREE); } finally { close(control); }
+      const path = `/dev/loop${number}`;
+      const device = openat(AT_FDCWD, path, access);
+      const config = Buffer.alloc(CONFIG);
+      config.writeUInt32LE(backing, 0);
+      config.writeUInt32LE((writable ? 0 : LO_FLAGS_READ_ONLY) | LO_FLAGS_AUTOCLEAR, FLAGS_AT);
+      config.write(file, NAME_AT, 63, "utf8");
       try {
-        ioctl(fd, CONFIGURE, configuration(backing, file, readOnly));
-        return { path, release: () => closeSync(fd) };
+        ioctl(device, LOOP_CONFIGURE, config);
+        return { path, close: () => close(device) };
       } catch (error) {
-        closeSync(fd);
-        // Somebody else was faster.
-        if (errnoOf(error) !== "EBUSY") throw error;
+        close(device);
+        // Somebody else took the device meanwhile.
+        if (errnoOf(error) !== "EBUSY" || attempt === PATIENCE) throw error;
       }
     }
-  } finally {
-    closeSync(backing);
-    closeSync(control);
-  }
-}
-
-async function openControl(): Promise<number> {
-  const open = (): number => openSync("/dev/loop-control", "r+");
-  try { return open(); } catch (error) {
-    if (errnoOf(error) !== "ENOENT") throw error;
-  }
-  const modprobe = findProgram("modprobe");
-  if (modprobe !== undefined) await run(modprobe, ["-q", "loop"], { allow: [0, 1] });
-  try { return open(); } catch (error) { throw new Unavailable("there are no loop devices here", { cause: error }); }
-}
-
-/** struct loop_config. */
-function configuration(fd: number, file: string, readOnly: boolean): Buffer {
-  const config = Buffer.alloc(304);
-  config.writeUInt32LE(fd, 0);
-  const INFO = 8;
-  config.writeUInt32LE(AUTOCLEAR | (readOnly ? READ_ONLY : 0), INFO + 52);
-  config.write(file, INFO + 56, 63, "utf8");
-  return config;
+  } finally { close(backing); }
 }
 
 /** The file has grown: so does the device. */
 export function growLoop(path: string): void {
-  const fd = openSync(path, "r+");
-  try { ioctlValue(fd, SET_CAPACITY, 0); } finally { closeSync(fd); }
+  const fd = openat(AT_FDCWD, path, O_RDWR);
+  try { ioctlNumber(fd, LOOP_SET_CAPACITY); } finally { close(fd); }
 }
 
-/** What a loop device (by its numbers, `7:3`) stands on; undefined when it is none, or the file is gone. */
-export function loopBacking(device: string): { readonly path: string; readonly file: string } | undefined {
+/** The file that a loop device (by its numbers, `7:3`) stands on; undefined when it is none, or the file is gone. */
+export function loopBacking(device: string): string | undefined {
   try {
     const file = readFileSync(`/sys/dev/block/${device}/loop/backing_file`, "utf8").replace(/\n$/, "");
-    const name = /^DEVNAME=(.*)$/m.exec(readFileSync(`/sys/dev/block/${device}/uevent`, "utf8"))![1]!;
     statSync(file);
-    return { path: `/dev/${name}`, file };
+    return file;
   } catch (error) {
     if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined;
     throw error;

@@ -71,10 +71,10 @@ class Subvolumes implements Trees {
   }
   async *list(): AsyncIterable<SnapshotId> { for (const name of await namesIn(this.folder)) yield name as SnapshotId; }
   drain(): Promise<void> { return this.deleted.drain(); }
+  async close(): Promise<void> {}
 
   describe(): Readonly<Record<string, string>> { return {}; }
   async status(): Promise<StatusLines> { return [["Btrfs", ""], ["Quota", await quotaEnabled(this.setup.root) ? "enabled" : "disabled"]]; }
-  async close(): Promise<void> {}
   async reconfigure(options: StorageOptions): Promise<void> { this.minSpace = minSpaceOf(options); }
 
   private get folder(): string { return join(this.setup.root, "subvolumes"); }

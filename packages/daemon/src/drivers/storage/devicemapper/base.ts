@@ -33,16 +33,17 @@ export class BaseDevice {
   /** What is made from now on has at least this size. */
   async grow(size: number | undefined): Promise<void> {
     this.refuseSmaller(size);
-    if (size === undefined || size <= this.record.size) return;
-    await this.growDevice(BASE, size);
+    const { size: now, growing } = this.record, wanted = Math.max(size ?? 0, now);
+    if (wanted > now || growing) await this.growDevice(BASE, wanted);
   }
 
   /** Grows an inactive device and the file system on it. */
   async growDevice(id: string, size: number): Promise<void> {
     const record = this.set.layout.device(id)!;
-    // The file system last: one smaller than its device is sound, and grows the next time.
-    await this.set.update(id, { ...record, size });
+    // A file system smaller than its device is sound.
+    await this.set.update(id, { ...record, size, growing: true });
     await this.holds.open(id, false, (mountPoint) => growFileSystem(this.holds.fileSystem, this.holds.node(id), mountPoint));
+    await this.set.update(id, { ...record, size, growing: false });
   }
 
   private async sound(): Promise<boolean> {

@@ -58,7 +58,7 @@ export class DeviceSet {
     return this.turns.take("set", async () => {
       const transaction = this.pool.status().transactionId + 1;
       const number = await this.takeNumber(id, transaction, inPool);
-      const record: DeviceRecord = { device_id: number, size, transaction_id: transaction, initialized: false, deleted: false, committed: false, inodes, inodes_below: inodes };
+      const record: DeviceRecord = { device_id: number, size, transaction_id: transaction, initialized: false, deleted: false, committed: false, growing: false, inodes, inodes_below: inodes };
       try { await this.layout.writeDevice(id, record); } catch (error) {
         await this.deleteFromPool(number);
         throw error;

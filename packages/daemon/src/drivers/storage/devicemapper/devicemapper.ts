@@ -48,8 +48,6 @@ class ThinTrees implements Trees {
   private readonly reaper: Reaper;
   private readonly disk: FileSystemSync;
   private readonly watch: Watch;
-  /** Of trees that were open for writing and are not committed: inodes in use. */
-  private readonly inodes = new Map<string, number>();
 
   constructor(private readonly setup: DriverSetup, private options: DmOptions, private readonly trash: Trash, private readonly layout: Layout, private readonly pool: ThinPool) {
     const current = (): DmOptions => this.options;
@@ -110,15 +108,16 @@ class ThinTrees implements Trees {
     const { committed } = this.must(id);
     return this.holds.open(id, committed, async (mountPoint) => {
       if (!committed) writeOwner(mountPoint, id);
-      const result = await use(join(mountPoint, "rootfs"));
-      if (!committed) this.inodes.set(id, await this.holds.inodes(mountPoint));
-      return result;
+      return use(join(mountPoint, "rootfs"));
     });
   }
 
   async commit(id: SnapshotId): Promise<void> {
-    await this.set.update(id, { ...this.must(id), committed: true, inodes: this.inodes.get(id) ?? 0 });
-    this.inodes.delete(id);
+    await this.holds.open(id, false, async (mountPoint) => {
+      const inodes = await this.holds.inodes(mountPoint);
+      await this.holds.seal(id);
+      await this.set.update(id, { ...this.must(id), committed: true, inodes });
+    });
     await this.disk.flush();
   }
 
@@ -133,7 +132,6 @@ class ThinTrees implements Trees {
     if (!this.layout.isSnapshot(id)) return;
     await this.holds.turn(id, async () => {
       const gone = await this.holds.drop(id);
-      this.inodes.delete(id);
       const record = this.readable(id);
       if (record?.deleted === true) return;
       if (!gone && !this.options.deferredDeletion && record !== undefined) throw new Conflict(`the device of ${id} is in use; dm.use_deferred_deletion would remove it later`);

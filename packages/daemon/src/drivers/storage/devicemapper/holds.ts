@@ -1,6 +1,8 @@
-import { mkdirSync, rmdirSync } from "node:fs";
+import { mkdirSync, rmdirSync, rmSync } from "node:fs";
 import { statfs } from "node:fs/promises";
+import { join } from "node:path";
 import { DataLoss, errnoOf, NotFound, Unavailable } from "../../../core/errors.js";
+import type { MountPlan } from "../../../core/storage.js";
 import { dmCreate, dmInfo, dmKeep, dmNames, dmNode, dmRemove } from "../../../kernel/device-mapper.js";
 import { mountPlan, unmountAll } from "../../../kernel/mount.js";
 import { mountsBelow } from "../../../kernel/mount-table.js";
@@ -68,7 +70,7 @@ export class Holds {
       if (this.hold(id).opens++ > 0) return;
       try {
         mkdirSync(point, { recursive: true, mode: 0o700 });
-        await mountPlan({ target: point, mounts: [fileSystemMount(this.fileSystem, this.node(id), readOnly, this.options())] });
+        await this.mount(id, readOnly);
       } catch (error) {
         this.hold(id).opens--;
         await this.close(id);
@@ -84,6 +86,13 @@ export class Holds {
         await this.settle(id);
       });
     }
+  }
+  /** While it is open: everything is written, and from now on it is mounted read-only. */
+  async seal(id: string): Promise<void> {
+    await this.turn(id, async () => {
+      await unmountAll(this.set.layout.openPoint(id));
+      await this.mount(id, true);
+    });
   }
   inodes(mountPoint: string): Promise<number> { return statfs(mountPoint).then(({ files, ffree }) => files - ffree); }
 
@@ -130,9 +139,19 @@ export class Holds {
     this.held.delete(id);
     await dmRemove(this.name(id), { deferred: this.options().deferredRemoval });
   }
+  private async mount(id: string, readOnly: boolean): Promise<void> {
+    const plan = (ro: boolean): MountPlan => ({ target: this.set.layout.openPoint(id), mounts: [fileSystemMount(this.fileSystem, this.node(id), ro, this.options())] });
+    try { await mountPlan(plan(readOnly)); } catch (error) {
+      // Somebody has mounted it for writing by hand: all mounts of one device are for that, or none.
+      if (!readOnly || errnoOf(error) !== "EBUSY") throw error;
+      await mountPlan(plan(false));
+    }
+  }
   private async close(id: string): Promise<void> {
     const point = this.set.layout.openPoint(id);
     await unmountAll(point);
+    // What was noted just when it was removed under its user lies beneath.
+    rmSync(join(point, "id"), { force: true });
     try { rmdirSync(point); } catch (error) { if (errnoOf(error) !== "ENOENT") throw error; }
   }
 }

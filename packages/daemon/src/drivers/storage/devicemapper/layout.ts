@@ -21,6 +21,8 @@ export interface DeviceRecord {
   readonly deleted: boolean;
   /** It is a layer: nothing changes in it any more. */
   readonly committed: boolean;
+  /** Its file system has yet to become as large as it is. */
+  readonly growing: boolean;
   /** Inodes in use when it was committed, and in what it was made from. */
   readonly inodes: number;
   readonly inodes_below: number;
@@ -69,7 +71,7 @@ export class Layout {
     const read = this.read<Partial<DeviceRecord>>(id);
     if (read === undefined) return undefined;
     if (typeof read.device_id !== "number" || typeof read.size !== "number") throw new DataLoss(`${join(this.records, id)} does not say which device it is about`);
-    return { transaction_id: 0, initialized: false, deleted: false, committed: false, inodes: 0, inodes_below: 0, ...read } as DeviceRecord;
+    return { transaction_id: 0, initialized: false, deleted: false, committed: false, growing: false, inodes: 0, inodes_below: 0, ...read } as DeviceRecord;
   }
   writeDevice(id: string, record: DeviceRecord): Promise<void> { return this.write(id, record); }
   forgetDevice(id: string): void { rmSync(join(this.records, id), { force: true }); }

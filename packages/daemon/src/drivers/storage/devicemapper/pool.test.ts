@@ -193,6 +193,16 @@ const TIMEOUT = "/sys/module/dm_thin_pool/parameters/no_space_timeout";
     for (const { id, target } of [old, fresh, wide]) await end(target, id);
   });
 
+  test("growth of the base that a crash cut short is made up for", async () => {
+    const path = join(root, "metadata/base"), json = JSON.parse(readFileSync(path, "utf8")) as object;
+    writeFileSync(path, JSON.stringify({ ...json, size: GIB, growing: true }));
+    const driver = await reopen();
+    expect(JSON.parse(readFileSync(path, "utf8"))).toMatchObject({ size: GIB, growing: false });
+    const { id, tree, target } = await container(driver), { blocks, bsize } = await statfs(tree);
+    expect(blocks * bsize).toBeGreaterThan(900 * MIB);
+    await end(target, id, driver);
+  });
+
   test("below dm.min_free_space nothing is made", async () => {
     await rig.driver.reconfigure(new Map(Object.entries({ ...SMALL, "dm.min_free_space": "95%" })));
     await expect(rig.driver.create(rig.id(), [])).rejects.toMatchObject({ code: "Unavailable", message: expect.stringMatching(new RegExp(`${layout.poolName}.*dm.min_free_space`)) });

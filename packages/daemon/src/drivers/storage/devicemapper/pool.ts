@@ -123,7 +123,7 @@ export async function openPool(layout: Layout, options: DmOptions): Promise<Thin
     sparse(layout.metadataFile, options.loopMetadataSize ?? DEFAULTS.loopMetadataSize);
     const active = dmTable(pool.name);
     if (active === undefined) await startOnLoops(pool.name, layout, options);
-    else if (loopBacking(pool.parts().data)?.file !== layout.dataFile) throw new Unavailable(`the thin pool ${pool.name} is active and does not stand on ${layout.dataFile}`);
+    else if (loopBacking(pool.parts().data) !== layout.dataFile) throw new Unavailable(`the thin pool ${pool.name} is active and does not stand on ${layout.dataFile}`);
     await pool.grow(options.loopDataSize, options.loopMetadataSize);
   } else {
     if (dmTable(pool.name) === undefined) await start(pool.name, place.metadata, place.data, options);
@@ -150,9 +150,9 @@ async function startOnLoops(name: string, layout: Layout, options: DmOptions): P
   try {
     // Larger before it starts: a pool whose metadata ran out needs the room to start at all.
     if (options.loopMetadataSize !== undefined && options.loopMetadataSize > statSync(layout.metadataFile).size) truncateSync(layout.metadataFile, options.loopMetadataSize);
-    for (const file of [layout.metadataFile, layout.dataFile]) loops.push(await attachLoop(file));
+    for (const file of [layout.metadataFile, layout.dataFile]) loops.push(attachLoop(file, { writable: true }));
     await start(name, loops[0]!.path, loops[1]!.path, options);
-  } finally { for (const loop of loops) loop.release(); }
+  } finally { for (const loop of loops) loop.close(); }
 }
 
 async function start(name: string, metadata: string, data: string, options: DmOptions): Promise<void> {

@@ -30,13 +30,15 @@ export interface Subject {
   readonly slack?: number;
   /** What its file system cannot hold. */
   readonly lacks?: { readonly ownersAbove: number; readonly nanoseconds: true; readonly holes: true };
+  /** The highest minor number of a device that it takes, when that is not 2²⁰-1 (XFS: 2¹⁸-1). */
+  readonly highestMinor?: number;
 }
 
 /** One driver on a data root of its own, and the checks that nothing stays behind. */
 export class Rig {
   readonly subject: Subject;
   readonly dataRoot: string;
-  constructor(make: (dataRoot: string, workers: WorkerPool) => Subject, workers: WorkerPool, private readonly own = newDataRoot()) {
+  constructor(make: (dataRoot: string, workers: WorkerPool) => Subject, workers: WorkerPool, place = tmpdir(), private readonly own = mkdtempSync(join(place, "strata-storage-"))) {
     this.subject = make(own, workers);
     this.dataRoot = this.subject.dataRoot ?? own;
   }
@@ -49,6 +51,8 @@ export class Rig {
   get highestOwner(): number { return this.subject.lacks?.ownersAbove ?? 4294967294; }
   /** A time of treeOf as the file system keeps it. */
   time(text: string): string { return this.subject.lacks?.nanoseconds ? text.replace(/\.\d+/, ".000000000") : text; }
+  /** A minor number of more than 16 bits. */
+  get highMinor(): number { return Math.min(300_000, this.subject.highestMinor ?? 2 ** 20 - 1); }
 
   id(): SnapshotId { return newId<SnapshotId>(); }
 

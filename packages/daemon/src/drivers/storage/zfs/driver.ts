@@ -159,6 +159,7 @@ class Datasets implements Trees {
     for (const id of ids) yield id as SnapshotId;
   }
   drain(): Promise<void> { return this.removals.drain(); }
+  async close(): Promise<void> {}
 
   describe(id: SnapshotId): Readonly<Record<string, string>> { return { Dataset: this.home.dataset(id), Mountpoint: this.home.mountpoint(id) }; }
 
@@ -172,7 +173,6 @@ class Datasets implements Trees {
   }
   /** Where the datasets lie changes at a start only. */
   async reconfigure(): Promise<void> {}
-  async close(): Promise<void> {}
 
   private mountProperties(id: string): Readonly<Record<string, string>> {
     return this.zfs.inKernel ? { mountpoint: "legacy" } : { mountpoint: this.home.mountpoint(id), canmount: "noauto" };

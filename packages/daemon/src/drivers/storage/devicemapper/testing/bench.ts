@@ -78,8 +78,9 @@ export function subjectOf(driver: OpenedDriver, dataRoot: string): Subject {
       return join(point, "rootfs");
     },
     stays: (name) => /^devicemapper\/(devicemapper\/(data|metadata)|metadata\/(base|deviceset-metadata|transaction-metadata))$/.test(name),
-    // A layer takes whole blocks of 64K, of which the file system's own structures fill a few.
-    slack: 12 * 65536,
+    // A layer takes whole blocks of 64K, of which the file system's own structures fill a few; XFS clears 2M of its log at every mount.
+    slack: (2 << 20) + 12 * 65536,
+    highestMinor: 2 ** 18 - 1,
     crashes: [
       (id) => record(id),
       (id) => writeFileSync(join(root, "metadata", id), ""),
