@@ -38,7 +38,7 @@ export interface Subject {
 export class Rig {
   readonly subject: Subject;
   readonly dataRoot: string;
-  constructor(make: (dataRoot: string, workers: WorkerPool) => Subject, workers: WorkerPool, place = tmpdir(), private readonly own = mkdtempSync(join(place, "strata-storage-"))) {
+  constructor(make: (dataRoot: string, workers: WorkerPool) => Subject, workers: WorkerPool, private readonly own = newDataRoot()) {
     this.subject = make(own, workers);
     this.dataRoot = this.subject.dataRoot ?? own;
   }
