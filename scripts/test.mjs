@@ -13,7 +13,7 @@ const runs = [
   { scope: "packages/oci,packages/daemon,packages/client,packages/cli", args: ["--maxWorkers=2"] },
   { scope: "test", args: ["--runInBand", "--forceExit"] },
 ];
-const TIME_LIMIT_MS = 45 * 60_000;
+const TIME_LIMIT_MS = 20 * 60_000;
 
 /** Runs jest; resolves with its report, or undefined when it died without one. */
 async function jest({ scope, args }, filters, folder, deadline) {
