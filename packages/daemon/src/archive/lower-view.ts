@@ -26,6 +26,11 @@ export class LowerView {
     this.root = stat && { stat, paths: layers };
   }
 
+  /** What is shown at a path below the root. */
+  at(path: ByteString): LowerEntry | undefined {
+    return path === "" ? this.root : path.split("/").reduce((entry, name) => this.child(entry, name), this.root);
+  }
+
   /** The entry `name` of a merged directory; undefined where there is none, or a layer deleted it. */
   child(parent: LowerEntry | undefined, name: ByteString): LowerEntry | undefined {
     if (!parent || !isDirectory(parent.stat.mode)) return undefined;

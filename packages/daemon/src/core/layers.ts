@@ -45,7 +45,7 @@ export interface LayerStore {
    * Applies an uncompressed tar on top of `parent`; its diff ID is computed while it streams. An equal chain that
    * exists already is success: the stream is still read to its end and verified. On error nothing is left behind.
    */
-  register(tar: Readable | PackedFile, parent: ChainId | null, lease: Lease): Promise<Layer>;
+  register(tar: Readable | PackedFile, parent: ChainId | null, lease: Lease, coming?: ComingParent): Promise<Layer>;
   /** NotFound when absent. */
   get(id: ChainId): Layer;
   /** Whether it lies where it can be used now. */
@@ -72,6 +72,14 @@ export interface WritableOptions {
   readonly size?: number;
   /** A throw-away container: its mount need not reach the disk. */
   readonly volatile?: boolean;
+}
+
+/** The parent of a layer that is registered is still being registered itself. */
+export interface ComingParent {
+  /** Resolves when it is there. */
+  readonly registered: Promise<unknown>;
+  /** The nearest layer below it that is there already: what stands on it goes where it lies. */
+  readonly on: ChainId | null;
 }
 
 /** A layer tar in a file, with what unpacks it: as `TarFile`. */

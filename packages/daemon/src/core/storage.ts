@@ -28,7 +28,7 @@ export interface StorageDriver {
   /** The plan's mounts are gone, or were never made: what was held for them may go. Absent is success. */
   unmounted(id: SnapshotId): Promise<void>;
   /** Makes a committed snapshot of an uncompressed layer tar. Every path stays inside the snapshot. */
-  apply(id: SnapshotId, parents: readonly SnapshotId[], tar: LayerSource): Promise<TreeUsage>;
+  apply(id: SnapshotId, below: Parents, tar: LayerSource): Promise<TreeUsage>;
   /** The very bytes that were applied. Errors before its end when they cannot be had. */
   tar(id: SnapshotId, parents: readonly SnapshotId[]): Promise<Readable>;
   /** What a snapshot changed against its parents, parents before children, sorted by path. */
@@ -66,6 +66,9 @@ export interface SnapshotOptions {
   /** Most bytes that the snapshot may hold. */
   readonly size?: number;
 }
+
+/** The parents of a layer, nearest first, or the promise of them where they are still being made: a driver may do what does not need them meanwhile. */
+export type Parents = readonly SnapshotId[] | Promise<readonly SnapshotId[]>;
 
 /** An uncompressed layer tar: as a stream, or in a file that is read (and unpacked) where the work is done, so that nothing of it passes through the event loop. */
 export type LayerSource = Readable | TarFile;

@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { chainIdsOf, familiarName, familiarRepository, formatPlatform, formatReference, hexOf, isIndexType, normalizePlatform, platformScore, repositoryOf } from "@strata/oci";
 import type { ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, Platform, Reference } from "@strata/oci";
 import { DataLoss, InvalidArgument, NotFound, StrataError, messageOf } from "../core/index.js";
-import type { Clock, ContentStore, ImageStore, Layer, LayerStore, Lease, LeaseStore, Logger } from "../core/index.js";
+import type { Clock, ComingParent, ContentStore, ImageStore, Layer, LayerStore, Lease, LeaseStore, Logger } from "../core/index.js";
 import type { Credentials } from "./auth.js";
 import { BlobFetcher } from "./blob-fetcher.js";
 import type { FetchStage } from "./blob-fetcher.js";
@@ -133,7 +133,10 @@ export class Puller {
         const i = first + k;
         const job: LayerJob = { chainId, diffId: diffIds[i]!, parent: chain[i - 1] ?? null, packed: manifest.layers[i]! };
         const below = job.parent === null ? undefined : this.#flights.peek(job.parent);
-        const work = (context: FlightContext<LayerStage>): Promise<Layer> => this.#makeLayer(repository, job, below, context);
+        // Whoever waits for it sees it fail; that nobody does yet is no reason to complain.
+        below?.catch(() => undefined);
+        const coming = below === undefined ? undefined : { registered: below, on: chain[first - 1] ?? null };
+        const work = (context: FlightContext<LayerStage>): Promise<Layer> => this.#makeLayer(repository, job, coming, context);
         return this.#flights.join(chainId, abort.signal, (stage) => show(rows[i]!, stage), work, () => leases.hold(lease, "layer", chainId))
           .catch((e: unknown) => abort.abort(e));
       }));
@@ -143,24 +146,23 @@ export class Puller {
     }
   }
 
-  async #makeLayer(repository: Repository, job: LayerJob, below: Promise<Layer> | undefined, { signal, lease, report }: FlightContext<LayerStage>): Promise<Layer> {
+  async #makeLayer(repository: Repository, job: LayerJob, coming: ComingParent | undefined, { signal, lease, report }: FlightContext<LayerStage>): Promise<Layer> {
     const { layers, leases } = this.options;
     leases.hold(lease, "layer", job.chainId);
     if (job.parent !== null) leases.hold(lease, "layer", job.parent);
     if (layers.has(job.chainId)) return layers.get(job.chainId);
     return await this.#fetcher.with(repository, job.packed, signal, report, async (file) => {
-      await below;
       signal.throwIfAborted();
-      const layer = await this.#apply(file, job, signal, lease, report);
+      const layer = await this.#apply(file, job, coming, signal, lease, report);
       report({ stage: "done" });
       return layer;
     });
   }
 
-  async #apply(file: { readonly path: string; readonly size: number }, job: LayerJob, signal: AbortSignal, lease: Lease, report: (stage: LayerStage) => void): Promise<Layer> {
+  async #apply(file: { readonly path: string; readonly size: number }, job: LayerJob, coming: ComingParent | undefined, signal: AbortSignal, lease: Lease, report: (stage: LayerStage) => void): Promise<Layer> {
     const progress = (current: number): void => report({ stage: "extracting", current, total: file.size });
     try {
-      const layer = await registerPackedFile(this.options.layers, file, job.parent, lease, { progress, signal });
+      const layer = await registerPackedFile(this.options.layers, file, job.parent, lease, { progress, signal, ...(coming === undefined ? {} : { coming }) });
       if (layer.diffId !== job.diffId) throw new DataLoss(`layer ${job.packed.digest} unpacks to diff ID ${layer.diffId}, the image says ${job.diffId}`);
       progress(file.size);
       return layer;

@@ -2,13 +2,13 @@ import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import type { ChainId } from "@strata/oci";
-import type { Layer, LayerStore, Lease } from "../core/index.js";
+import type { ComingParent, Layer, LayerStore, Lease } from "../core/index.js";
 import { decompress, fileFilter, LARGE_FILE } from "../archive/compress.js";
 
 /** Registers a layer from a tar as it comes: plain, gzip or zstd. */
-export async function registerPacked(layers: LayerStore, packed: Readable, parent: ChainId | null, lease: Lease): Promise<Layer> {
+export async function registerPacked(layers: LayerStore, packed: Readable, parent: ChainId | null, lease: Lease, coming?: ComingParent): Promise<Layer> {
   try {
-    return await layers.register(decompress(packed), parent, lease);
+    return await layers.register(decompress(packed), parent, lease, coming);
   } finally {
     packed.destroy();
   }
@@ -18,15 +18,16 @@ export interface PackedFileOptions {
   /** Told now and then how many bytes of the file have been read. */
   readonly progress: (bytes: number) => void;
   readonly signal?: AbortSignal;
+  readonly coming?: ComingParent;
 }
 
 /** The same from a file of `size` bytes. A large one is read where it is unpacked. */
 export async function registerPackedFile(layers: LayerStore, { path, size }: { readonly path: string; readonly size: number }, parent: ChainId | null, lease: Lease, options: PackedFileOptions): Promise<Layer> {
   const filter = size < LARGE_FILE ? undefined : fileFilter(await headOf(path));
-  if (filter !== undefined) return layers.register({ path, filter, progress: options.progress }, parent, lease);
+  if (filter !== undefined) return layers.register({ path, filter, progress: options.progress }, parent, lease, options.coming);
   const packed = createReadStream(path, { highWaterMark: LARGE_FILE, ...(options.signal ? { signal: options.signal } : {}) });
   const timer = setInterval(() => options.progress(packed.bytesRead), 100).unref();
-  try { return await registerPacked(layers, packed, parent, lease); } finally { clearInterval(timer); }
+  try { return await registerPacked(layers, packed, parent, lease, options.coming); } finally { clearInterval(timer); }
 }
 
 async function headOf(path: string): Promise<Buffer> {

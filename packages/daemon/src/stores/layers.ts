@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { type ChainId, type DiffId, type ImageId, chainIdOf } from "@strata/oci";
 import {
-  type Change, type Clock, type Collectable, type Layer, type LayerCopy, type LayerStore, type LayerSummary, type Lease, type LeaseStore, type Mounted, newId, NotFound, noUsage, type PackedFile, type SnapshotId, type TreeUsage,
+  type Change, type Clock, type Collectable, type ComingParent, type Layer, type LayerCopy, type LayerStore, type LayerSummary, type Lease, type LeaseStore, type Mounted, newId, NotFound, noUsage, type PackedFile, type SnapshotId, type TreeUsage,
   type Usage, type WritableOptions,
 } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
@@ -51,10 +51,12 @@ export class LedgerLayers implements LayerStore {
     ];
   }
 
-  async register(tar: Readable | PackedFile, parent: ChainId | null, lease: Lease): Promise<Layer> {
+  async register(tar: Readable | PackedFile, parent: ChainId | null, lease: Lease, coming?: ComingParent): Promise<Layer> {
     const id = newId<SnapshotId>();
-    const driver = this.snapshots.driver(this.driverOf(parent));
-    const below = this.snapshots.stack(parent, driver.name);
+    const driver = this.snapshots.driver(this.driverOf(coming === undefined ? parent : coming.on));
+    const below = coming === undefined ? this.snapshots.stack(parent, driver.name) : coming.registered.then(() => this.snapshots.stack(parent, driver.name));
+    // The driver asks for it when it needs it, if it comes to that.
+    if (below instanceof Promise) below.catch(() => undefined);
     this.ledger.transaction(() => {
       if (parent !== null) this.leases.hold(lease, "layer", parent);
       this.snapshots.prepare(id, driver.name, "layer", lease);

@@ -4,34 +4,34 @@ import { TarParser } from "../tar-parser.js";
 import type { Consumer, Steps } from "../workers/protocol.js";
 import { writeIndex } from "./index-writer.js";
 import { LayerBuilder } from "./layer-builder.js";
+import type { DirectoryNode } from "./nodes.js";
 import type { Origin } from "./superblock.js";
 
 export interface IndexArguments {
   /** Where the tar lies, or is to be written. */
   readonly tar: string;
   readonly index: string;
-  /** Where the layers below are to be seen, nearest first. */
-  readonly lowers: readonly string[];
   /** 32 hexadecimal digits, of this layer only. */
   readonly uuid: string;
 }
+
+/** Where the layers below are to be seen, nearest first. */
+export type Lowers = readonly string[];
 
 /** Data go to the disk while the rest is still coming: the sync at the end then has little to do. */
 const WRITEBACK = 8 << 20;
 const CHUNK = 1 << 20;
 
-/** Writes a layer's tar as it comes, and its index at the end. What a failed job leaves behind is the caller's to remove. */
-export class ApplyErofsJob implements Consumer<Origin> {
+/** Writes a layer's tar as it comes, and its index at the end, for which the layers below have to be in sight. What a failed job leaves behind is the caller's to remove. */
+export class ApplyErofsJob implements Consumer<Origin, Lowers> {
   private readonly fd: number;
-  private readonly builder: LayerBuilder;
-  private readonly parser: TarParser;
+  private readonly builder = new LayerBuilder();
+  private readonly parser = new TarParser(this.builder);
   private length = 0;
   private unsent = 0;
   private open = true;
 
   constructor(private readonly args: IndexArguments) {
-    this.builder = new LayerBuilder(args.lowers);
-    this.parser = new TarParser(this.builder);
     this.fd = openat(AT_FDCWD, args.tar, O_RDWR | O_CREAT | O_EXCL, 0o600);
   }
 
@@ -46,11 +46,11 @@ export class ApplyErofsJob implements Consumer<Origin> {
     this.parser.write(chunk);
   }
 
-  end(): Origin {
+  end(lowers: Lowers): Origin {
     this.parser.close();
     startWriteback(this.fd);
     const origin = { tarBytes: this.length, size: this.builder.size };
-    saveIndex(this.args, this.builder, origin, this.fd);
+    saveIndex(this.args, this.builder.finish(lowers), origin, this.fd);
     this.abort();
     return origin;
   }
@@ -62,12 +62,12 @@ export class ApplyErofsJob implements Consumer<Origin> {
 }
 
 /** Makes the index of a layer whose tar is there. DataLoss when the tar is not, or is none. */
-export function* makeIndex(args: IndexArguments): Steps<Origin> {
+export function* makeIndex({ lowers, ...args }: IndexArguments & { readonly lowers: Lowers }): Steps<Origin> {
   let fd: number;
   try { fd = openat(AT_FDCWD, args.tar, O_RDONLY); }
   catch (error) { throw new DataLoss(`${args.tar} is missing: ${messageOf(error)}`, { cause: error }); }
   try {
-    const builder = new LayerBuilder(args.lowers), parser = new TarParser(builder);
+    const builder = new LayerBuilder(), parser = new TarParser(builder);
     const buffer = Buffer.allocUnsafeSlow(CHUNK);
     let tarBytes = 0;
     try {
@@ -79,13 +79,13 @@ export function* makeIndex(args: IndexArguments): Steps<Origin> {
       parser.close();
     } catch (error) { throw new DataLoss(`${args.tar} is damaged: ${messageOf(error)}`, { cause: error }); }
     const origin = { tarBytes, size: builder.size };
-    saveIndex(args, builder, origin, fd);
+    saveIndex(args, builder.finish(lowers), origin, fd);
     return origin;
   } finally { close(fd); }
 }
 
 /** Whole or not at all: others may look meanwhile. */
-function saveIndex({ index, uuid }: IndexArguments, builder: LayerBuilder, origin: Origin, tar: number): void {
+function saveIndex({ index, uuid }: IndexArguments, root: DirectoryNode, origin: Origin, tar: number): void {
   const next = `${index}.next`;
   const fd = openat(AT_FDCWD, next, O_WRONLY | O_CREAT | O_TRUNC, 0o600);
   try {
@@ -96,7 +96,7 @@ function saveIndex({ index, uuid }: IndexArguments, builder: LayerBuilder, origi
         at += n;
       }
     };
-    for (const piece of writeIndex(builder.finish(), { ...origin, uuid: Buffer.from(uuid, "hex"), read })) writeAll(fd, piece);
+    for (const piece of writeIndex(root, { ...origin, uuid: Buffer.from(uuid, "hex"), read })) writeAll(fd, piece);
     startWriteback(fd);
   } finally { close(fd); }
   renameat(AT_FDCWD, next, AT_FDCWD, index);

@@ -29,10 +29,10 @@ function canMount(): string | undefined {
 }
 function make(dir: string, tar: Buffer): Buffer {
   for (const name of ["layer.tar", "layer.erofs"]) rmSync(join(dir, name), { force: true });
-  const job = new ApplyErofsJob({ tar: join(dir, "layer.tar"), index: join(dir, "layer.erofs"), lowers: [], uuid: UUID });
+  const job = new ApplyErofsJob({ tar: join(dir, "layer.tar"), index: join(dir, "layer.erofs"), uuid: UUID });
   try {
     for (let at = 0; at < tar.length; at += 77_777) job.write(tar.subarray(at, at + 77_777));
-    job.end();
+    job.end([]);
   } finally { job.abort(); }
   return readFileSync(join(dir, "layer.erofs"));
 }

@@ -1,12 +1,12 @@
 import { OPAQUE_WHITEOUT, WHITEOUT_META_PREFIX, WHITEOUT_PREFIX } from "@strata/oci";
 import { InvalidArgument } from "../../core/errors.js";
 import { fromByteString, toByteString, type ByteString } from "../../kernel/byte-path.js";
-import { S_IFBLK, S_IFCHR, S_IFIFO } from "../../kernel/stat.js";
+import { isDirectory, S_IFBLK, S_IFCHR, S_IFIFO } from "../../kernel/stat.js";
 import { LowerView } from "../lower-view.js";
 import { noXattrs, type TarEntry } from "../tar-entry.js";
 import type { TarSink } from "../tar-parser.js";
 import { baseOf, cleanPath, parentOf } from "../tar-path.js";
-import { cannotPlace, LayerTree, PLAIN_DIRECTORY } from "./layer-tree.js";
+import { cannotPlace, LayerTree } from "./layer-tree.js";
 import { LayerWhiteouts } from "./layer-whiteouts.js";
 import { DirectoryNode, FileNode, SparseNode, SpecialNode, SymlinkNode, type Attributes, type Node } from "./nodes.js";
 import { hasPlace } from "./xattrs.js";
@@ -19,19 +19,17 @@ const LONGEST_TARGET = 4095;
  * The rules are those of TreeApplier (apply.ts), the words of its errors too.
  */
 export class LayerBuilder implements TarSink {
-  private readonly tree: LayerTree;
-  private readonly whiteouts: LayerWhiteouts;
+  private readonly whiteouts = new LayerWhiteouts();
+  /** Directories that no entry has described, and that look as the layers below have them. */
+  private readonly implied = new Set<DirectoryNode>();
+  private readonly tree = new LayerTree({
+    implied: (made) => { if (!this.whiteouts.blocked(made.path)) this.implied.add(made); },
+    supplanted: (path) => this.whiteouts.supplanted(path),
+  });
   /** Sum of the sizes of all regular files so far. */
   size = 0;
 
-  /** Absolute paths where the trees of the layers below are to be seen, nearest first. */
-  constructor(lowers: readonly string[]) {
-    this.whiteouts = new LayerWhiteouts(new LowerView(lowers.map(toByteString), "overlay"));
-    this.tree = new LayerTree(this.whiteouts.below("") ?? PLAIN_DIRECTORY, {
-      below: (path) => this.whiteouts.below(path),
-      supplanted: (path) => this.whiteouts.supplanted(path),
-    });
-  }
+  constructor() { this.implied.add(this.tree.root); }
 
   raw(): void { /* it lies in the tar */ }
   data(): void { /* so does this */ }
@@ -43,7 +41,7 @@ export class LayerBuilder implements TarSink {
     if (!(uid >= 0 && uid < 0xffffffff && gid >= 0 && gid < 0xffffffff)) throw new InvalidArgument(`tar: owner ${uid}:${gid} of ${JSON.stringify(fromByteString(entry.name))} is out of range`);
     const path = cleanPath(entry.name);
     if (path === "") {
-      if (entry.type === "directory") this.tree.root.become(attributesOf(entry));
+      if (entry.type === "directory") this.described(this.tree.root, entry);
       return;
     }
     const base = baseOf(path), parent = parentOf(path);
@@ -57,15 +55,25 @@ export class LayerBuilder implements TarSink {
     }
   }
 
-  /** The finished tree. */
-  finish(): DirectoryNode {
-    this.whiteouts.finish(this.tree);
+  /** The finished tree. `lowers`: absolute paths where the trees of the layers below are to be seen, nearest first. */
+  finish(lowers: readonly string[]): DirectoryNode {
+    const view = new LowerView(lowers.map(toByteString), "overlay");
+    for (const dir of this.implied) {
+      const stat = view.at(dir.path)?.stat;
+      if (stat && isDirectory(stat.mode)) dir.become({ mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid, mtime: { seconds: stat.mtimeSec, nanos: stat.mtimeNs }, xattrs: noXattrs });
+    }
+    this.whiteouts.finish(this.tree, view);
     return this.tree.root;
+  }
+
+  private described(dir: DirectoryNode, entry: TarEntry): void {
+    this.implied.delete(dir);
+    dir.become(attributesOf(entry));
   }
 
   private directory(dir: DirectoryNode, base: ByteString, entry: TarEntry): void {
     const there = dir.entries.get(base);
-    if (there instanceof DirectoryNode) return there.become(attributesOf(entry));
+    if (there instanceof DirectoryNode) return this.described(there, entry);
     const made = this.tree.makeDirectory(dir, base, attributesOf(entry));
     if (there) this.whiteouts.supplanted(made.path);
   }

@@ -6,8 +6,8 @@ import { DirectoryNode, SymlinkNode, type Attributes, type Node } from "./nodes.
 
 /** What happens to directories that nobody named. */
 export interface LayerTreeOptions {
-  /** How a directory looks that is made because an entry needs it; undefined: like every other. */
-  readonly below: (path: ByteString) => Attributes | undefined;
+  /** A directory was made because an entry needs it. */
+  readonly implied: (made: DirectoryNode) => void;
   /** A directory was made where something else stood. */
   readonly supplanted: (path: ByteString) => void;
 }
@@ -25,8 +25,8 @@ export class LayerTree {
   private lastPath: ByteString | null = null;
   private last!: DirectoryNode;
 
-  constructor(root: Attributes, private readonly options: LayerTreeOptions) {
-    this.root = new DirectoryNode(root, null, "");
+  constructor(private readonly options: LayerTreeOptions) {
+    this.root = new DirectoryNode(PLAIN_DIRECTORY, null, "");
   }
 
   /** The directory at `path` (cleaned); what is missing on the way is made, what is no directory is replaced. */
@@ -87,7 +87,9 @@ export class LayerTree {
     if (!make) return undefined;
     const path = joinPath(dir.path, name);
     if (node) this.options.supplanted(path);
-    return this.makeDirectory(dir, name, this.options.below(path) ?? PLAIN_DIRECTORY);
+    const made = this.makeDirectory(dir, name, PLAIN_DIRECTORY);
+    this.options.implied(made);
+    return made;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ByteString } from "../../kernel/byte-path.js";
-import { isDirectory, S_IFCHR } from "../../kernel/stat.js";
+import { S_IFCHR } from "../../kernel/stat.js";
 import type { LowerEntry, LowerView } from "../lower-view.js";
 import { EPOCH, noXattrs } from "../tar-entry.js";
 import { baseOf, joinPath, parentOf } from "../tar-path.js";
@@ -16,23 +16,20 @@ export class LayerWhiteouts {
   private readonly hidden = new Set<ByteString>();
   private readonly closed = new Set<ByteString>();
 
-  constructor(private readonly view: LowerView) {}
-
   gone(dir: DirectoryNode, name: ByteString): void { this.hidden.add(joinPath(dir.path, name)); }
   opaque(dir: DirectoryNode): void { this.closed.add(dir.path); }
   /** A directory took the place of something else of this archive, which had hidden what lies below. */
   supplanted(path: ByteString): void { this.closed.add(path); }
 
-  /** The attributes of a directory that lower layers show at a path. */
-  below(path: ByteString): Attributes | undefined {
-    const stat = path === "" ? this.view.root?.stat : this.hides(path) ? undefined : this.lookUp(path)?.stat;
-    if (!stat || !isDirectory(stat.mode)) return undefined;
-    return { mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid, mtime: { seconds: stat.mtimeSec, nanos: stat.mtimeNs }, xattrs: noXattrs };
+  /** What lies below `path` is hidden by what the layer has said so far. */
+  blocked(path: ByteString): boolean {
+    if (path === "") return false;
+    for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) if (this.hides(path.slice(0, end))) return true;
+    return this.hides("");
   }
 
-  finish(tree: LayerTree): void {
+  finish(tree: LayerTree, view: LowerView): void {
     if (this.hidden.size === 0 && this.closed.size === 0) return;
-    const { view } = this;
     // Overlayfs takes no such mark on the root: hide what is there one by one.
     if (this.closed.delete("")) for (const name of view.children(view.root).keys()) this.hidden.add(name);
     const absent: ByteString[] = [];
@@ -47,18 +44,18 @@ export class LayerWhiteouts {
     }
     for (const path of absent) {
       const dir = tree.at(parentOf(path));
-      if (dir instanceof DirectoryNode && this.lookUp(path)) tree.put(dir, baseOf(path), new SpecialNode(S_IFCHR, WHITEOUT, 0, 0));
+      if (dir instanceof DirectoryNode && this.lookUp(view, path)) tree.put(dir, baseOf(path), new SpecialNode(S_IFCHR, WHITEOUT, 0, 0));
     }
   }
 
   private hides(path: ByteString): boolean { return this.hidden.has(path) || this.closed.has(path); }
   /** What the layers below show at a path, unless this layer hides a directory on the way. */
-  private lookUp(path: ByteString): LowerEntry | undefined {
-    let at = this.view.root;
+  private lookUp(view: LowerView, path: ByteString): LowerEntry | undefined {
+    let at = view.root;
     let above: ByteString = "";
     for (const part of path.split("/")) {
       if (!at || this.hides(above)) return undefined;
-      at = this.view.child(at, part);
+      at = view.child(at, part);
       above = joinPath(above, part);
     }
     return at;

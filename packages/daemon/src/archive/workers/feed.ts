@@ -12,8 +12,11 @@ export interface Fed<Result> {
 
 const CHUNK = 1 << 20;
 
-/** Reads a file, through its filter if it has one, hashes it and feeds it to a consumer. InvalidArgument when the filter finds the file corrupt. */
-export function* feed<Result>(consumer: Consumer<Result>, { fd, filter }: FileSource): Steps<Fed<Result>> {
+/**
+ * Reads a file, through its filter if it has one, hashes it and feeds it to a consumer; `last` is asked for what the
+ * consumer's end needs, and is undefined until that is known. InvalidArgument when the filter finds the file corrupt.
+ */
+export function* feed<Result, Last>(consumer: Consumer<Result, Last>, { fd, filter }: FileSource, last: () => { readonly value: Last } | undefined): Steps<Fed<Result>> {
   let done = false;
   const source = filter === null ? undefined : new Filter(fd, filter);
   try {
@@ -30,7 +33,9 @@ export function* feed<Result>(consumer: Consumer<Result>, { fd, filter }: FileSo
       yield undefined;
     }
     if (source) yield* source.finish();
-    const result = consumer.end();
+    let known: { readonly value: Last } | undefined;
+    while ((known = last()) === undefined) yield null;
+    const result = consumer.end(known.value);
     done = true;
     return { result, sha256: hash.digest("hex"), length };
   } finally {

@@ -16,7 +16,7 @@ export const consumers = {
   apply: (args: ConstructorParameters<typeof ApplyJob>[0]) => new ApplyJob(args),
   /** A layer as its tar and an EROFS index. */
   applyErofs: (args: ConstructorParameters<typeof ApplyErofsJob>[0]) => new ApplyErofsJob(args),
-} satisfies Record<string, (args: never) => Consumer<unknown>>;
+} satisfies Record<string, (args: never) => Consumer<unknown, never>>;
 
 export const steps = {
   /** Removes a tree. Absent is success. */
@@ -41,8 +41,10 @@ export const steps = {
   assignProject,
 } satisfies Record<string, (args: never) => Steps<unknown>>;
 
+/** The promise of what the end of a consumer needs; nothing where it needs nothing. */
+export type LastOf<K extends ConsumerKind> = ReturnType<(typeof consumers)[K]> extends Consumer<unknown, infer L> ? (undefined extends L ? [] : [last: Promise<L>]) : never;
 export type ConsumerKind = keyof typeof consumers;
 export type StepsKind = keyof typeof steps;
 type Job<K> = K extends ConsumerKind ? (typeof consumers)[K] : K extends StepsKind ? (typeof steps)[K] : never;
 export type Arguments<K> = Job<K> extends (args: infer A) => unknown ? A : never;
-export type Result<K> = ReturnType<Job<K>> extends Consumer<infer R> ? R : ReturnType<Job<K>> extends Steps<infer R> ? R : never;
+export type Result<K> = ReturnType<Job<K>> extends Consumer<infer R, never> ? R : ReturnType<Job<K>> extends Steps<infer R> ? R : never;

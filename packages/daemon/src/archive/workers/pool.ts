@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import type { LayerSource, TarFile } from "../../core/storage.js";
 import { AT_FDCWD, close, lseek, O_RDONLY, openat, SEEK_CUR } from "../../kernel/libc.js";
 import type { Fed } from "./feed.js";
-import type { Arguments, ConsumerKind, Result, StepsKind } from "./jobs.js";
+import type { Arguments, ConsumerKind, LastOf, Result, StepsKind } from "./jobs.js";
 import type { FileSource } from "./protocol.js";
 import { Thread, type Job } from "./thread.js";
 
@@ -34,31 +34,44 @@ export class WorkerPool {
     return (await this.start(kind, args).over) as Result<K>;
   }
 
-  /** Feeds a stream or a file to a job. A stream is destroyed when the job fails; a failing stream aborts the job. */
-  async consume<K extends ConsumerKind>(kind: K, args: Arguments<K>, source: LayerSource): Promise<Result<K>> {
-    if (!(source instanceof Readable)) return this.consumeFile(kind, args, source);
+  /**
+   * Feeds a stream or a file to a job; `last` is what its end needs, which may come later than all bytes. A stream is
+   * destroyed when the job fails; a failing stream, or `last`, aborts the job.
+   */
+  async consume<K extends ConsumerKind>(kind: K, args: Arguments<K>, source: LayerSource, ...lasts: LastOf<K>): Promise<Result<K>> {
+    const [last] = lasts as readonly (Promise<unknown> | undefined)[];
+    if (!(source instanceof Readable)) return this.consumeFile(kind, args, source, last);
     const job = this.start(kind, args);
     job.over.catch((error: unknown) => source.destroy(error as Error));
     let failure: { readonly error: unknown } | undefined;
+    Promise.resolve(last).catch((error: unknown) => {
+      failure ??= { error };
+      job.abort();
+    });
     try {
       for await (const chunk of source) await job.write(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk as Uint8Array));
-      job.end();
+      job.end(await last);
     } catch (error) {
-      failure = { error };
+      failure ??= { error };
       job.abort();
     }
     try { return (await job.over) as Result<K>; }
     catch (error) { throw job.aborted && failure ? failure.error : error; }
   }
 
-  private async consumeFile<K extends ConsumerKind>(kind: K, args: Arguments<K>, source: TarFile): Promise<Result<K>> {
+  private async consumeFile<K extends ConsumerKind>(kind: K, args: Arguments<K>, source: TarFile, last: Promise<unknown> | undefined): Promise<Result<K>> {
     const fd = openat(AT_FDCWD, source.path, O_RDONLY);
     // The filter reads by the same descriptor: its place in the file is how far it came.
     const timer = setInterval(() => source.progress(lseek(fd, 0, SEEK_CUR) ?? 0), 100);
+    let failure: { readonly error: unknown } | undefined;
     try {
-      const { result, sha256, length } = (await this.start(kind, args, { fd, filter: source.filter }).over) as Fed<Result<K>>;
+      const job = this.start(kind, args, { fd, filter: source.filter });
+      Promise.resolve(last).then((value) => job.end(value), (error: unknown) => { failure = { error }; job.abort(); });
+      const { result, sha256, length } = (await job.over) as Fed<Result<K>>;
       source.hashed(sha256, length);
       return result;
+    } catch (error) {
+      throw failure ? failure.error : error;
     } finally {
       clearInterval(timer);
       close(fd);

@@ -12,7 +12,8 @@ export type ToWorker =
   /** `file`: a consumer reads it by itself instead of being sent blocks. */
   | { readonly job: number; readonly type: "start"; readonly kind: string; readonly args: unknown; readonly file?: FileSource }
   | { readonly job: number; readonly type: "block"; readonly buffer: ArrayBuffer; readonly length: number }
-  | { readonly job: number; readonly type: "end" }
+  /** `last`: what the job needs at its end. */
+  | { readonly job: number; readonly type: "end"; readonly last: unknown }
   /** One more block of output may be sent. */
   | { readonly job: number; readonly type: "credit" }
   | { readonly job: number; readonly type: "abort" };
@@ -31,13 +32,14 @@ export const INPUT_BLOCK = 512 * 1024;
 
 /**
  * A job that gives output or just works, as a generator: yields a buffer that owns its memory (it is transferred), or
- * undefined to let other jobs of the thread have a turn. Abandoned by `return()`, so clean up in `finally`.
+ * undefined to let other jobs of the thread have a turn, null to have none until the sender says what comes last.
+ * Abandoned by `return()`, so clean up in `finally`.
  */
-export type Steps<Result> = Generator<Buffer | undefined, Result, void>;
+export type Steps<Result> = Generator<Buffer | undefined | null, Result, void>;
 
-/** A job that takes a stream. `abort` after anything but a successful `end`. */
-export interface Consumer<Result> {
+/** A job that takes a stream, and at its end what its sender may know only then. `abort` after anything but a successful `end`. */
+export interface Consumer<Result, Last = undefined> {
   write(chunk: Buffer): void;
-  end(): Result;
+  end(last: Last): Result;
   abort(): void;
 }

@@ -38,9 +38,9 @@ export class Job {
       if (this.filled === INPUT_BLOCK || (this.filled >= EARLY && this.free.length === this.blocks - 1)) this.flush();
     }
   }
-  end(): void {
+  end(last: unknown): void {
     this.flush();
-    if (!this.done) this.post({ job: this.id, type: "end" });
+    if (!this.done) this.post({ job: this.id, type: "end", last });
   }
   abort(): void {
     if (this.done) return;

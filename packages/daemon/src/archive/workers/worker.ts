@@ -13,8 +13,11 @@ interface Running {
   readonly id: number;
   readonly steps: Steps<unknown>;
   credits: number;
+  /** It has no turn until `last` is here. */
+  waits: boolean;
+  last: { readonly value: unknown } | undefined;
 }
-const consuming = new Map<number, Consumer<unknown>>();
+const consuming = new Map<number, Consumer<unknown, unknown>>();
 const running = new Map<number, Running>();
 let scheduled = false;
 
@@ -25,10 +28,11 @@ function over(job: number, error: unknown, result?: unknown): void {
 function turn(): void {
   scheduled = false;
   for (const job of [...running.values()]) {
-    if (job.credits === 0) continue;
+    if (!ready(job)) continue;
     try {
       const step = job.steps.next();
       if (step.done) { running.delete(job.id); over(job.id, undefined, step.value); }
+      else if (step.value === null) job.waits = job.last === undefined;
       else if (step.value) {
         job.credits--;
         const buffer = step.value.buffer as ArrayBuffer;
@@ -41,26 +45,34 @@ function turn(): void {
   }
   schedule();
 }
+const ready = (job: Running): boolean => job.credits > 0 && !job.waits;
+function run(id: number, make: (job: Running) => Steps<unknown>): void {
+  const job = { id, credits: OUTPUT_CREDITS, waits: false, last: undefined } as unknown as Running;
+  running.set(id, Object.assign(job, { steps: make(job) }));
+}
 function schedule(): void {
-  if (scheduled || ![...running.values()].some((job) => job.credits > 0)) return;
+  if (scheduled || ![...running.values()].some(ready)) return;
   scheduled = true;
   setImmediate(turn);
 }
 
-function failConsumer(job: number, consumer: Consumer<unknown>, error: unknown): void {
+function failConsumer(job: number, consumer: Consumer<unknown, unknown>, error: unknown): void {
   consuming.delete(job);
   try { consumer.abort(); } catch { /* the first failure is the one to tell */ }
   over(job, error);
 }
+
+const consumerOf = (kind: string, args: unknown): Consumer<unknown, unknown> => consumers[kind as ConsumerKind](args as never) as Consumer<unknown, unknown>;
 
 port.on("message", (message: ToWorker) => {
   const { job } = message;
   switch (message.type) {
     case "start":
       try {
-        if (message.file) running.set(job, { id: job, steps: feed<unknown>(consumers[message.kind as ConsumerKind](message.args as never), message.file), credits: OUTPUT_CREDITS });
-        else if (message.kind in consumers) consuming.set(job, consumers[message.kind as ConsumerKind](message.args as never));
-        else running.set(job, { id: job, steps: steps[message.kind as StepsKind](message.args as never) as Steps<unknown>, credits: OUTPUT_CREDITS });
+        const { file } = message;
+        if (file) run(job, (own) => feed(consumerOf(message.kind, message.args), file, () => own.last));
+        else if (message.kind in consumers) consuming.set(job, consumerOf(message.kind, message.args));
+        else run(job, () => steps[message.kind as StepsKind](message.args as never) as Steps<unknown>);
       } catch (error) { over(job, error); }
       return schedule();
     case "block": {
@@ -71,10 +83,15 @@ port.on("message", (message: ToWorker) => {
       return send({ job, type: "taken", buffer: message.buffer }, [message.buffer]);
     }
     case "end": {
+      const reader = running.get(job);
+      if (reader) {
+        Object.assign(reader, { last: { value: message.last }, waits: false });
+        return schedule();
+      }
       const consumer = consuming.get(job);
       if (!consumer) return;
       let result: unknown;
-      try { result = consumer.end(); }
+      try { result = consumer.end(message.last); }
       catch (error) { return failConsumer(job, consumer, error); }
       consuming.delete(job);
       return over(job, undefined, result);

@@ -10,7 +10,7 @@ import { decompress } from "../../archive/compress.js";
 import { Conflict, DataLoss, NotFound, noUsage, systemClock } from "../../core/index.js";
 import type {
   Container, ContainerStore, ContentStore, EventBus, GarbageCollector, GcReport, Image, ImageStore, ImageSummary, Ingest, Layer, LayerStore, Lease, LeaseStore,
-  NodeKind, PackedSource, SnapshotId, StrataEvent, PackedFile,
+  NodeKind, PackedSource, SnapshotId, StrataEvent, ComingParent, PackedFile,
 } from "../../core/index.js";
 
 /** The stores as plain memory, for tests of what is built on their interfaces. Ingests are files: others open them by path. */
@@ -112,7 +112,8 @@ export class MemoryLayers implements LayerStore {
   /** Registrations under way and done, in order: `start <diffId>`, `end <diffId>`. */
   readonly log: string[] = [];
 
-  async register(tar: Readable | PackedFile, parent: ChainId | null): Promise<Layer> {
+  async register(tar: Readable | PackedFile, parent: ChainId | null, _lease?: Lease, coming?: ComingParent): Promise<Layer> {
+    await coming?.registered;
     if (parent !== null && !this.tars.has(parent)) throw new NotFound(`no layer ${parent}`);
     this.log.push(`start on ${parent}`);
     const hash: Hash = createHash("sha256");

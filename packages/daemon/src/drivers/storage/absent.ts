@@ -2,8 +2,9 @@ import type { Readable } from "node:stream";
 import { basename, join } from "node:path";
 import { Unavailable } from "../../core/errors.js";
 import type { SnapshotId } from "../../core/ids.js";
-import type { Change, LayerSource, MountPlan, StorageDriver, TreeUsage } from "../../core/storage.js";
+import type { Parents, Change, LayerSource, MountPlan, StorageDriver, TreeUsage } from "../../core/storage.js";
 import { mountsBelow } from "../../kernel/mount-table.js";
+import { parentsOf } from "./below.js";
 
 /** Where in its mount a driver shows the tree, if not at its root. */
 const TREES: Readonly<Record<string, string>> = { devicemapper: "rootfs" };
@@ -27,7 +28,8 @@ export class AbsentDriver implements StorageDriver {
   }
   async unmounted(): Promise<void> { /* nothing is held */ }
 
-  async apply(_id: SnapshotId, _parents: readonly SnapshotId[], tar: LayerSource): Promise<TreeUsage> {
+  async apply(_id: SnapshotId, below: Parents, tar: LayerSource): Promise<TreeUsage> {
+    await parentsOf(below, tar);
     tar.destroy();
     throw this.unavailable();
   }

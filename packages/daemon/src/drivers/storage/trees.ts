@@ -4,7 +4,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf, InvalidArgument, NotFound } from "../../core/errors.js";
 import type { SnapshotId } from "../../core/ids.js";
-import type { Change, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, TreeUsage, Usage } from "../../core/storage.js";
+import type { Parents, LayerSource, Change, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, TreeUsage, Usage } from "../../core/storage.js";
+import { parentsOf } from "./below.js";
 import type { DriverSetup } from "./setup.js";
 import type { Trash } from "./trash.js";
 
@@ -54,7 +55,8 @@ export class TreeDriver implements OpenedDriver {
   }
   unmounted(id: SnapshotId): Promise<void> { return this.trees.unmounted(id); }
 
-  async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<TreeUsage> {
+  async apply(id: SnapshotId, below: Parents, tar: LayerSource): Promise<TreeUsage> {
+    const parents = await parentsOf(below, tar);
     try {
       checkId(id);
       mkdirSync(join(this.setup.root, "split"), { recursive: true, mode: 0o700 });

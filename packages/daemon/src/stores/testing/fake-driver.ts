@@ -1,7 +1,7 @@
 import { mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { InvalidArgument, type TreeUsage, type Change, type MountMode, type MountPlan, type SnapshotId, type SnapshotOptions, type StorageDriver } from "../../core/index.js";
+import { InvalidArgument, type TreeUsage, type Change, type MountMode, type MountPlan, type Parents, type SnapshotId, type SnapshotOptions, type StorageDriver } from "../../core/index.js";
 
 export type Step = "apply" | "create" | "remove" | "removed";
 
@@ -34,8 +34,8 @@ export class FakeDriver implements StorageDriver {
 
   async unmounted(id: SnapshotId): Promise<void> { this.calls.push(`unmounted ${id}`); }
 
-  async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<TreeUsage> {
-    for (const parent of parents) await stat(this.path(parent));
+  async apply(id: SnapshotId, below: Parents, tar: Readable): Promise<TreeUsage> {
+    for (const parent of await below) await stat(this.path(parent));
     await mkdir(this.path(id), { recursive: true });
     await this.interrupt("apply", id);
     let bytes = 0;

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, messageOf, NotFound, Unavailable } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import type { Change, LayerSource, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, TreeUsage } from "../../../core/storage.js";
+import type { Parents, Change, LayerSource, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, TreeUsage } from "../../../core/storage.js";
 import { mountsBelow } from "../../../kernel/mount-table.js";
 import { probeProjectQuotas, type ProjectQuotaProbe } from "../../../kernel/project-quota.js";
 import { FileSystemSync, flushFiles, syncNew } from "../../../kernel/sync.js";
@@ -103,24 +103,34 @@ export class ErofsDriver implements OpenedDriver {
 
   async unmounted(id: SnapshotId): Promise<void> { this.layers.release(id); }
 
-  async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: LayerSource): Promise<TreeUsage> {
+  async apply(id: SnapshotId, below: Parents, tar: LayerSource): Promise<TreeUsage> {
     const { layout, setup } = this;
-    let made = false;
+    const parents = Promise.resolve(below);
+    // It is awaited below; a failure before that is told there.
+    parents.catch(() => undefined);
+    let made = false, applying: Promise<unknown> = Promise.resolve();
     try {
       await this.make(id, async () => { mkdirSync(layout.diff(id), { mode: 0o755 }); });
       made = true;
-      const lowers = parents.map((parent) => layout.diff(parent));
-      const { size } = await this.layers.during(this.layersOf(parents), async () => {
-        const applied = await setup.workers.consume("applyErofs", { tar: layout.tar(id), index: layout.index(id), lowers, uuid: uuidOf(id) }, tar);
-        if (this.features.mode === "extract") await this.view.extract(id, parents);
-        return applied;
-      });
+      // The tar is taken while the layers below are still being made; the index waits for them to be in sight.
+      let show!: (lowers: readonly string[]) => void, fail!: (error: unknown) => void;
+      const lowers = new Promise<readonly string[]>((resolve, reject) => { [show, fail] = [resolve, reject]; });
+      const applied = setup.workers.consume("applyErofs", { tar: layout.tar(id), index: layout.index(id), uuid: uuidOf(id) }, tar, lowers);
+      applying = applied.catch(() => undefined);
+      const finished = parents.then((chain) => this.layers.during(this.layersOf(chain), async () => {
+        show(chain.map((parent) => layout.diff(parent)));
+        await applied;
+        if (this.features.mode === "extract") await this.view.extract(id, chain);
+      }));
+      finished.catch(fail);
+      const [{ size }] = await Promise.all([applied, finished]);
       // The files with what they hold, then their names, then the name of their directory.
       await flushFiles([layout.tar(id), layout.index(id)]);
       await flushFiles([layout.snapshot(id), setup.root]);
       return { ...await this.usage(id), size };
     } catch (error) {
       tar.destroy();
+      await applying;
       if (made) await this.remove(id);
       throw error;
     }

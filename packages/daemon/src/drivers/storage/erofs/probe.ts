@@ -25,11 +25,11 @@ export function probeErofs(root: string, ways: readonly Exclude<LayerMode, "extr
   const reasons: string[] = [];
   try {
     mkdirSync(target);
-    const job = new ApplyErofsJob({ tar, index, lowers: [], uuid: "73747261746100000000000000000001" });
+    const job = new ApplyErofsJob({ tar, index, uuid: "73747261746100000000000000000001" });
     job.write(Buffer.concat([
       encodeHeader({ type: "file", name: "f", linkName: "", mode: 0o644, uid: 0, gid: 0, size: WORDS.length, mtime: EPOCH, major: 0, minor: 0, xattrs: noXattrs }), WORDS, padding(WORDS.length), TRAILER,
     ]));
-    job.end();
+    job.end([]);
     for (const mode of ways) {
       try {
         mountLayer({ index, data: tar, loop: mode === "loop", readAhead: 128 }, target);

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, messageOf, NotFound, Unavailable } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import type { Change, LayerSource, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage } from "../../../core/storage.js";
+import type { Parents, Change, LayerSource, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage } from "../../../core/storage.js";
 import { probeProjectQuotas, type ProjectQuotaProbe } from "../../../kernel/project-quota.js";
 import { FileSystemSync, syncNew } from "../../../kernel/sync.js";
+import { parentsOf } from "../below.js";
 import type { DriverSetup } from "../setup.js";
 import { Trash } from "../trash.js";
 import { checkId, namesIn } from "../trees.js";
@@ -83,7 +84,8 @@ export class OverlayDriver implements OpenedDriver {
   }
   async unmounted(): Promise<void> {}
 
-  async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: LayerSource): Promise<TreeUsage> {
+  async apply(id: SnapshotId, below: Parents, tar: LayerSource): Promise<TreeUsage> {
+    const parents = await parentsOf(below, tar);
     const root = this.tree(id);
     try {
       await this.make(id, async () => {

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, NotFound, Unavailable } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import type { TreeUsage, Change, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions } from "../../../core/storage.js";
+import type { Parents, LayerSource, TreeUsage, Change, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions } from "../../../core/storage.js";
 import { probeProjectQuotas, type ProjectQuotaProbe } from "../../../kernel/project-quota.js";
 import { FileSystemSync, syncNew, syncOne } from "../../../kernel/sync.js";
+import { parentsOf } from "../below.js";
 import type { DriverSetup } from "../setup.js";
 import { Trash } from "../trash.js";
 import { backingName, probeOverlay, type OverlayFeatures } from "../overlay/probe.js";
@@ -70,7 +71,8 @@ export class Overlay2Driver implements OpenedDriver {
 
   async unmounted(): Promise<void> {}
 
-  async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: Readable): Promise<TreeUsage> {
+  async apply(id: SnapshotId, below: Parents, tar: LayerSource): Promise<TreeUsage> {
+    const parents = await parentsOf(below, tar);
     const { layout } = this;
     try { await this.make(id, parents); }
     catch (error) { tar.destroy(); throw error; }

@@ -1,4 +1,4 @@
-import { createReadStream, existsSync, mkdirSync, openSync, closeSync, readFileSync, writeFileSync } from "node:fs";
+import { createReadStream, existsSync, mkdirSync, openSync, closeSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { tarOf } from "../../../archive/testing/tar-of.js";
@@ -76,6 +76,42 @@ export function describeLifecycle(rig: () => Rig): void {
         for (let i = 0; i < 15; i++) { dir = join(dir, "d".repeat(200)); writeFileSync(`${dir}-file`, ""); mkdirSync(dir, { mode: 0 }); }
       }, "rw");
       await rig().driver.remove(chain[0]!);
+    });
+  });
+
+  describe("a layer whose parents are still being made", () => {
+    const promised = (): { parents: Promise<readonly SnapshotId[]>; come: (parents: readonly SnapshotId[]) => void; fail: (error: Error) => void } => {
+      let come!: (parents: readonly SnapshotId[]) => void, fail!: (error: Error) => void;
+      const parents = new Promise<readonly SnapshotId[]>((resolve, reject) => { [come, fail] = [resolve, reject]; });
+      return { parents, come, fail };
+    };
+    test("is as if they had been there", async () => {
+      const { parents, come } = promised(), id = rig().id();
+      const applied = rig().driver.apply(id, parents, inPieces(tarOf([{ name: "d/e/f", content: "new" }, { name: "d/.wh.old" }, { name: ".wh.gone" }])));
+      const chain = await rig().chain([{ name: "./", mode: 0o1711, uid: 7 }, { name: "d/", mode: 0o700, uid: 5 }, { name: "d/old" }, { name: "gone" }, { name: "stays" }]);
+      come(chain);
+      await applied;
+      await rig().view([id, ...chain], (root) => {
+        expect([readdirSync(root).sort(), readdirSync(join(root, "d"))]).toEqual([["d", "stays"], ["e"]]);
+        expect(statSync(root)).toMatchObject({ mode: 0o041711, uid: 7 });
+        expect(statSync(join(root, "d"))).toMatchObject({ mode: 0o040700, uid: 5 });
+      });
+    });
+    test("is not made when they are not, and leaves nothing", async () => {
+      const { parents, fail } = promised(), source = inPieces(layer);
+      const applied = rig().driver.apply(rig().id(), parents, source);
+      fail(new DataLoss("no parents"));
+      await expect(applied).rejects.toMatchObject({ code: "DataLoss", message: "no parents" });
+      expect(source.destroyed).toBe(true);
+      expect(await rig().list()).toEqual([]);
+    });
+    test("that is no tar is refused, whether they come or not", async () => {
+      const { parents, come } = promised();
+      const applied = expect(rig().driver.apply(rig().id(), parents, inPieces(noise(1_000_000)))).rejects.toMatchObject({ code: "InvalidArgument" });
+      await new Promise((later) => setTimeout(later, 20));
+      come([]);
+      await applied;
+      expect(await rig().list()).toEqual([]);
     });
   });
 

@@ -4,9 +4,10 @@ import { dirname } from "node:path";
 import type { Readable } from "node:stream";
 import { AlreadyExists, errnoOf, InvalidArgument, NotFound } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import type { Change, LayerSource, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage } from "../../../core/storage.js";
+import type { Parents, Change, LayerSource, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage } from "../../../core/storage.js";
 import { unmountAll } from "../../../kernel/mount.js";
 import { FileSystemSync } from "../../../kernel/sync.js";
+import { parentsOf } from "../below.js";
 import type { DriverSetup } from "../setup.js";
 import { Trash } from "../trash.js";
 import { checkId } from "../trees.js";
@@ -55,7 +56,8 @@ export class UnionDriver implements OpenedDriver {
   }
   async unmounted(): Promise<void> {}
 
-  async apply(id: SnapshotId, parents: readonly SnapshotId[], tar: LayerSource): Promise<TreeUsage> {
+  async apply(id: SnapshotId, below: Parents, tar: LayerSource): Promise<TreeUsage> {
+    const parents = await parentsOf(below, tar);
     const { layout } = this;
     try { await this.make(id, parents, false); }
     catch (error) { tar.destroy(); throw error; }
