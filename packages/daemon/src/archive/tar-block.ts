@@ -28,13 +28,14 @@ export const isZeroBlock = (block: Buffer): boolean => block[0] === 0 && block.e
 /** Bytes that follow `size` bytes up to the next block. */
 export const paddingOf = (size: number): number => (BLOCK - (size % BLOCK)) % BLOCK;
 
+const GNU_MAGIC = Buffer.from("ustar  \0"), POSIX_MAGIC = Buffer.from("ustar\0"), STAR_MAGIC = Buffer.from("tar\0");
+
 /** `offset` is where the block stands in the archive, for messages. */
 export function parseBlock(block: Buffer, offset: number): RawHeader {
   checkSum(block, offset);
-  const magic = block.toString("latin1", 257, 263);
-  const gnu = magic === "ustar " && block.toString("latin1", 263, 265) === " \0";
-  const posix = magic === "ustar\0";
-  const star = posix && block.toString("latin1", 508, 512) === "tar\0";
+  const gnu = has(block, 257, GNU_MAGIC);
+  const posix = has(block, 257, POSIX_MAGIC);
+  const star = posix && has(block, 508, STAR_MAGIC);
   let name = text(block, 0, 100);
   if (posix) {
     const prefix = text(block, 345, star ? 131 : 155);
@@ -71,7 +72,13 @@ function segments(block: Buffer, from: number, count: number, offset: number): S
   return found;
 }
 
+function has(block: Buffer, at: number, bytes: Buffer): boolean {
+  for (let i = 0; i < bytes.length; i++) if (block[at + i] !== bytes[i]) return false;
+  return true;
+}
+
 function text(block: Buffer, at: number, length: number): ByteString {
+  if (block[at] === 0) return "";
   const nul = block.indexOf(0, at);
   return block.toString("latin1", at, nul < 0 || nul > at + length ? at + length : nul);
 }
@@ -102,13 +109,12 @@ function parseNumber(block: Buffer, at: number, length: number, offset: number):
 
 /** The sum of all bytes, the sum's own field counted as spaces; some old writers added them up as signed. */
 function checkSum(block: Buffer, offset: number): void {
-  let unsigned = 8 * 0x20, negative = 0;
-  for (let i = 0; i < BLOCK; i++) {
-    if (i >= 148 && i < 156) continue;
-    const byte = block[i]!;
-    unsigned += byte;
-    if (byte > 127) negative += 256;
-  }
+  let unsigned = 8 * 0x20;
+  for (let i = 0; i < 148; i++) unsigned += block[i]!;
+  for (let i = 156; i < BLOCK; i++) unsigned += block[i]!;
   const stated = parseNumber(block, 148, 8, offset);
-  if (stated !== unsigned && stated !== unsigned - negative) throw new InvalidArgument(`tar: invalid header at byte ${offset} (checksum does not match)`);
+  if (stated === unsigned) return;
+  let negative = 0;
+  for (const [i, byte] of block.entries()) if (byte > 127 && (i < 148 || i >= 156)) negative += 256;
+  if (stated !== unsigned - negative) throw new InvalidArgument(`tar: invalid header at byte ${offset} (checksum does not match)`);
 }

@@ -32,6 +32,6 @@ export interface TarEntry {
   readonly minor: number;
   readonly xattrs: ReadonlyMap<ByteString, Buffer>;
   /** Present for sparse files: the runs that the payload holds one behind the other. */
-  readonly sparse?: readonly Segment[];
+  readonly sparse?: readonly Segment[] | undefined;
 }
 export const noXattrs: ReadonlyMap<ByteString, Buffer> = new Map();

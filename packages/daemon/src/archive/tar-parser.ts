@@ -181,9 +181,8 @@ export class TarParser {
     const pax = this.records();
     const name = this.longName ?? pax.get("GNU.sparse.name") ?? pax.get("path") ?? header.name;
     const linkName = this.longLink ?? pax.get("linkpath") ?? header.linkName;
-    for (const text of [name, linkName]) if (text.includes("\0")) throw new InvalidArgument(`tar: name with a NUL byte at byte ${start}`);
-    const integer = (key: string, fallback: number): number => { const value = pax.get(key); return value === undefined ? fallback : parsePaxInteger(key, value); };
-    let payload = integer("size", header.size);
+    if (name.includes("\0") || linkName.includes("\0")) throw new InvalidArgument(`tar: name with a NUL byte at byte ${start}`);
+    let payload = integer(pax, "size", header.size);
     let skipped = 0;
     // A name that ends in a slash was how archives older than POSIX said "directory".
     if ((header.typeflag === "\0" || header.typeflag === "0") && name.endsWith("/")) {
@@ -193,20 +192,22 @@ export class TarParser {
     if (type !== "file") payload = 0;
     if (payload < 0 || skipped < 0) throw new InvalidArgument(`tar: negative size at byte ${start}`);
     const mtime = pax.get("mtime");
-    const fields = {
+    const entry: TarEntry = {
       type, name, linkName: type === "link" || type === "symlink" ? linkName : "",
       mode: header.mode & 0o7777,
-      uid: integer("uid", header.uid), gid: integer("gid", header.gid),
+      uid: integer(pax, "uid", header.uid), gid: integer(pax, "gid", header.gid),
+      size: payload,
       mtime: mtime === undefined ? { seconds: header.mtime, nanos: 0 } : parsePaxTime("mtime", mtime),
       major: header.major, minor: header.minor,
       xattrs: xattrsOf(pax),
+      sparse: undefined,
     };
     const sparse = type !== "file" ? undefined : (gnuSparse ?? this.paxSparse(pax));
     this.longName = this.longLink = undefined;
-    this.local = [];
-    if (sparse === "in the payload") return this.sparseMapInPayload(fields, payload, integer("GNU.sparse.realsize", 0));
-    if (sparse === undefined) this.begin({ ...fields, size: payload }, payload, skipped);
-    else this.begin({ ...fields, size: sparse.realSize, sparse: checkSegments(sparse.segments, sparse.realSize, payload) }, payload, 0);
+    if (this.local.length > 0) this.local = [];
+    if (sparse === undefined) this.begin(entry, payload, skipped);
+    else if (sparse === "in the payload") this.sparseMapInPayload(entry, payload, integer(pax, "GNU.sparse.realsize", 0));
+    else this.begin({ ...entry, size: sparse.realSize, sparse: checkSegments(sparse.segments, sparse.realSize, payload) }, payload, 0);
   }
 
   private records(): ReadonlyMap<string, ByteString> {
@@ -225,6 +226,7 @@ export class TarParser {
   }
 
   private paxSparse(pax: ReadonlyMap<string, ByteString>): { segments: Segment[]; realSize: number } | "in the payload" | undefined {
+    if (pax.size === 0) return undefined;
     const version = `${pax.get("GNU.sparse.major") ?? ""}.${pax.get("GNU.sparse.minor") ?? ""}`;
     if (version === "1.0") return "in the payload";
     const map = pax.get("GNU.sparse.map");
@@ -235,7 +237,7 @@ export class TarParser {
   }
 
   /** Form 1.0: the payload begins with the map, decimal numbers each on a line, filled up to whole blocks. */
-  private sparseMapInPayload(fields: Omit<TarEntry, "size" | "sparse">, payload: number, realSize: number): void {
+  private sparseMapInPayload(entry: TarEntry, payload: number, realSize: number): void {
     const numbers: number[] = [];
     let rest = "";
     let left = payload;
@@ -252,7 +254,7 @@ export class TarParser {
       if (count === undefined || numbers.length < 1 + 2 * count) return more();
       const found: Segment[] = [];
       for (let i = 0; i < count; i++) found.push({ offset: numbers[1 + 2 * i]!, length: numbers[2 + 2 * i]! });
-      this.begin({ ...fields, size: realSize, sparse: checkSegments(found, realSize, left) }, left, 0);
+      this.begin({ ...entry, size: realSize, sparse: checkSegments(found, realSize, left) }, left, 0);
     };
     const more = (): void => {
       if (left < BLOCK) throw new InvalidArgument("tar: sparse map runs out of the member");
@@ -280,6 +282,11 @@ export class TarParser {
 function untilNul(body: Buffer): ByteString {
   const nul = body.indexOf(0);
   return body.toString("latin1", 0, nul < 0 ? body.length : nul);
+}
+
+function integer(pax: ReadonlyMap<string, ByteString>, key: string, fallback: number): number {
+  const value = pax.get(key);
+  return value === undefined ? fallback : parsePaxInteger(key, value);
 }
 
 function xattrsOf(pax: ReadonlyMap<string, ByteString>): ReadonlyMap<ByteString, Buffer> {

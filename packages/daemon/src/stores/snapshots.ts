@@ -19,6 +19,9 @@ export interface SnapshotDrivers {
   readonly defaultDriver: string;
 }
 
+/** Snapshots of one driver that are removed at a time: much of it is waiting for the kernel. */
+const REMOVERS = 4;
+
 /**
  * Rows and directories of snapshots, in the order that makes a crash harmless: the row is there before the driver is
  * asked for a directory, and gone before the driver is asked to remove it.
@@ -117,8 +120,15 @@ export class Snapshots {
     if (found.length === 0) return noUsage;
     // Rows after the listing: whatever was listed and is alive had its row by then.
     const known = new Set(this.ledger.sql<[string], { id: SnapshotId }>("SELECT id FROM snapshot WHERE driver = ?").all(driver.name).map((row) => row.id));
+    const orphans = found.filter((id) => !known.has(id)).values();
     let freed = noUsage;
-    for (const id of found) if (!known.has(id)) freed = plus(freed, await this.removing.run(id, () => this.removeOrphan(driver, id)));
+    const remover = async (): Promise<void> => {
+      for (const id of orphans) {
+        const usage = await this.removing.run(id, () => this.removeOrphan(driver, id));
+        freed = plus(freed, usage);
+      }
+    };
+    await Promise.all(Array.from({ length: REMOVERS }, remover));
     return freed;
   }
 

@@ -29,7 +29,7 @@ export function* writeIndex(root: DirectoryNode, tar: TarFacts): Generator<Buffe
   const out = Buffer.alloc(composedAt * BLOCK);
   encodeHead({ ...tar, blocks, inodes: layout.order.length, rootNid: root.at / INODE_UNIT, chunked: layout.plans.size > 0 }).copy(out);
 
-  const encode = (node: Node): Pick<InodeFacts, "layout" | "size" | "data"> => {
+  const encode = (node: Node): InodeFacts => {
     const behind = node.at + INODE + (layout.xattrs.get(node)?.length ?? 0);
     const flat = node.inline ? INLINE : FLAT, block = blocksAt + node.block;
     if (node instanceof FileNode) return { layout: FLAT, size: node.size, data: node.size === 0 ? 0 : blocks + node.offset / BLOCK };
@@ -50,10 +50,11 @@ export function* writeIndex(root: DirectoryNode, tar: TarFacts): Generator<Buffe
     }
     return { layout: FLAT, size: 0, data: deviceNumber(node as SpecialNode) };
   };
-  for (const [i, node] of layout.order.entries()) {
+  let number = 0;
+  for (const node of layout.order) {
     const xattrs = layout.xattrs.get(node);
     xattrs?.copy(out, node.at + INODE);
-    encodeInode(out, node, { ...encode(node), number: i + 1, xattrs: xattrs?.length ?? 0 });
+    encodeInode(out, node, encode(node), ++number, xattrs?.length ?? 0);
   }
   yield out;
 

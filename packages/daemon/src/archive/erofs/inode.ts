@@ -12,14 +12,10 @@ export interface InodeFacts {
   readonly size: number;
   /** First block, device number, or form of the chunks. */
   readonly data: number;
-  /** Any number of its own. */
-  readonly number: number;
-  /** Bytes of extended attributes behind it. */
-  readonly xattrs: number;
 }
 
-/** Writes a node's inode where it lies. */
-export function encodeInode(out: Buffer, node: Node, { layout, size, data, number, xattrs }: InodeFacts): void {
+/** Writes a node's inode where it lies. `number`: any of its own; `xattrs`: bytes of extended attributes behind it. */
+export function encodeInode(out: Buffer, node: Node, { layout, size, data }: InodeFacts, number: number, xattrs: number): void {
   const { at } = node;
   out.writeUInt16LE(EXTENDED | (layout << 1), at);
   out.writeUInt16LE(xattrCount(xattrs), at + 2);
