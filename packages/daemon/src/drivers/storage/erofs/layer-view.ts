@@ -14,8 +14,8 @@ import { uuidOf, type Layout } from "./layout.js";
 /** How layers are shown on this machine: mounted straight from their files, through loop devices, or unpacked. */
 export type LayerMode = "file" | "loop" | "extract";
 
-/** KiB that are read ahead of who reads a layer's file from its beginning to its end. */
-export const READ_AHEAD = 4096;
+/** KiB that are read ahead of who reads a file from its beginning to its end. More makes the kernel look for larger pages, at times for a second. */
+export const READ_AHEAD = 512;
 
 /** What the kernel answers when it cannot make sense of an index. */
 const DAMAGED: ReadonlySet<string> = new Set(["EINVAL", "EUCLEAN", "EIO", "EBADMSG", "EOPNOTSUPP"]);
