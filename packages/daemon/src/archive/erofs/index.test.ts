@@ -20,7 +20,7 @@ function canMount(): string | undefined {
   try {
     make(dir, tarOf([{ name: "f", content: "x" }]));
     mkdirSync(join(dir, "m"));
-    mountLayer({ index: join(dir, "layer.erofs"), data: join(dir, "layer.tar"), loop: false, readAhead: 128 }, join(dir, "m"));
+    mountLayer({ index: join(dir, "layer.erofs"), data: join(dir, "layer.tar"), loop: false, direct: false, readAhead: 128 }, join(dir, "m"));
     return undefined;
   } catch (error) { return `EROFS mounts no files here: ${(error as Error).message}`; } finally {
     unmountSync(join(dir, "m"));
@@ -112,7 +112,7 @@ describe("the index, field by field", () => {
 (reason === undefined ? describe : describe.skip)(`a mounted layer${reason === undefined ? "" : ` (skipped: ${reason})`}`, () => {
   const mount = (tar: Buffer): string => {
     make(dir, tar);
-    mountLayer({ index: join(dir, "layer.erofs"), data: join(dir, "layer.tar"), loop: false, readAhead: 128 }, join(dir, "m"));
+    mountLayer({ index: join(dir, "layer.erofs"), data: join(dir, "layer.tar"), loop: false, direct: false, readAhead: 128 }, join(dir, "m"));
     return join(dir, "m");
   };
   const tarProgram = (...args: string[]): void => { execFileSync("tar", args, { stdio: ["ignore", "ignore", "pipe"] }); };

@@ -56,8 +56,8 @@ export function encodeHead(head: Superblock): Buffer {
 }
 
 /** What the head of an index of `length` bytes says; undefined when it is none of ours, or not whole. */
-export function parseHead(head: Buffer, length: number): Origin | undefined {
+export function parseHead(head: Buffer, length: number): (Origin & Pick<Superblock, "inodes">) | undefined {
   if (head.length < INODES_AT || head.readUInt32LE(SUPERBLOCK_AT) !== MAGIC || head.readUInt32LE(SUPERBLOCK_AT + 36) * BLOCK !== length) return undefined;
   const [, format, tarBytes, size] = /^strata (\d+) (\d+) (\d+)\0/.exec(head.toString("latin1", SLOT_AT, SLOT_AT + 64)) ?? [];
-  return Number(format) === FORMAT ? { tarBytes: Number(tarBytes), size: Number(size) } : undefined;
+  return Number(format) === FORMAT ? { tarBytes: Number(tarBytes), size: Number(size), inodes: head.readUInt32LE(SUPERBLOCK_AT + 16) } : undefined;
 }

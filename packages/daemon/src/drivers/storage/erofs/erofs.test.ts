@@ -26,13 +26,13 @@ const scratch = <T>(use: (dir: string) => T): T => {
 };
 const overlay: ReturnType<typeof probeOverlay> = isRoot ? scratch((dir) => probeOverlay(join(dir, "erofs"))) : { ok: false, reason: "needs root" };
 const ways: Record<LayerMode, ErofsProbe> = isRoot ? scratch((dir) => ({ file: probeErofs(dir, ["file"]), loop: probeErofs(dir, ["loop"]), extract: probeErofs(dir, []) })) : { file: none(), loop: none(), extract: none() };
-function none(): ErofsProbe { return { mode: "extract", reasons: ["needs root"] }; }
+function none(): ErofsProbe { return { mode: "extract", direct: false, reasons: ["needs root"] }; }
 const unable = (mode: LayerMode): string | undefined => (!overlay.ok ? overlay.reason : ways[mode].mode === mode ? undefined : ways[mode].reasons.join("; "));
 
 const driverOn = (dataRoot: string, workers: WorkerPool, mode: LayerMode, graceMs: number): ErofsDriver => {
   if (!overlay.ok) throw new Error(overlay.reason);
   const setup = { root: join(dataRoot, "erofs"), trash: join(dataRoot, "trash"), options: new Map<string, string>(), report: () => undefined, workers, logger: silentLogger };
-  return new ErofsDriver(setup, { overlay: overlay.features, quota: { ok: false, reason: "not asked" }, mode, graceMs });
+  return new ErofsDriver(setup, { overlay: overlay.features, quota: { ok: false, reason: "not asked" }, mode, direct: ways[mode].direct, graceMs });
 };
 const subject = (mode: LayerMode, graceMs = 50) => (dataRoot: string, workers: WorkerPool): Subject => {
   const root = join(dataRoot, "erofs");
@@ -216,7 +216,7 @@ const reason = unable("file");
     open();
     const setup = { root, trash: join(rig.dataRoot, "trash"), options: new Map([["erofs.size", "10M"]]), report: () => undefined, workers, logger: silentLogger };
     if (!overlay.ok) throw new Error(overlay.reason);
-    const features = { overlay: overlay.features, quota: { ok: false, reason: "none here" } as const, mode: "file" as const, graceMs: 1 };
+    const features = { overlay: overlay.features, quota: { ok: false, reason: "none here" } as const, mode: "file" as const, direct: false, graceMs: 1 };
     expect(() => new ErofsDriver(setup, features)).toThrow("storage-opt erofs.size: the storage driver erofs cannot limit the size of a container here: none here");
   });
 
@@ -225,7 +225,19 @@ const reason = unable("file");
     const setup = { root: join(rig.dataRoot, "other"), trash: join(rig.dataRoot, "trash"), options: new Map<string, string>(), report: () => undefined, workers, logger: silentLogger };
     expect(await (await openErofs(setup, false)).status()).toContainEqual(["Layer Mounts", ways.file.mode === "file" ? "file-backed" : "loop"]);
     expect(readdirSync(setup.root)).toEqual([]);
-    expect(probeErofs(setup.root, [])).toEqual({ mode: "extract", reasons: [] });
+    expect(probeErofs(setup.root, [])).toEqual({ mode: "extract", direct: false, reasons: [] });
+  });
+  const noDirect = ways.file.direct ? undefined : "the disk or the kernel cannot read layers directly";
+  (noDirect === undefined ? test : test.skip)(`large files are read past the cache of the tar, small ones through it${noDirect === undefined ? "" : ` (skipped: ${noDirect})`}`, async () => {
+    open();
+    const large = noise(3 << 20);
+    const chain = await rig.chain([{ name: "large", content: large }], [{ name: "small", content: "s" }]);
+    await rig.view(chain, (tree) => {
+      const direct = readFileSync("/proc/self/mounts", "utf8").split("\n").filter((line) => line.includes(`${root}/`) && line.includes(" erofs ") && line.includes("directio")).map((line) => line.split(" ")[1]);
+      expect(direct).toEqual([join(root, chain[1]!, "diff")]);
+      expect(readFileSync(join(tree, "large")).equals(large)).toBe(true);
+      expect(readFileSync(join(tree, "small"), "utf8")).toBe("s");
+    });
   });
   test("a data root that mount options would cut in pieces is refused", () => {
     open();

@@ -14,7 +14,7 @@ import type { DriverSetup } from "../setup.js";
 import { Trash } from "../trash.js";
 import { inheritRoot } from "./inherit-root.js";
 import { LayerMounts } from "./layer-mounts.js";
-import { LayerView, READ_AHEAD, readOrigin, type LayerMode } from "./layer-view.js";
+import { LayerView, READ_AHEAD, readOrigin, type LayerWays } from "./layer-view.js";
 import { Layout, uuidOf } from "./layout.js";
 import { probeErofs } from "./probe.js";
 
@@ -32,16 +32,15 @@ const CHUNK = 1 << 20;
 export async function openErofs(setup: DriverSetup, asked: boolean): Promise<OpenedDriver> {
   const overlay = probeOverlay(setup.root);
   if (!overlay.ok) throw new Unavailable(overlay.reason);
-  const { mode, reasons } = probeErofs(setup.root);
+  const { mode, direct, reasons } = probeErofs(setup.root);
   if (mode === "extract" && !asked) throw new Unavailable(`layers cannot be mounted: ${reasons.join("; ")}`);
   await flushFiles([dirname(setup.root)]);
-  return new ErofsDriver(setup, { overlay: overlay.features, quota: probeProjectQuotas(setup.root), mode, graceMs: GRACE_MS });
+  return new ErofsDriver(setup, { overlay: overlay.features, quota: probeProjectQuotas(setup.root), mode, direct, graceMs: GRACE_MS });
 }
 
-export interface ErofsFeatures {
+export interface ErofsFeatures extends LayerWays {
   readonly overlay: OverlayFeatures;
   readonly quota: ProjectQuotaProbe;
-  readonly mode: LayerMode;
   /** How long a layer stays mounted when its last user went. */
   readonly graceMs: number;
 }
@@ -65,7 +64,7 @@ export class ErofsDriver implements OpenedDriver {
     this.trash = new Trash(setup.trash, workers, logger);
     this.writables = new OverlayWritables(this.name, features.overlay, features.quota, workers);
     this.size = this.writables.sizeOf(setup.options, SIZE);
-    this.view = new LayerView(this.layout, features.mode, workers, this.trash, new FileSystemSync(setup.root), logger);
+    this.view = new LayerView(this.layout, features, workers, this.trash, new FileSystemSync(setup.root), logger);
     this.layers = new LayerMounts(this.view, features.graceMs, logger);
     mkdirSync(setup.root, { recursive: true, mode: 0o700 });
     this.layers.adopt(mountsBelow(setup.root).filter(({ type }) => type === "erofs").map(({ target }) => target.slice(setup.root.length + 1).split("/")[0] as SnapshotId));

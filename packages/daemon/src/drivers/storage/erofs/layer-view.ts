@@ -14,6 +14,15 @@ import { uuidOf, type Layout } from "./layout.js";
 /** How layers are shown on this machine: mounted straight from their files, through loop devices, or unpacked. */
 export type LayerMode = "file" | "loop" | "extract";
 
+export interface LayerWays {
+  readonly mode: LayerMode;
+  /** Files can be read past the cache of the tar that they lie in. */
+  readonly direct: boolean;
+}
+
+/** Files of this size (the average of a layer, bytes) are read directly: small ones are better off with the tar's own read-ahead. */
+const LARGE = 1 << 20;
+
 /** KiB that are read ahead of who reads a file from its beginning to its end. More makes the kernel look for larger pages, at times for a second. */
 export const READ_AHEAD = 512;
 
@@ -23,7 +32,7 @@ const DAMAGED: ReadonlySet<string> = new Set(["EINVAL", "EUCLEAN", "EIO", "EBADM
 /** Shows layers in their directories, and hides them. A layer of any machine can be shown on any other: the tar is what counts. */
 export class LayerView {
   constructor(
-    private readonly layout: Layout, readonly mode: LayerMode, private readonly workers: WorkerPool, private readonly trash: Trash, private readonly disk: FileSystemSync, private readonly logger: Logger,
+    private readonly layout: Layout, private readonly ways: LayerWays, private readonly workers: WorkerPool, private readonly trash: Trash, private readonly disk: FileSystemSync, private readonly logger: Logger,
   ) {}
 
   /** Whether the layer's tree is in sight. Asks the kernel: a former daemon may have mounted it, an administrator unmounted it. */
@@ -35,7 +44,7 @@ export class LayerView {
   /** `below`: its parents, all of which are in sight. DataLoss when the layer's files are damaged. */
   async show(id: SnapshotId, below: readonly SnapshotId[]): Promise<void> {
     if (this.isShown(id)) return;
-    if (this.mode === "extract") return this.extract(id, below);
+    if (this.ways.mode === "extract") return this.extract(id, below);
     const rebuilt = this.origin(id) === undefined;
     if (rebuilt) await this.rebuild(id, below);
     try { this.mount(id); }
@@ -71,9 +80,9 @@ export class LayerView {
   }
 
   private mount(id: SnapshotId): void {
-    const { layout } = this;
+    const { layout, ways } = this, { size = 0, inodes = 1 } = readOrigin(layout.index(id)) ?? {};
     mkdirSync(layout.diff(id), { recursive: true, mode: 0o755 });
-    mountLayer({ index: layout.index(id), data: layout.tar(id), loop: this.mode === "loop", readAhead: READ_AHEAD }, layout.diff(id));
+    mountLayer({ index: layout.index(id), data: layout.tar(id), loop: ways.mode === "loop", direct: ways.direct && size >= inodes * LARGE, readAhead: READ_AHEAD }, layout.diff(id));
   }
 
   private async rebuild(id: SnapshotId, below: readonly SnapshotId[]): Promise<void> {
@@ -89,7 +98,7 @@ function statOf(path: string): ReturnType<typeof statSync> {
 }
 
 /** What an index says of its tar; undefined when there is none, or it is damaged. */
-export function readOrigin(index: string): Origin | undefined {
+export function readOrigin(index: string): ReturnType<typeof parseHead> {
   let fd: number;
   try { fd = openSync(index, "r"); }
   catch (error) {

@@ -6,11 +6,10 @@ import { encodeHeader, padding, TRAILER } from "../../../archive/tar-writer.js";
 import { messageOf } from "../../../core/errors.js";
 import { mountLayer } from "../../../kernel/layer-mount.js";
 import { unmountSync } from "../../../kernel/mount.js";
-import type { LayerMode } from "./layer-view.js";
+import type { LayerMode, LayerWays } from "./layer-view.js";
 
-export interface ErofsProbe {
-  /** The best way to show layers that works here. */
-  readonly mode: LayerMode;
+/** The best ways to show layers that work here. */
+export interface ErofsProbe extends LayerWays {
   /** Why the better ways do not. */
   readonly reasons: readonly string[];
 }
@@ -30,15 +29,20 @@ export function probeErofs(root: string, ways: readonly Exclude<LayerMode, "extr
       encodeHeader({ type: "file", name: "f", linkName: "", mode: 0o644, uid: 0, gid: 0, size: WORDS.length, mtime: EPOCH, major: 0, minor: 0, xattrs: noXattrs }), WORDS, padding(WORDS.length), TRAILER,
     ]));
     job.end([]);
-    for (const mode of ways) {
+    const failure = (loop: boolean, direct: boolean): string | undefined => {
       try {
-        mountLayer({ index, data: tar, loop: mode === "loop", readAhead: 128 }, target);
-        if (!readFileSync(join(target, "f")).equals(WORDS)) throw new Error("a mounted layer shows other bytes");
-        return { mode, reasons };
+        mountLayer({ index, data: tar, loop, direct, readAhead: 128 }, target);
+        return readFileSync(join(target, "f")).equals(WORDS) ? undefined : "a mounted layer shows other bytes";
       } catch (error) {
-        reasons.push(`${mode === "file" ? "mounted from its files" : "mounted through loop devices"}: ${messageOf(error)}`);
+        return messageOf(error);
       } finally { unmountSync(target); }
+    };
+    for (const mode of ways) {
+      const reason = failure(mode === "loop", false);
+      // Disks with sectors larger than tar's blocks mount directly, too; only reading tells.
+      if (reason === undefined) return { mode, direct: mode === "file" && failure(false, true) === undefined, reasons };
+      reasons.push(`${mode === "file" ? "mounted from its files" : "mounted through loop devices"}: ${reason}`);
     }
-    return { mode: "extract", reasons };
+    return { mode: "extract", direct: false, reasons };
   } finally { rmSync(dir, { recursive: true, force: true }); }
 }
