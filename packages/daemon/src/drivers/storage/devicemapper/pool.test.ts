@@ -196,7 +196,7 @@ const TIMEOUT = "/sys/module/dm_thin_pool/parameters/no_space_timeout";
   test("growth of the base that a crash cut short is made up for", async () => {
     const path = join(root, "metadata/base"), json = JSON.parse(readFileSync(path, "utf8")) as object;
     writeFileSync(path, JSON.stringify({ ...json, size: GIB, growing: true }));
-    const driver = await reopen();
+    const driver = await reopen({ ...SMALL, "dm.basesize": "1G" });
     expect(JSON.parse(readFileSync(path, "utf8"))).toMatchObject({ size: GIB, growing: false });
     const { id, tree, target } = await container(driver), { blocks, bsize } = await statfs(tree);
     expect(blocks * bsize).toBeGreaterThan(900 * MIB);
