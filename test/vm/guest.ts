@@ -39,6 +39,9 @@ busybox printf "\\\\x$(busybox printf %x $rc)" | dd of=/dev/port bs=1 seek=244 c
 busybox poweroff -f
 `;
 
+/** In a guest: what a compiler makes there would itself be translated at every change, and is slower than no compiler. */
+export const NODE = "node --jitless";
+
 /**
  * A virtual machine without hardware help (QEMU's TCG: no privilege, no /dev/kvm). It sees this machine's files, read-only
  * under an overlay in memory, runs one bash script as root, and ends. /run/host is shared with the host for results.

@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { which } from "../helpers/needs.js";
 import { cacheDirectory, Unavailable } from "./cache.js";
-import { Guest } from "./guest.js";
+import { Guest, NODE } from "./guest.js";
 import type { Outcome } from "./inside/runner.js";
 import { ensureKernel, type Kernel } from "./kernel.js";
 import { powerCuts } from "./power-cuts.js";
@@ -26,7 +26,7 @@ const skipped = (name: string, reason: string): Outcome => ({ name: `${name} (sk
 /** Its outcomes as far as it came; where it did not come to its end, that is one more. */
 async function runSuite(suite: Suite, kernel: Kernel, zfs: string | undefined): Promise<Outcome[]> {
   const tail: string[] = [];
-  const guest = new Guest(`set -e\n${suite.prepare}\nexport TMPDIR=/d\ncd ${checkout}\nexec node test/dist/vm/inside/runner.js /run/host/report ${suite.files.join(" ")}`, {
+  const guest = new Guest(`set -e\n${suite.prepare}\nexport TMPDIR=/d STRATA_TEST_EMULATED=1\ncd ${checkout}\nexec ${NODE} test/dist/vm/inside/runner.js /run/host/report ${suite.files.join(" ")}`, {
     kernel, disks: suite.disks, limit: secondsLeft(), ...(zfs !== undefined && { extra: zfs }),
     onLine: (line) => {
       if (process.env["STRATA_VM_VERBOSE"] !== undefined) say(`${suite.name}: ${line}`);

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { Guest } from "./guest.js";
+import { Guest, NODE } from "./guest.js";
 import type { Outcome } from "./inside/runner.js";
 import type { Kernel } from "./kernel.js";
 import { diceOf, Power, VolatileDisk } from "./volatile-disk.js";
@@ -88,6 +88,6 @@ function script(worlds: readonly World[], first: boolean, seed: number): string 
     "set -e",
     ...worlds.map(({ make, mount }, i) => `disk=/dev/vd${"abcdefgh"[i]!} place=${place(i)}; mkdir -p $place; ${first ? `${make}; ` : ""}${mount}`),
     ...(first ? ["sync"] : []),
-    `exec node ${program} /run/facts ${seed} ${worlds.map(({ name, driver, options = [] }, i) => `'${name}:${driver}:${place(i)}/root:${options.join(",")}'`).join(" ")}`,
+    `exec ${NODE} ${program} /run/facts ${seed} ${worlds.map(({ name, driver, options = [] }, i) => `'${name}:${driver}:${place(i)}/root:${options.join(",")}'`).join(" ")}`,
   ].join("\n");
 }

@@ -6,7 +6,11 @@ import type { WorkerPool } from "../../../archive/workers/pool.js";
 import { lgetxattr } from "../../../kernel/libc.js";
 import { Dice, randomLayer, withoutDirectoryTimes } from "./random.js";
 import { noise, vfsRig, type Rig } from "./rig.js";
+import { rounds } from "./rounds.js";
 import { treeOf } from "../../../archive/testing/tree-of.js";
+
+/** Layers in the deepest chain. */
+const DEEP = rounds(128);
 
 /** A file capability (cap_net_raw=ep), as security.capability holds it. */
 export const CAPABILITY = Buffer.from("0100000200200000000000000000000000000000", "hex");
@@ -95,7 +99,7 @@ export function describeLayers(rig: () => Rig, workers: () => WorkerPool): void 
     test("random stacks show what vfs shows", async () => {
       const dice = new Dice(5), reference = vfsRig(workers());
       try {
-        for (let round = 0; round < 12; round++) {
+        for (let round = rounds(12); round > 0; round--) {
           const layers = Array.from({ length: 3 }, () => randomLayer(dice));
           const show = async (of: Rig): Promise<Record<string, string>> => of.view(await of.chain(...layers), treeOf);
           const shown = withoutDirectoryTimes(await show(rig()));
@@ -247,14 +251,14 @@ export function describeLayers(rig: () => Rig, workers: () => WorkerPool): void 
       expect((await rig().tar([id])).equals(tar)).toBe(true);
     });
 
-    test("128 layers", async () => {
-      const layers = Array.from({ length: 128 }, (_, i): Member[] => [{ name: `f${i}`, content: String(i) }, { name: "top", content: String(i) }]);
+    test(`${DEEP} layers`, async () => {
+      const layers = Array.from({ length: DEEP }, (_, i): Member[] => [{ name: `f${i}`, content: String(i) }, { name: "top", content: String(i) }]);
       const chain = await rig().chain(...layers);
       await rig().view(await rig().create(chain), (root) => {
-        expect(names(root)).toHaveLength(129);
-        expect([read(root, "f0"), read(root, "f127"), read(root, "top")]).toEqual(["0", "127", "127"]);
+        expect(names(root)).toHaveLength(DEEP + 1);
+        expect([read(root, "f0"), read(root, `f${DEEP - 1}`), read(root, "top")]).toEqual(["0", String(DEEP - 1), String(DEEP - 1)]);
       }, "rw");
-      await rig().view(chain, (root) => expect(names(root)).toHaveLength(129));
+      await rig().view(chain, (root) => expect(names(root)).toHaveLength(DEEP + 1));
     }, 300_000);
 
     test("many applied at the same time", async () => {

@@ -8,6 +8,7 @@ import { S_IFSOCK } from "../../../kernel/stat.js";
 import { CAPABILITY } from "./layers-suite.js";
 import { Dice, randomLayer, randomWork, withoutDirectoryTimes } from "./random.js";
 import { noise, vfsRig, type Rig } from "./rig.js";
+import { rounds } from "./rounds.js";
 import { treeOf } from "../../../archive/testing/tree-of.js";
 
 const base: Member[] = [
@@ -146,7 +147,7 @@ export function describeWritable(rig: () => Rig, workers: () => WorkerPool): voi
     });
     test("random containers: changes are those of comparing the trees, and the diff gives the same tree", async () => {
       const dice = new Dice(7);
-      for (let round = 0; round < 12; round++) {
+      for (let round = rounds(12); round > 0; round--) {
         const below = await rig().chain(randomLayer(dice), randomLayer(dice));
         const chain = await rig().create(below);
         let compared: string[] = [];
