@@ -25,7 +25,7 @@ export interface GuestOptions {
 }
 
 /** How a guest ended: the command's exit status, or why there is none. */
-export type Ending = { readonly status: number } | { readonly died: "killed" | "over its time" | "without a status" };
+export type Ending = { readonly status: number } | { readonly died: "killed" | typeof OVER_TIME | "without a status" };
 
 /** Second stage: what an init system would have done, then the command. */
 const stage2 = `export PATH='${process.env["PATH"] ?? ""}:/usr/sbin:/usr/bin:/sbin:/bin' HOME=/root TERM=dumb TMPDIR=/run/tmp DM_DISABLE_UDEV=1 LVM_SUPPRESS_FD_WARNINGS=1 STRATA_GUEST=1
@@ -39,6 +39,8 @@ busybox printf "\\\\x$(busybox printf %x $rc)" | dd of=/dev/port bs=1 seek=244 c
 busybox poweroff -f
 `;
 
+/** How a guest ended that was not done within its limit. */
+export const OVER_TIME = "over its time";
 /** In a guest: what a compiler makes there would itself be translated at every change, and is slower than no compiler. */
 export const NODE = "node --jitless";
 
@@ -50,7 +52,7 @@ export class Guest {
   /** What the guest sees as /run/host. */
   readonly shared = mkdtempSync(join(tmpdir(), "strata-guest-"));
   private readonly qemu: ChildProcess;
-  private reason: "killed" | "over its time" | undefined;
+  private reason: "killed" | typeof OVER_TIME | undefined;
   private readonly ended: Promise<Ending>;
 
   constructor(command: string, private readonly options: GuestOptions) {
@@ -61,7 +63,7 @@ export class Guest {
     writeFileSync(join(this.shared, "initrd"), initrdFor(options.kernel));
     this.qemu = spawn(program, this.arguments(), { stdio: ["ignore", "pipe", "inherit"] });
     createInterface({ input: this.qemu.stdout! }).on("line", (line) => options.onLine?.(line));
-    const limit = setTimeout(() => this.end("over its time"), options.limit * 1000);
+    const limit = setTimeout(() => this.end(OVER_TIME), options.limit * 1000);
     this.ended = new Promise<Ending>((resolve, reject) => {
       this.qemu.on("error", reject);
       // The guest writes its status s to a port of a test device, and QEMU exits with 2s + 1; a panic or power-off gives 0.
@@ -82,7 +84,7 @@ export class Guest {
   }
   forget(): void { rmSync(this.shared, { recursive: true, force: true }); }
 
-  private end(reason: "killed" | "over its time"): void {
+  private end(reason: "killed" | typeof OVER_TIME): void {
     this.reason ??= reason;
     this.qemu.kill("SIGKILL");
   }

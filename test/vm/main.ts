@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { which } from "../helpers/needs.js";
 import { cacheDirectory, Unavailable } from "./cache.js";
-import { Guest, NODE } from "./guest.js";
+import { Guest, NODE, OVER_TIME } from "./guest.js";
 import type { Outcome } from "./inside/runner.js";
 import { ensureKernel, type Kernel } from "./kernel.js";
 import { powerCuts } from "./power-cuts.js";
@@ -23,7 +23,7 @@ const secondsLeft = (): number => Math.max(1, (started + LIMIT_MS - Date.now()) 
 interface Task { readonly name: string; run(kernel: Kernel): Promise<Outcome[]> }
 const skipped = (name: string, reason: string): Outcome => ({ name: `${name} (skipped: ${reason})`, status: "skipped", ms: 0 });
 
-/** Its outcomes as far as it came; where it did not come to its end, that is one more. */
+/** Its outcomes as far as it came; where it did not come to its end, that is one more: a failure unless all of the time was used up. */
 async function runSuite(suite: Suite, kernel: Kernel, zfs: string | undefined): Promise<Outcome[]> {
   const tail: string[] = [];
   const guest = new Guest(`set -e\n${suite.prepare}\nexport TMPDIR=/d STRATA_TEST_EMULATED=1\ncd ${checkout}\nexec ${NODE} test/dist/vm/inside/runner.js /run/host/report ${suite.files.join(" ")}`, {
@@ -37,6 +37,7 @@ async function runSuite(suite: Suite, kernel: Kernel, zfs: string | undefined): 
   const outcomes = (guest.read("report") ?? "").split("\n").filter(Boolean).map((line) => JSON.parse(line) as Outcome);
   guest.forget();
   if ("status" in ending && ending.status === 0) return outcomes;
+  if ("died" in ending && ending.died === OVER_TIME) return [...outcomes, skipped("the rest of the suite", "no time was left")];
   return [...outcomes, { name: "comes to its end", status: "failed", ms: 0, failure: `${"died" in ending ? `the guest ended ${ending.died}` : `exit status ${ending.status}`}\n${tail.join("\n")}` }];
 }
 

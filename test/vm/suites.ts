@@ -30,16 +30,16 @@ const isQuota = (name: string): boolean => name.startsWith("quota");
 
 export const suites: readonly Suite[] = [
   {
+    name: "zfs on OpenZFS", programs: [], zfs: true, disks: [{ size: "8G" }, { size: "8G" }],
+    prepare: `${on("mkfs.ext4 -q")}; modprobe zfs; ${partition("/dev/vdb")}; zpool create -f -O atime=off -m /pool strata /dev/vdb1; zfs create strata/here; export STRATA_TEST_ZPOOL=strata/here`, files: testsIn("zfs"),
+  },
+  {
     name: "devicemapper, loop-lvm", programs: ["dmsetup", "mkfs.xfs", "thin_check"], disks: [{ size: "24G" }], prepare: `modprobe dm-thin-pool; ${on("mkfs.ext4 -q")}`,
     files: testsIn("devicemapper", (name) => !name.startsWith("direct-lvm")),
   },
   {
     name: "devicemapper, direct-lvm", programs: ["dmsetup", "lvcreate", "thin_check"], disks: [{ size: "8G" }, { size: "24G" }],
     prepare: `modprobe dm-thin-pool; ${on("mkfs.ext4 -q")}; export STRATA_TEST_LVM_DISK=/dev/vdb`, files: testsIn("devicemapper", (name) => name.startsWith("direct-lvm")),
-  },
-  {
-    name: "zfs on OpenZFS", programs: [], zfs: true, disks: [{ size: "8G" }, { size: "8G" }],
-    prepare: `${on("mkfs.ext4 -q")}; modprobe zfs; ${partition("/dev/vdb")}; zpool create -f -O atime=off -m /pool strata /dev/vdb1; zfs create strata/here; export STRATA_TEST_ZPOOL=strata/here`, files: testsIn("zfs"),
   },
   { name: "overlay2 with limits on xfs", programs: ["mkfs.xfs"], disks: [{ size: "8G" }], prepare: on("mkfs.xfs -q -n ftype=1", "-o pquota"), files: testsIn("overlay2", isQuota) },
   { name: "overlay2 with limits on ext4", programs: ["mkfs.ext4"], disks: [{ size: "8G" }], prepare: on("mkfs.ext4 -q -O project,quota", "-o prjquota"), files: testsIn("overlay2", isQuota) },
