@@ -1,10 +1,10 @@
 import { OPAQUE_WHITEOUT, WHITEOUT_META_PREFIX, WHITEOUT_PREFIX } from "@strata/oci";
 import { errnoOf, InvalidArgument } from "../core/errors.js";
 import { cPath, fromByteString, procPath, type ByteString } from "../kernel/byte-path.js";
-import { withFd } from "../kernel/directory.js";
+import { chmodEntry, withFd } from "../kernel/directory.js";
 import {
-  close, fchmod, fchmodat, fchown, fchownat, fsetxattr, ftruncate, futimens, linkat, lsetxattr, makedev, mkdirat, mknodat, O_CREAT, O_DIRECTORY, O_EXCL,
-  O_NOFOLLOW, O_RDONLY, O_WRONLY, openat, openStraight, pwrite, startWriteback, symlinkat, utimensat, write,
+  close, fchmod, fchmodat, fchown, fchownat, fsetxattr, ftruncate, futimens, linkat, lsetxattr, makedev, mkdirat, mknodat, O_CREAT, O_EXCL,
+  O_NOFOLLOW, O_WRONLY, openat, pwrite, startWriteback, symlinkat, utimensat, write,
 } from "../kernel/libc.js";
 import { inodeKey, isDirectory, S_IFBLK, S_IFCHR, S_IFIFO, S_ISGID } from "../kernel/stat.js";
 import { ConfinedTree, type Directory } from "./confined-tree.js";
@@ -16,13 +16,25 @@ import { baseOf, cleanPath, joinPath, parentOf } from "./tar-path.js";
 import { DeletingWhiteouts, MarkingWhiteouts, type WhiteoutHandler, type Whiteouts } from "./whiteouts.js";
 
 export interface ApplyOptions {
-  /** A directory to fill. */
-  readonly root: string;
+  /** A directory to fill: its path, or an open one. */
+  readonly root: string | number;
   readonly whiteouts: Whiteouts;
   /** Where what reassembly needs is written; null when the tar need not come out again. */
   readonly split: SplitWriter | null;
   /** Keeps files that the same archive replaces. Given with `split`. */
   readonly kept: KeptFiles | null;
+  /** The tree is in use: only what the archive names is touched. */
+  readonly live?: LivePlace;
+}
+
+/** Where and how files come into a tree that is in use. */
+export interface LivePlace {
+  /** The directory that the archive's names start from, no symlink on the way. */
+  readonly place: ByteString;
+  /** A directory is not replaced by something else, nor the other way round: InvalidArgument. */
+  readonly keepKinds: boolean;
+  /** Owner of everything; without it the archive's. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
 }
 
 /** Notes of union file systems: they would say of this layer what was said of another. */
@@ -60,10 +72,11 @@ export class TreeApplier implements TarSink {
     this.tree = new ConfinedTree(options.root, {
       below: (path) => this.whiteouts.below(path),
       supplanted: (path) => { this.whiteouts.supplanted(path); },
+      live: options.live !== undefined,
       ...(kept ? { gone: (dir: number, name: ByteString, path: ByteString) => kept.take(dir, name, path) } : {}),
     });
     const { whiteouts } = options;
-    this.whiteouts = whiteouts === "delete" ? new DeletingWhiteouts(this.tree) : new MarkingWhiteouts(this.tree, whiteouts.lowers, whiteouts.marks ?? "overlay");
+    this.whiteouts = typeof whiteouts === "string" ? new DeletingWhiteouts(this.tree) : new MarkingWhiteouts(this.tree, whiteouts.lowers, whiteouts.marks ?? "overlay");
   }
 
   raw(bytes: Buffer): void { this.options.split?.raw(bytes); }
@@ -71,7 +84,7 @@ export class TreeApplier implements TarSink {
   entry(entry: TarEntry, payload: number): void {
     this.inline = payload > 0;
     this.size += entry.size;
-    try { this.make(entry, payload); }
+    try { this.make(this.options.live ? relocated(entry, this.options.live) : entry, payload); }
     catch (error) {
       const code = errnoOf(error);
       if (code === "ENAMETOOLONG" || code === "ELOOP" || code === "EXDEV") throw new InvalidArgument(`tar: cannot place ${JSON.stringify(fromByteString(entry.name))}`, { cause: error });
@@ -113,7 +126,7 @@ export class TreeApplier implements TarSink {
     for (const [path, { mtime }] of this.tree.made) {
       const seconds = BigInt(mtime.seconds), nanos = BigInt(mtime.nanos);
       if (path === "") futimens(this.tree.root.fd, seconds, nanos, seconds, nanos);
-      else withFd(openStraight(this.tree.root.fd, cPath(path), O_RDONLY | O_DIRECTORY), (fd) => futimens(fd, seconds, nanos, seconds, nanos));
+      else withFd(this.tree.straight(path), (fd) => futimens(fd, seconds, nanos, seconds, nanos));
     }
     this.tree.close();
   }
@@ -127,11 +140,12 @@ export class TreeApplier implements TarSink {
     const { uid, gid } = entry;
     if (!(uid >= 0 && uid < 0xffffffff && gid >= 0 && gid < 0xffffffff)) throw new InvalidArgument(`tar: owner ${uid}:${gid} of ${JSON.stringify(fromByteString(entry.name))} is out of range`);
     const path = cleanPath(entry.name);
-    if (path === "") return entry.type === "directory" ? this.rootAttributes(entry) : undefined;
+    const { live } = this.options;
+    if (path === (live?.place ?? "")) return entry.type === "directory" && !live ? this.rootAttributes(entry) : undefined;
     const base = baseOf(path), parent = parentOf(path);
-    if (path.includes(WHITEOUT_META_PREFIX) && base !== OPAQUE_WHITEOUT && path.split("/").some((part) => part.startsWith(WHITEOUT_META_PREFIX))) return;
-    if (base.startsWith(WHITEOUT_PREFIX)) return this.whiteout(parent, base);
+    if (this.options.whiteouts !== "none" && this.forLayers(path, base, parent)) return;
     const dir = this.tree.directory(parent);
+    if (live?.keepKinds) this.keepKind(dir, base, entry);
     this.tree.change(dir);
     this.whiteouts.placed(joinPath(dir.path, base));
     switch (entry.type) {
@@ -148,6 +162,21 @@ export class TreeApplier implements TarSink {
         return this.attributes(dir, base, entry, dir.made?.plain ?? false);
       }
     }
+  }
+
+  /** Names that say something about layers; true when that is all they do. */
+  private forLayers(path: ByteString, base: ByteString, parent: ByteString): boolean {
+    if (path.includes(WHITEOUT_META_PREFIX) && base !== OPAQUE_WHITEOUT && path.split("/").some((part) => part.startsWith(WHITEOUT_META_PREFIX))) return true;
+    if (!base.startsWith(WHITEOUT_PREFIX)) return false;
+    this.whiteout(parent, base);
+    return true;
+  }
+
+  private keepKind(dir: Directory, base: ByteString, entry: TarEntry): void {
+    const stat = this.tree.stater.at(dir.fd, base);
+    if (!stat || isDirectory(stat.mode) === (entry.type === "directory")) return;
+    const [there, coming] = isDirectory(stat.mode) ? ["directory", "non-directory"] : ["non-directory", "directory"];
+    throw new InvalidArgument(`cannot overwrite ${there} ${JSON.stringify(`/${fromByteString(joinPath(dir.path, base))}`)} with ${coming}`);
   }
 
   private makeFile(dir: Directory, base: ByteString, entry: TarEntry, payload: number): void {
@@ -221,7 +250,10 @@ export class TreeApplier implements TarSink {
   private attributes(dir: Directory, base: ByteString, entry: TarEntry, plain: boolean, times = true): void {
     const name = cPath(base);
     if (!plain || entry.uid !== 0 || entry.gid !== 0) fchownat(dir.fd, name, entry.uid, entry.gid);
-    if (entry.type !== "symlink" && (!plain || entry.mode > 0o777 || (entry.mode & this.umask) !== 0)) fchmodat(dir.fd, name, entry.mode);
+    if (entry.type !== "symlink" && (!plain || entry.mode > 0o777 || (entry.mode & this.umask) !== 0)) {
+      if (this.options.live) chmodEntry(dir.fd, base, entry.mode);
+      else fchmodat(dir.fd, name, entry.mode);
+    }
     for (const [key, value] of entry.xattrs) setXattr(key, () => lsetxattr(procPath(dir.fd, base), cPath(key), value));
     if (!times) return;
     const seconds = BigInt(entry.mtime.seconds), nanos = BigInt(entry.mtime.nanos);
@@ -247,6 +279,11 @@ export class TreeApplier implements TarSink {
     if (base === OPAQUE_WHITEOUT) this.whiteouts.opaque(dir);
     else this.whiteouts.gone(dir, name);
   }
+}
+
+/** The entry as it comes to lie at its place. */
+function relocated(entry: TarEntry, { place, owner }: LivePlace): TarEntry {
+  return { ...entry, name: joinPath(place, cleanPath(entry.name)), ...(entry.type === "link" ? { linkName: joinPath(place, cleanPath(entry.linkName)) } : {}), ...owner };
 }
 
 function setXattr(name: ByteString, set: () => void): void {

@@ -1,6 +1,7 @@
 import { readlinkSync } from "node:fs";
 import { errnoOf, InvalidArgument } from "../core/errors.js";
 import { cPath, fromByteString, type ByteString } from "../kernel/byte-path.js";
+import { chmodEntry } from "../kernel/directory.js";
 import { AT_FDCWD, close, fchmodat, fchownat, mkdirat, O_DIRECTORY, O_RDONLY, openat, openInRoot, openStraight, readlinkat } from "../kernel/libc.js";
 import { removeTreeSync } from "../kernel/remove-tree.js";
 import { isDirectory, isSymlink, S_ISGID, Stater, type Stat } from "../kernel/stat.js";
@@ -29,6 +30,11 @@ export interface ConfinedTreeOptions {
   readonly below?: (path: ByteString) => Stat | undefined;
   /** A directory was made where something else stood. */
   readonly supplanted?: (path: ByteString) => void;
+  /**
+   * Others work in the tree at the same time: mounts in it belong to it, nothing is replaced by a directory that no
+   * entry names, and times of directories are left to the kernel.
+   */
+  readonly live?: boolean;
 }
 
 const MAX_OPEN = 96;
@@ -48,8 +54,9 @@ export class ConfinedTree {
   private closed = false;
   private last!: Directory;
 
-  constructor(path: string, private readonly options: ConfinedTreeOptions = {}) {
-    const fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+  /** `root`: a path, or an open directory, which stays open. */
+  constructor(root: string | number, private readonly options: ConfinedTreeOptions = {}) {
+    const fd = typeof root === "number" ? openat(root, ".", O_RDONLY | O_DIRECTORY) : openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY);
     this.root = { fd, path: "" };
     this.rootPath = readlinkSync(`/proc/self/fd/${fd}`, { encoding: "latin1" });
   }
@@ -74,7 +81,7 @@ export class ConfinedTree {
     }
     let fd: number;
     let canonical = path;
-    try { fd = openStraight(this.root.fd, cPath(path), O_RDONLY | O_DIRECTORY); }
+    try { fd = this.straight(path); }
     catch (error) {
       const code = errnoOf(error);
       if (code === "ENOENT" || code === "ENOTDIR") return undefined;
@@ -87,9 +94,14 @@ export class ConfinedTree {
     return this.keep(path, { fd, path: canonical, made: this.made.get(canonical) });
   }
 
+  /** Opens the directory that lies at just this path; the caller closes it. */
+  straight(path: ByteString): number {
+    return openStraight(this.root.fd, cPath(path), O_RDONLY | O_DIRECTORY, 0, this.options.live);
+  }
+
   /** Something in it is about to change: a directory that the archive does not name keeps its time, as it does where layers are stacked. */
   change(dir: Directory): void {
-    if (dir.made !== undefined || this.made.has(dir.path)) return;
+    if (this.options.live || dir.made !== undefined || this.made.has(dir.path)) return;
     const { mtimeSec, mtimeNs } = this.stater.of(dir.fd);
     this.made.set(dir.path, { mtime: { seconds: mtimeSec, nanos: mtimeNs }, plain: false });
   }
@@ -141,8 +153,9 @@ export class ConfinedTree {
   private pathOf(fd: number): ByteString {
     const full = readlinkSync(`/proc/self/fd/${fd}`, { encoding: "latin1" });
     if (full === this.rootPath) return "";
-    if (!full.startsWith(`${this.rootPath}/`)) throw new InvalidArgument("tar: name leaves the root");
-    return full.slice(this.rootPath.length + 1);
+    const above = this.rootPath === "/" ? "/" : `${this.rootPath}/`;
+    if (!full.startsWith(above)) throw new InvalidArgument("tar: name leaves the root");
+    return full.slice(above.length);
   }
 
   /** Part by part, making what is missing. Only for paths that do not open as they are. */
@@ -164,6 +177,7 @@ export class ConfinedTree {
       return this.walk(target.startsWith("/") ? this.root : dir, target.split("/"), hops);
     }
     this.change(dir);
+    if (stat && this.options.live) throw new InvalidArgument(`cannot overwrite non-directory ${JSON.stringify(`/${fromByteString(path)}`)} with a directory`);
     if (stat) {
       this.remove(dir, name, stat);
       this.options.supplanted?.(path);
@@ -173,6 +187,10 @@ export class ConfinedTree {
     const mode = like ? like.mode & 0o7777 : 0o755;
     mkdirat(dir.fd, cPath(name), 0o700);
     fchownat(dir.fd, cPath(name), like?.uid ?? 0, like?.gid ?? 0);
+    if (this.options.live) {
+      chmodEntry(dir.fd, name, mode);
+      return this.mustExist(path);
+    }
     fchmodat(dir.fd, cPath(name), mode);
     this.made.set(path, { mtime: like ? { seconds: like.mtimeSec, nanos: like.mtimeNs } : EPOCH, plain: (mode & S_ISGID) === 0 });
     return this.mustExist(path);

@@ -127,43 +127,48 @@ export interface TreeTarArguments extends PackOptions {
   readonly withRoot: boolean;
 }
 
-/** A tree as a tar, sorted by name, parents before children. Mounts in it are entered. */
-export function* treeTar(args: TreeTarArguments): Steps<void> {
-  const packer = new TreePacker(args);
-  const { overlay } = marksOf;
-  const stater = new Stater();
-  const buffer = Buffer.allocUnsafeSlow(65536);
+/** What is in an open directory, with all below it, as members whose names `under` makes. `upper`: of an overlay, see TreeTarArguments. */
+export class TreeWalker {
+  private readonly stater = new Stater();
+  private readonly buffer = Buffer.allocUnsafeSlow(65536);
 
-  function* walk(fd: number, path: ByteString): Steps<void> {
-    for (const { name } of readDirectory(fd, buffer)) {
+  constructor(private readonly packer: TreePacker, private readonly upper = false) {}
+
+  *walk(fd: number, path: ByteString, under: (path: ByteString, name: ByteString) => ByteString = joinPath): Steps<void> {
+    const { packer, stater, upper } = this;
+    for (const { name } of readDirectory(fd, this.buffer)) {
       const stat = stater.at(fd, name);
       if (!stat) continue;
-      const member = joinPath(path, name);
-      if (args.kind === "upper") {
+      const member = under(path, name);
+      if (upper) {
         // The format cannot hold such a name: a reader would take it for a deletion.
         if (name.startsWith(WHITEOUT_PREFIX)) continue;
-        if (overlay.hides(name, stat) !== undefined) { yield* packer.whiteout(path, name); continue; }
+        if (marksOf.overlay.hides(name, stat) !== undefined) { yield* packer.whiteout(path, name); continue; }
       }
       yield* packer.member(fd, name, member, stat);
       if (!isDirectory(stat.mode)) continue;
-      if (args.kind === "upper" && overlay.isOpaque(stater, `/proc/self/fd/${fd}/${name}`)) yield* packer.opaque(member);
-      yield* descend(fd, name, member);
+      if (upper && marksOf.overlay.isOpaque(stater, `/proc/self/fd/${fd}/${name}`)) yield* packer.opaque(member);
+      yield* this.descend(fd, name, member);
     }
   }
-  function* descend(dir: number, name: ByteString, path: ByteString): Steps<void> {
+  private *descend(dir: number, name: ByteString, path: ByteString): Steps<void> {
     let fd: number;
     try { fd = openDirectoryAt(dir, name); }
     catch (error) {
       if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return;
       throw error;
     }
-    try { yield* walk(fd, path); } finally { close(fd); }
+    try { yield* this.walk(fd, path); } finally { close(fd); }
   }
+}
 
+/** A tree as a tar, sorted by name, parents before children. Mounts in it are entered. */
+export function* treeTar(args: TreeTarArguments): Steps<void> {
+  const packer = new TreePacker(args);
   const fd = openat(AT_FDCWD, args.root, O_RDONLY | O_DIRECTORY);
   try {
-    if (args.withRoot) yield* packer.member(fd, ".", ".", stater.of(fd));
-    yield* walk(fd, "");
+    if (args.withRoot) yield* packer.member(fd, ".", ".", new Stater().of(fd));
+    yield* new TreeWalker(packer, args.kind === "upper").walk(fd, "");
     yield* packer.finish();
   } finally { close(fd); }
 }

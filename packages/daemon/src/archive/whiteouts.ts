@@ -7,10 +7,10 @@ import { marksOf, type Marks, type MarksKind } from "./marks.js";
 import { baseOf, joinPath, parentOf } from "./tar-path.js";
 
 /**
- * What `.wh.` names do: delete from a tree that holds all layers, or hide, by marks (overlayfs's when not told), what the
- * directories `lowers` (nearest first) show.
+ * What `.wh.` names do: nothing, as they are names like any; delete from a tree that holds all layers; or hide, by marks
+ * (overlayfs's when not told), what the directories `lowers` (nearest first) show.
  */
-export type Whiteouts = "delete" | { readonly lowers: readonly string[]; readonly marks?: MarksKind };
+export type Whiteouts = "none" | "delete" | { readonly lowers: readonly string[]; readonly marks?: MarksKind };
 
 /** A whiteout hides what lower layers have; what its own layer has of that name stays, wherever it stands in the archive. */
 export interface WhiteoutHandler {

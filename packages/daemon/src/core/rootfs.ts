@@ -20,3 +20,54 @@ export interface TreeArchiver {
   /** A tree as a tar. */
   tar(root: string): Readable;
 }
+
+/** A container's tree with what is mounted in it. */
+export interface TreeView {
+  readonly root: string;
+  readonly writable: boolean;
+  /** Outer ones first. */
+  readonly mounts: readonly ViewMount[];
+}
+export interface ViewMount {
+  readonly source: string;
+  readonly destination: string;
+  readonly writable: boolean;
+  /** With what is mounted below the source. */
+  readonly recursive: boolean;
+}
+
+/** A path of a container, its last part not followed. */
+export interface PathStat {
+  /** Last part of the path as it was given: `/` for the root, `.` where that is how it ends. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** As lstat(2) has it, with type bits. */
+  readonly mode: number;
+  /** RFC 3339 with nanoseconds. */
+  readonly mtime: string;
+  /** Where a symlink leads in the container, absolute; else "". */
+  readonly linkTarget: string;
+}
+
+export interface WriteOptions {
+  /** InvalidArgument when a directory would be replaced by something else, or the other way round. */
+  readonly keepKinds: boolean;
+  /** Owner of all that is written; without it the archive's. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+}
+
+/**
+ * Files in and out of containers. Paths are resolved as a process of the container would, and never leave its tree;
+ * NotFound when there is nothing. A path that ends in `/` or `/.` is followed to its end.
+ */
+export interface TreePorter {
+  stat(view: TreeView, path: string): Promise<PathStat>;
+  /** What is at `path` as a tar whose names begin with the path's last part. */
+  read(view: TreeView, path: string): Readable;
+  /**
+   * Unpacks a tar, compressed or not, into the directory `path`. PermissionDenied where that is read-only,
+   * InvalidArgument where it is no directory or the archive is none.
+   */
+  write(view: TreeView, path: string, tar: Readable, options: WriteOptions): Promise<void>;
+}

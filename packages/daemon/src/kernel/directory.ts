@@ -1,4 +1,4 @@
-import { close, getdents64, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openat } from "./libc.js";
+import { AT_FDCWD, close, fchmodat, getdents64, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, openat } from "./libc.js";
 import { cPath, type ByteString } from "./byte-path.js";
 
 /** d_type of an entry; `unknown` where the file system does not tell. */
@@ -27,11 +27,15 @@ export function readDirectory(fd: number, buffer: Buffer = Buffer.allocUnsafeSlo
 export function openDirectoryAt(dir: number, name: ByteString): number {
   return openat(dir, cPath(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
+/** Changes the mode of an entry and of nothing else, whatever takes its place meanwhile. */
+export function chmodEntry(dir: number, name: ByteString, mode: number): void {
+  withFd(openat(dir, cPath(name), O_PATH | O_NOFOLLOW), (fd) => fchmodat(AT_FDCWD, `/proc/self/fd/${fd}`, mode));
+}
 /** Runs with a descriptor that is closed afterwards. */
 export function withFd<T>(fd: number, use: (fd: number) => T): T {
   try { return use(fd); } finally { close(fd); }
 }
 /** The same for work in steps. */
-export function* withFdSteps<Y, T>(fd: number, use: () => Generator<Y, T, void>): Generator<Y, T, void> {
-  try { return yield* use(); } finally { close(fd); }
+export function* withFdSteps<Y, T>(fd: number, use: (fd: number) => Generator<Y, T, void>): Generator<Y, T, void> {
+  try { return yield* use(fd); } finally { close(fd); }
 }

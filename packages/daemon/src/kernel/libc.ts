@@ -28,14 +28,8 @@ function failWith(errno: number, syscall: string, path?: CPath): never {
 function fail(syscall: string, path?: CPath): never { return failWith(koffi.errno(), syscall, path); }
 const check = (result: number, syscall: string, path?: CPath): number => (result < 0 ? fail(syscall, path) : result);
 
-export const AT_FDCWD = -100;
-export const AT_SYMLINK_NOFOLLOW = 0x100;
-export const AT_REMOVEDIR = 0x200;
-export const AT_EMPTY_PATH = 0x1000;
-export const O_PATH = 0o10000000;
-export const O_CLOEXEC = 0o2000000;
-export const O_NOFOLLOW = 0o400000;
-export const O_DIRECTORY = 0o200000;
+export const AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_REMOVEDIR = 0x200, AT_EMPTY_PATH = 0x1000;
+export const O_PATH = 0o10000000, O_CLOEXEC = 0o2000000, O_NOFOLLOW = 0o400000, O_DIRECTORY = 0o200000;
 export const O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_TRUNC = 0o1000, O_CREAT = 0o100, O_EXCL = 0o200, O_NONBLOCK = 0o4000;
 
 export const MS = { RDONLY: 1, NOSUID: 2, NODEV: 4, NOEXEC: 8, REMOUNT: 32, NOATIME: 1024, BIND: 4096, MOVE: 8192, REC: 16384, UNBINDABLE: 1 << 17, PRIVATE: 1 << 18, SLAVE: 1 << 19, SHARED: 1 << 20, RELATIME: 1 << 21 } as const;
@@ -100,6 +94,7 @@ const c = {
   fsconfig: lib.func("syscall", "long", ["long", "int", "uint", "str", "str", "int"]),
   fsmount: lib.func("syscall", "long", ["long", "int", "uint", "uint"]),
   moveMount: lib.func("syscall", "long", ["long", "int", "str", "int", "str", "uint"]),
+  openTree: lib.func("syscall", "long", ["long", "int", "str", "uint"]),
 };
 
 export function mount(source: string, target: string, type: string | null, flags: number, data: string | null = null): void {
@@ -146,10 +141,7 @@ export function ioctlAsync(fd: number, request: number, data: Uint8Array, name =
 export function openat(dir: number, path: CPath, flags: number, mode = 0): number {
   return check(c.openat(dir, path, flags | O_CLOEXEC, mode), "openat", path);
 }
-const RESOLVE_NO_XDEV = 0x01n;
-const RESOLVE_NO_MAGICLINKS = 0x02n;
-const RESOLVE_NO_SYMLINKS = 0x04n;
-const RESOLVE_IN_ROOT = 0x10n;
+const RESOLVE_NO_XDEV = 0x01n, RESOLVE_NO_MAGICLINKS = 0x02n, RESOLVE_NO_SYMLINKS = 0x04n, RESOLVE_IN_ROOT = 0x10n;
 const PATIENCE = 128;
 function openat2(root: number, path: CPath, flags: number, mode: number, resolve: bigint): number {
   const how = new BigUint64Array([BigInt(flags | O_CLOEXEC), BigInt(mode), resolve]);
@@ -164,9 +156,9 @@ function openat2(root: number, path: CPath, flags: number, mode: number, resolve
 export function openInRoot(root: number, path: CPath, flags: number, mode = 0): number {
   return openat2(root, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
-/** The same, but any symlink on the way is ELOOP and any mount EXDEV: what is opened lies at just this path. */
-export function openStraight(root: number, path: CPath, flags: number, mode = 0): number {
-  return openat2(root, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+/** The same, but any symlink on the way is ELOOP and any mount (unless it is to be `crossed`) EXDEV: what is opened lies at just this path. */
+export function openStraight(root: number, path: CPath, flags: number, mode = 0, crossed = false): number {
+  return openat2(root, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | (crossed ? 0n : RESOLVE_NO_XDEV));
 }
 export function close(fd: number): void { check(c.close(fd), "close"); }
 export function mkdirat(dir: number, path: CPath, mode: number): void { check(c.mkdirat(dir, path, mode), "mkdirat", path); }
@@ -304,8 +296,7 @@ export function tee(from: number, to: number, max: number): number {
   return koffi.errno() === constants.errno.EAGAIN ? 0 : fail("tee");
 }
 
-export const CLONE_NEWNET = 0x40000000;
-export const CLONE_NEWNS = 0x00020000;
+export const CLONE_NEWNET = 0x40000000, CLONE_NEWNS = 0x00020000;
 /** Affects the calling thread only: call it in a worker. */
 export function unshare(flags: number): void { check(c.unshare(flags), "unshare"); }
 export function setns(fd: number, type: number): void { check(c.setns(fd, type), "setns"); }
@@ -397,4 +388,9 @@ export function mountWithConfig(type: string, source: string, target: string, op
       check(Number(c.moveMount(429, mnt, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH)), "move_mount", target);
     } finally { c.close(mnt); }
   } finally { c.close(fs); }
+}
+/** A copy of the mounts at an open directory and below it, in no namespace: it goes with the descriptor. open_tree(2). */
+export function cloneMounts(dir: number): number {
+  const OPEN_TREE_CLONE = 1, AT_RECURSIVE = 0x8000;
+  return check(Number(c.openTree(428, dir, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | O_CLOEXEC)), "open_tree");
 }

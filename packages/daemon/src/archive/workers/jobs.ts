@@ -7,6 +7,7 @@ import { reassemble } from "../reassemble.js";
 import { referring } from "../referring.js";
 import { extractTar } from "../extract-tar.js";
 import { treeTar } from "../tree-tar.js";
+import { viewStat, viewTar, ViewWriter } from "../view-jobs.js";
 import { ApplyJob } from "../apply-job.js";
 import { ApplyErofsJob, makeIndex } from "../erofs/index-job.js";
 import type { Consumer, Steps } from "./protocol.js";
@@ -14,6 +15,8 @@ import type { Consumer, Steps } from "./protocol.js";
 /** Every kind of work a thread does. Arguments and results are plain data. */
 export const consumers = {
   apply: (args: ConstructorParameters<typeof ApplyJob>[0]) => new ApplyJob(args),
+  /** Files for a container. */
+  viewWrite: (args: ConstructorParameters<typeof ViewWriter>[0]) => new ViewWriter(args),
   /** A layer as its tar and an EROFS index. */
   applyErofs: (args: ConstructorParameters<typeof ApplyErofsJob>[0]) => new ApplyErofsJob(args),
 } satisfies Record<string, (args: never) => Consumer<unknown, never>>;
@@ -33,6 +36,9 @@ export const steps = {
   copyTreeFromRoot,
   /** A tree as a tar. */
   treeTar,
+  /** Files of a container. */
+  viewStat,
+  viewTar,
   /** What a tree changed against others; how much of it there is; the same as a layer tar. */
   changes: listChangesAsText,
   changesSize,
