@@ -17,4 +17,5 @@ export * from "./rootfs.js";
 export * from "./runtime.js";
 export * from "./sizes.js";
 export * from "./storage.js";
+export * from "./usage.js";
 export * from "./volumes.js";
