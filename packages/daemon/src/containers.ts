@@ -6,6 +6,7 @@ import type { Config } from "./config.js";
 import { InvalidArgument, type Clock, type EventBus, type Logger, type Runtime } from "./core/index.js";
 import { JsonFileLogs } from "./drivers/log/json-file.js";
 import { NoLogs } from "./drivers/log/none.js";
+import { CgroupMeters } from "./drivers/runtime/meters.js";
 import { OciRuntime } from "./drivers/runtime/oci-runtime.js";
 import { ConfinedFiles } from "./kernel/confined.js";
 import { KernelMounter } from "./kernel/mounter.js";
@@ -47,7 +48,7 @@ export function openContainers({ config, execRoot, machine, programs, stores, ne
   const cgroupVersion = machine.cgroups === "v2" ? 2 : 1;
   return new Containers({
     containers, images, layers, volumes, leases, networks, collector, networking: networking.networks, runtimes, logs: new Map(logs.map((driver) => [driver.name, driver])),
-    mounter: new KernelMounter(), files: new ConfinedFiles(), copier: trees, archiver: trees, processes: new ProcProcesses(), events, clock, logger,
+    mounter: new KernelMounter(), files: new ConfinedFiles(), copier: trees, archiver: trees, porter: trees, processes: new ProcProcesses(), meters: new CgroupMeters(), events, clock, logger,
     host: {
       cgroupVersion, capabilities: ALL_CAPABILITIES.filter((_, bit) => (machine.capabilities >> BigInt(bit) & 1n) === 1n), seccomp: machine.seccomp, controllers: machine.controllers,
       kernel: [major, minor], arch: process.arch, ...(machine.init === undefined ? {} : { init: machine.init }),

@@ -113,7 +113,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     await containers.recover();
 
     const api = new Api(routes({
-      images, containers, exec: containers.execs, volumes, networks: networking.networks, system, clock,
+      images, containers, files: containers.files, exec: containers.execs, volumes, networks: networking.networks, system, clock,
       facts: {
         product: `Strata ${build.version}`, version: build.engineVersion, gitCommit: build.commit, buildTime: build.time, kernel: machine.kernel, arch: platform.architecture, machine: machine.machine,
         components: Object.entries(programs.versions).map(([name, version]) => ({ name, version })), debug: config.debug,

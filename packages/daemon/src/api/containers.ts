@@ -1,12 +1,13 @@
-import type { Clock } from "../core/index.js";
+import type { Clock, HostConfig } from "../core/index.js";
 import { InvalidArgument } from "../core/index.js";
-import type { ContainerService } from "../services/types.js";
+import type { ContainerSample, ContainerService } from "../services/types.js";
 import { created, empty, ok, type Routes } from "./context.js";
 import { encodeContainer, encodeContainerSummary, type InspectFacts } from "./encode/containers.js";
 import { containerInspect, containerSummary } from "./encode/shapes.js";
+import { encodeStats } from "./encode/stats.js";
 import { parseFilters } from "./filters.js";
 import { toCreate } from "./requests.js";
-import { sendStream } from "./streams.js";
+import { sendLines, sendStream } from "./streams.js";
 
 type SessionRoute = "containerAttach" | "containerAttachWebsocket" | "containerLogs" | "containerWait";
 type ContainerRoutes = Pick<Routes, Exclude<Extract<keyof Routes, `container${string}`>, SessionRoute>>;
@@ -77,6 +78,15 @@ export function containerRoutes(containers: ContainerService, clock: Clock, fact
       await containers.resize(path.id, query.h ?? 0, query.w ?? 0);
       return empty(200);
     },
+    async containerUpdate({ path, body }) {
+      const { warnings } = await containers.update(path.id, body as HostConfig);
+      return ok({ Warnings: warnings });
+    },
+    async containerStats(c) {
+      const samples = containers.stats(c.path.id, { stream: c.query.stream ?? true, oneShot: c.query["one-shot"] ?? false }, c.signal);
+      await sendLines(c, encoded(samples));
+      return undefined;
+    },
     async containerTop({ path, query }) {
       const { titles, processes } = await containers.top(path.id, query.ps_args || "-ef");
       return ok({ Titles: titles, Processes: processes });
@@ -91,4 +101,8 @@ export function containerRoutes(containers: ContainerService, clock: Clock, fact
       return undefined;
     },
   };
+}
+
+async function* encoded(samples: AsyncIterable<ContainerSample>): AsyncGenerator<ReturnType<typeof encodeStats>, void> {
+  for await (const sample of samples) yield encodeStats(sample);
 }

@@ -25,7 +25,8 @@ export interface Operation {
   readBody(text: string): unknown;
 }
 
-const METHODS = ["get", "head", "post", "put", "delete"] as const;
+/** Express takes a GET route for HEAD as well, unless one for HEAD comes first. */
+const METHODS = ["head", "get", "post", "put", "delete"] as const;
 
 /** Every operation of the contract. */
 export function loadContract(): Operation[] {

@@ -1,3 +1,4 @@
+import { archiveRoutes } from "./archive.js";
 import type { Routes } from "./context.js";
 import { containerRoutes, type InspectFactsOf } from "./containers.js";
 import { execRoutes } from "./exec.js";
@@ -7,13 +8,14 @@ import { networkRoutes } from "./networks.js";
 import { sessionRoutes } from "./sessions.js";
 import { systemRoutes, type ServerFacts } from "./system.js";
 import { volumeRoutes } from "./volumes.js";
-import type { ContainerService, ExecService, ImageService, NetworkService, SystemService, VolumeService } from "../services/types.js";
+import type { ContainerFileService, ContainerService, ExecService, ImageService, NetworkService, SystemService, VolumeService } from "../services/types.js";
 import type { Clock } from "../core/index.js";
 
 /** The services behind the API. */
 export interface Backends {
   readonly images: ImageService;
   readonly containers: ContainerService;
+  readonly files: ContainerFileService;
   readonly exec: ExecService;
   readonly volumes: VolumeService;
   readonly networks: NetworkService;
@@ -30,6 +32,7 @@ export function routes(b: Backends): Routes {
     ...imageRoutes(b.images, b.containers),
     ...containerRoutes(b.containers, b.clock, b.inspectFacts),
     ...sessionRoutes(b.containers, b.clock),
+    ...archiveRoutes(b.files),
     ...execRoutes(b.exec),
     ...volumeRoutes(b.volumes),
     ...networkRoutes(b.networks),

@@ -78,6 +78,8 @@ export function withHostDefaults(given: HostConfig, defaults: HostDefaults): Hos
     CgroupnsMode: given.CgroupnsMode || (given.Privileged || defaults.cgroupVersion === 1 ? "host" : "private"),
     Runtime: given.Runtime || defaults.runtime,
     ShmSize: given.ShmSize || defaults.shmSize,
+    // As much swap as memory: inspect shows what holds.
+    ...(given.Memory && given.Memory > 0 && !given.MemorySwap ? { MemorySwap: given.Memory * 2 } : {}),
     // The CLI sends these where nothing was asked for.
     ...(given.PidsLimit !== undefined && (given.PidsLimit ?? 0) <= 0 ? { PidsLimit: null } : {}),
     ...(given.MemorySwappiness === -1 ? { MemorySwappiness: null } : {}),
@@ -88,13 +90,18 @@ export function withHostDefaults(given: HostConfig, defaults: HostDefaults): Hos
 
 const POLICIES = ["no", "always", "on-failure", "unless-stopped"];
 
-/** Refuses what cannot be, in Docker's words. */
-export function checkHostConfig(h: HostConfig): void {
-  const name = h.RestartPolicy?.Name ?? "no", retries = h.RestartPolicy?.MaximumRetryCount ?? 0;
+/** Refuses a restart policy that there is not. */
+export function checkRestartPolicy(policy: HostConfig["RestartPolicy"]): void {
+  const name = policy?.Name ?? "no", retries = policy?.MaximumRetryCount ?? 0;
   if (!POLICIES.includes(name)) throw new InvalidArgument(`invalid restart policy: unknown policy '${name}'; use one of '${POLICIES.join("', '")}'`);
   if (retries < 0) throw new InvalidArgument("invalid restart policy: maximum retry count cannot be negative");
   if (retries > 0 && name !== "on-failure") throw new InvalidArgument("invalid restart policy: maximum retry count can only be used with 'on-failure'");
-  if (h.AutoRemove && name !== "no") throw new InvalidArgument("can't create 'AutoRemove' container with restart policy");
+}
+
+/** Refuses what cannot be, in Docker's words. */
+export function checkHostConfig(h: HostConfig): void {
+  checkRestartPolicy(h.RestartPolicy);
+  if (h.AutoRemove && (h.RestartPolicy?.Name ?? "no") !== "no") throw new InvalidArgument("can't create 'AutoRemove' container with restart policy");
   if ((h.OomScoreAdj ?? 0) < -1000 || (h.OomScoreAdj ?? 0) > 1000) throw new InvalidArgument(`Invalid value ${h.OomScoreAdj}, range for oom score adj is [-1000, 1000]`);
   if (h.IpcMode && !/^(none|private|shareable|host|container:.+)$/.test(h.IpcMode)) throw new InvalidArgument(`invalid IPC mode: ${h.IpcMode}`);
   if (h.PidMode && !/^(private|host|container:.+)$/.test(h.PidMode)) throw new InvalidArgument(`invalid PID mode: ${h.PidMode}`);

@@ -1,6 +1,6 @@
 import type {
   Clock, Container, ContainerStore, EventBus, GarbageCollector, ImageStore, LayerStore, LeaseStore, LogDriver, Logger, Mounter, NetworkStore, ProcessTable,
-  RootFiles, Runtime, TreeArchiver, TreeCopier, VolumeStore,
+  ResourceMeters, RootFiles, Runtime, TreeArchiver, TreeCopier, TreePorter, VolumeStore,
 } from "../core/index.js";
 import type { HostDefaults } from "./containers-config.js";
 import type { HostFacts } from "./spec/model.js";
@@ -30,7 +30,9 @@ export interface ContainerParts {
   readonly files: RootFiles;
   readonly copier: TreeCopier;
   readonly archiver: TreeArchiver;
+  readonly porter: TreePorter;
   readonly processes: ProcessTable;
+  readonly meters: ResourceMeters;
   readonly collector: Pick<GarbageCollector, "notify">;
   readonly events: EventBus;
   readonly clock: Clock;

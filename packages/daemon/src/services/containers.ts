@@ -1,9 +1,10 @@
 import type { Readable } from "node:stream";
 import type { ImageId } from "@strata/oci";
-import { type Change, Conflict, type Container, type ContainerId, InvalidArgument, NotFound } from "../core/index.js";
+import { type Change, Conflict, type Container, type ContainerId, type HostConfig, InvalidArgument, NotFound } from "../core/index.js";
 import { Listening } from "./containers-attach.js";
 import { Committer } from "./containers-commit.js";
 import { Creator } from "./containers-create.js";
+import { ContainerFiles } from "./containers-files.js";
 import { Launcher } from "./containers-launch.js";
 import { Lifecycle, type StopOptions } from "./containers-lifecycle.js";
 import { ContainerLister } from "./containers-list.js";
@@ -13,15 +14,18 @@ import { checkName } from "./containers-names.js";
 import { emitContainer, isLive, type ContainerParts } from "./containers-parts.js";
 import { Recovery } from "./containers-recover.js";
 import { Remover } from "./containers-remove.js";
+import { Stats } from "./containers-stats.js";
 import { topOf } from "./containers-top.js";
+import { Updater } from "./containers-update.js";
 import { Execs } from "./exec.js";
 import { labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
-import type { AttachClient, AttachOptions, CommitOptions, ContainerService, ContainerView, CreateContainer, Filters, LogLine, LogsOptions, WaitCondition } from "./types.js";
+import type { AttachClient, AttachOptions, CommitOptions, ContainerSample, ContainerService, ContainerView, CreateContainer, Filters, LogLine, LogsOptions, WaitCondition } from "./types.js";
 
 /** Containers for users: finds the container, hands the work to the part that does it. */
 export class Containers implements ContainerService {
   /** Processes in containers. */
   readonly execs: Execs;
+  readonly files: ContainerFiles;
   readonly #parts: ContainerParts;
   readonly #live: LiveContainers;
   readonly #mirrors: Mirrors;
@@ -32,6 +36,8 @@ export class Containers implements ContainerService {
   readonly #listening: Listening;
   readonly #committer: Committer;
   readonly #recovery: Recovery;
+  readonly #stats: Stats;
+  readonly #updater: Updater;
 
   constructor(parts: ContainerParts) {
     this.#parts = parts;
@@ -45,6 +51,9 @@ export class Containers implements ContainerService {
     this.#listening = new Listening(parts, live, launcher);
     this.#committer = new Committer(parts, live);
     this.#recovery = new Recovery(parts, live, launcher, this.#lifecycle, this.#remover);
+    this.#stats = new Stats(parts);
+    this.#updater = new Updater(parts, live, mirrors);
+    this.files = new ContainerFiles(parts, launcher);
     this.execs = new Execs(parts, live, launcher);
   }
 
@@ -63,6 +72,9 @@ export class Containers implements ContainerService {
   async restart(name: string, options: StopOptions): Promise<void> { await this.#lifecycle.restart(this.#id(name), options); }
   async kill(name: string, signal?: string): Promise<void> { await this.#lifecycle.kill(this.#id(name), name, signal); }
   async pause(name: string, paused: boolean): Promise<void> { await this.#lifecycle.pause(this.#id(name), paused); }
+
+  async update(name: string, asked: HostConfig): Promise<{ warnings: string[] }> { return this.#updater.update(this.#id(name), asked); }
+  stats(name: string, options: { stream: boolean; oneShot: boolean }, signal: AbortSignal): AsyncIterable<ContainerSample> { return this.#stats.samples(name, options, signal); }
 
   async rename(name: string, to: string): Promise<void> {
     const id = this.#id(name);

@@ -7,7 +7,7 @@ import type { Duplex } from "node:stream";
 import type { ChainId, Digest, HealthConfig, History, ImageId, Platform } from "@strata/oci";
 import type {
   Change, Container, ContainerConfig, ContainerId, Endpoint, EndpointSpec, ExecId, HostConfig, Image, ImageSummary, IpamPool, LayerSummary, MountPoint,
-  Network, PortBinding, StrataEvent, Volume, VolumeSpec,
+  Network, PathStat, PortBinding, ResourceUsage, StrataEvent, Volume, VolumeSpec,
 } from "../core/index.js";
 
 /** Filters of a list or prune: key to values. */
@@ -114,6 +114,10 @@ export interface ContainerService {
   pause(name: string, paused: boolean): Promise<void>;
   rename(name: string, to: string): Promise<void>;
   resize(name: string, height: number, width: number): Promise<void>;
+  /** Other limits (those of HostConfig that can change) and another restart policy; zero and absent leave things as they are. */
+  update(name: string, asked: HostConfig): Promise<{ warnings: string[] }>;
+  /** What it uses: again and again, or once. */
+  stats(name: string, options: { stream: boolean; oneShot: boolean }, signal: AbortSignal): AsyncIterable<ContainerSample>;
   /** Subscribes at once (so that a start after the call cannot be missed); the promise inside resolves at the event. */
   wait(name: string, condition: WaitCondition, signal: AbortSignal): { exit: Promise<{ code: number; error?: string }> };
   remove(name: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void>;
@@ -130,6 +134,24 @@ export interface ContainerService {
   top(name: string, psArgs: string): Promise<{ titles: string[]; processes: string[][] }>;
   commit(name: string, options: CommitOptions): Promise<ImageId>;
   prune(filters: Filters): Promise<{ removed: ContainerId[]; bytes: number }>;
+}
+/** What a container uses; without `usage` when it does not run. `before`: the sample that came before. */
+export interface ContainerSample {
+  readonly id: ContainerId;
+  readonly name: string;
+  readonly usage?: ResourceUsage;
+  readonly before?: ResourceUsage;
+}
+/** `docker cp`. Paths are the container's; NotFound (in Docker's words) for what is not there. */
+export interface ContainerFileService {
+  stat(name: string, path: string): Promise<PathStat>;
+  /** What is at the path as a tar. */
+  read(name: string, path: string): Promise<{ stat: PathStat; tar: Readable }>;
+  /**
+   * Unpacks a tar into a directory. `keepKinds`: no directory takes the place of something else, nor the other way
+   * round. `ownUser`: everything belongs to the container's user, where it has one.
+   */
+  write(name: string, path: string, tar: Readable, options: { keepKinds: boolean; ownUser: boolean }): Promise<void>;
 }
 export interface LogsOptions {
   readonly stdout: boolean;

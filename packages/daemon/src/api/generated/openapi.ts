@@ -733,6 +733,71 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/containers/{id}/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        /** What it uses of the machine: a sample a second, one JSON object a line, until it is removed or the client leaves. */
+        get: operations["containerStats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Changes limits and restart policy; what is zero or absent stays. */
+        post: operations["containerUpdate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/containers/{id}/archive": {
+        parameters: {
+            query?: {
+                /** @description A path in the container. One that ends in `/` or `/.` is followed to its end. */
+                path?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        /** A file, or a directory with all below it, as a tar whose names begin with the path's last part. */
+        get: operations["archiveGet"];
+        /** Unpacks a tar (plain, gzip, bzip2, xz or zstd) into a directory. */
+        put: operations["archivePut"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        /** What is at a path: `X-Docker-Container-Path-Stat` is base64 of JSON with name, size, mode (of Go's os.FileMode), mtime and linkTarget. */
+        head: operations["archiveHead"];
+        patch?: never;
+        trace?: never;
+    };
     "/containers/{id}/exec": {
         parameters: {
             query?: never;
@@ -1684,6 +1749,145 @@ export interface components {
             Error?: {
                 Message?: string;
             } | null;
+        };
+        ContainerUpdateRequest: {
+            BlkioWeight?: number;
+            CpuShares?: number;
+            /** Format: int64 */
+            CpuPeriod?: number;
+            /** Format: int64 */
+            CpuQuota?: number;
+            /** Format: int64 */
+            CpuRealtimePeriod?: number;
+            /** Format: int64 */
+            CpuRealtimeRuntime?: number;
+            CpusetCpus?: string;
+            CpusetMems?: string;
+            /** Format: int64 */
+            Memory?: number;
+            /** Format: int64 */
+            MemoryReservation?: number;
+            /**
+             * Format: int64
+             * @description Memory with swap; -1 is no limit.
+             */
+            MemorySwap?: number;
+            /** Format: int64 */
+            NanoCpus?: number;
+            /**
+             * Format: int64
+             * @description 0 or -1 is no limit.
+             */
+            PidsLimit?: number | null;
+            RestartPolicy?: components["schemas"]["RestartPolicy"];
+        };
+        ContainerUpdateResponse: {
+            Warnings: string[];
+        };
+        CpuStats: {
+            cpu_usage: {
+                /**
+                 * Format: int64
+                 * @description Nanoseconds.
+                 */
+                total_usage: number;
+                /** @description cgroup v1 only. */
+                percpu_usage?: number[];
+                /** Format: int64 */
+                usage_in_kernelmode: number;
+                /** Format: int64 */
+                usage_in_usermode: number;
+            };
+            /**
+             * Format: int64
+             * @description All of the machine's processors, in nanoseconds.
+             */
+            system_cpu_usage?: number;
+            online_cpus?: number;
+            throttling_data: {
+                /** Format: int64 */
+                periods: number;
+                /** Format: int64 */
+                throttled_periods: number;
+                /** Format: int64 */
+                throttled_time: number;
+            };
+        };
+        BlkioEntries: {
+            major: number;
+            minor: number;
+            op: string;
+            /** Format: int64 */
+            value: number;
+        }[] | null;
+        NetworkStats: {
+            /** Format: int64 */
+            rx_bytes: number;
+            /** Format: int64 */
+            rx_packets: number;
+            /** Format: int64 */
+            rx_errors: number;
+            /** Format: int64 */
+            rx_dropped: number;
+            /** Format: int64 */
+            tx_bytes: number;
+            /** Format: int64 */
+            tx_packets: number;
+            /** Format: int64 */
+            tx_errors: number;
+            /** Format: int64 */
+            tx_dropped: number;
+        };
+        /** @description What a container uses; names and zeros when it does not run. */
+        ContainerStats: {
+            name: string;
+            id: string;
+            read: string;
+            /** @description When precpu_stats were read. */
+            preread: string;
+            pids_stats: {
+                current?: number;
+                /** Format: int64 */
+                limit?: number;
+            };
+            blkio_stats: {
+                io_service_bytes_recursive?: components["schemas"]["BlkioEntries"];
+                io_serviced_recursive?: components["schemas"]["BlkioEntries"];
+                io_queue_recursive?: components["schemas"]["BlkioEntries"];
+                io_service_time_recursive?: components["schemas"]["BlkioEntries"];
+                io_wait_time_recursive?: components["schemas"]["BlkioEntries"];
+                io_merged_recursive?: components["schemas"]["BlkioEntries"];
+                io_time_recursive?: components["schemas"]["BlkioEntries"];
+                sectors_recursive?: components["schemas"]["BlkioEntries"];
+            };
+            /** @description Always 0 here. */
+            num_procs: number;
+            /** @description Always empty here. */
+            storage_stats: Record<string, never>;
+            cpu_stats: components["schemas"]["CpuStats"];
+            precpu_stats: components["schemas"]["CpuStats"];
+            memory_stats: {
+                /** Format: int64 */
+                usage?: number;
+                /**
+                 * Format: int64
+                 * @description cgroup v1 only.
+                 */
+                max_usage?: number;
+                stats?: {
+                    [key: string]: number;
+                };
+                /**
+                 * Format: int64
+                 * @description cgroup v1 only.
+                 */
+                failcnt?: number;
+                /** Format: int64 */
+                limit?: number;
+            };
+            networks?: {
+                [key: string]: components["schemas"]["NetworkStats"];
+            };
         };
         ContainerTopResponse: {
             Titles: string[];
@@ -3176,6 +3380,163 @@ export interface operations {
             200: components["responses"]["Tar"];
             404: components["responses"]["Error"];
             default: components["responses"]["Error"];
+        };
+    };
+    containerStats: {
+        parameters: {
+            query?: {
+                /** @description Else one sample, after another to compare it to. */
+                stream?: boolean;
+                /** @description With `stream=false`: at once, with nothing to compare it to. */
+                "one-shot"?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The samples. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContainerStats"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    containerUpdate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContainerUpdateRequest"];
+            };
+        };
+        responses: {
+            /** @description It is changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContainerUpdateResponse"];
+                };
+            };
+            400: components["responses"]["Error"];
+            404: components["responses"]["Error"];
+            409: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    archiveGet: {
+        parameters: {
+            query?: {
+                /** @description A path in the container. One that ends in `/` or `/.` is followed to its end. */
+                path?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Tar"];
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    archivePut: {
+        parameters: {
+            query?: {
+                /** @description A path in the container. One that ends in `/` or `/.` is followed to its end. */
+                path?: string;
+                /** @description Refuse to put a directory in the place of something else, or the other way round. */
+                noOverwriteDirNonDir?: boolean;
+                /** @description All belongs to the container's user, where it has one. */
+                copyUIDGID?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-tar": string;
+            };
+        };
+        responses: {
+            /** @description All is there. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Error"];
+            403: components["responses"]["Error"];
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    archiveHead: {
+        parameters: {
+            query?: {
+                /** @description A path in the container. One that ends in `/` or `/.` is followed to its end. */
+                path?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Name, ID, or an unambiguous beginning of the ID. */
+                id: components["parameters"]["container"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is there. */
+            200: {
+                headers: {
+                    /** @description See there. */
+                    "X-Docker-Container-Path-Stat"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such container or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
         };
     };
     execCreate: {

@@ -8,6 +8,7 @@ import { WorkerPool } from "../../archive/workers/pool.js";
 import { type Container, DataRoot, newId, type NetworkId, type Runtime, type StrataEvent, silentLogger, systemClock } from "../../core/index.js";
 import { JsonFileLogs } from "../../drivers/log/json-file.js";
 import { NoLogs } from "../../drivers/log/none.js";
+import { CgroupMeters } from "../../drivers/runtime/meters.js";
 import { OciRuntime } from "../../drivers/runtime/oci-runtime.js";
 import { ProcProcesses } from "../../drivers/runtime/process-table.js";
 import { Bench } from "../../drivers/runtime/testing.js";
@@ -50,7 +51,7 @@ export class ContainerRig {
     const { containers, images, layers, volumes, leases, networks, collector } = this.stores;
     this.containers = new Containers({
       containers, images, layers, volumes, leases, networks, collector, networking: this.networking, runtimes: new Map<string, Runtime>([["runc", this.runtime]]),
-      logs: new Map(logs.map((l) => [l.name, l])), mounter: new KernelMounter(), files: new ConfinedFiles(), copier: trees, archiver: trees, processes: new ProcProcesses(),
+      logs: new Map(logs.map((l) => [l.name, l])), mounter: new KernelMounter(), files: new ConfinedFiles(), copier: trees, archiver: trees, porter: trees, processes: new ProcProcesses(), meters: new CgroupMeters(),
       events: this.events, clock: systemClock, logger: silentLogger,
       host: { cgroupVersion: 1, capabilities: ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_SETGID"], seccomp: true, controllers: [], kernel: [5, 10], arch: process.arch },
       config: {

@@ -1,0 +1,71 @@
+import { Conflict, type Container, type ContainerId, type HostConfig, messageOf } from "../core/index.js";
+import { checkRestartPolicy } from "./containers-config.js";
+import type { LiveContainers } from "./containers-live.js";
+import type { Mirrors } from "./containers-mirror.js";
+import { emitContainer, type ContainerParts } from "./containers-parts.js";
+import { checkResources, resourcesOf } from "./spec/resources.js";
+
+/** Limits that can change while a container runs. */
+const RESOURCES = [
+  "BlkioWeight", "CpuShares", "CpuPeriod", "CpuQuota", "CpuRealtimePeriod", "CpuRealtimeRuntime", "NanoCpus", "CpusetCpus", "CpusetMems", "Memory", "MemoryReservation", "MemorySwap",
+] as const;
+
+/** Gives containers other limits and policies: of a running one at once, and for its next starts. */
+export class Updater {
+  constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly mirrors: Mirrors) {}
+
+  /** Zero and absent leave things as they are. Nothing changes when anything is refused. */
+  update(id: ContainerId, asked: HostConfig): Promise<{ warnings: string[] }> {
+    const live = this.live.of(id);
+    return live.mutex.run(async () => {
+      const container = this.parts.containers.get(id);
+      const { status } = container.state;
+      if (status === "removing" || status === "dead") throw new Conflict(`Cannot update container ${id}: container is marked for removal and cannot be "update"`);
+      if (asked.RestartPolicy?.Name) checkRestartPolicy(asked.RestartPolicy);
+      const conflict = conflictOf(container.hostConfig, asked);
+      if (conflict !== undefined) throw new Conflict(`Cannot update container ${id}: ${conflict}`);
+      const hostConfig = merged(container.hostConfig, asked);
+      const warnings = checkResources(hostConfig);
+      if (live.run !== null && touchesResources(asked)) await this.apply(container, live.run.runtime, hostConfig);
+      const changed: Container = { ...this.parts.containers.get(id), hostConfig };
+      this.parts.containers.update(changed);
+      this.mirrors.changed(id);
+      emitContainer(this.parts, changed, "update");
+      return { warnings };
+    });
+  }
+
+  private async apply({ id }: Container, runtime: { update(id: string, resources: object): Promise<void> }, hostConfig: HostConfig): Promise<void> {
+    const { devices: _, ...limits } = resourcesOf(hostConfig, []);
+    try {
+      await runtime.update(id, { ...limits, pids: { limit: hostConfig.PidsLimit ?? -1 } });
+    } catch (cause) {
+      throw new Error(`Cannot update container ${id}: ${messageOf(cause)}`, { cause });
+    }
+  }
+}
+
+const touchesResources = (asked: HostConfig): boolean => RESOURCES.some((key) => Boolean(asked[key])) || typeof asked.PidsLimit === "number";
+
+/** Why the two do not go together, in Docker's words. */
+function conflictOf(now: HostConfig, asked: HostConfig): string | undefined {
+  if (asked.NanoCpus && now.CpuPeriod) return "Conflicting options: Nano CPUs cannot be updated as CPU Period has already been set";
+  if (asked.NanoCpus && now.CpuQuota) return "Conflicting options: Nano CPUs cannot be updated as CPU Quota has already been set";
+  if (asked.CpuPeriod && now.NanoCpus) return "Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set";
+  if (asked.CpuQuota && now.NanoCpus) return "Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set";
+  if (asked.Memory && !asked.MemorySwap && now.MemorySwap && now.MemorySwap > 0 && asked.Memory > now.MemorySwap) {
+    return "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time";
+  }
+  const policy = asked.RestartPolicy?.Name;
+  if (policy && policy !== "no" && now.AutoRemove) return "Restart policy cannot be updated because AutoRemove is enabled for the container";
+  return undefined;
+}
+
+function merged(now: HostConfig, asked: HostConfig): HostConfig {
+  const next: HostConfig = { ...now };
+  for (const key of RESOURCES) if (asked[key]) Object.assign(next, { [key]: asked[key] });
+  if (typeof asked.PidsLimit === "number") next.PidsLimit = asked.PidsLimit > 0 ? asked.PidsLimit : null;
+  const { Name, MaximumRetryCount = 0 } = asked.RestartPolicy ?? {};
+  if (Name) next.RestartPolicy = { Name, MaximumRetryCount };
+  return next;
+}
