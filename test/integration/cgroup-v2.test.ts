@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import { type Daemon, TestBed, daemonNeeds, needs, unmet, until } from "../helpers/index.js";
 
@@ -37,6 +38,21 @@ describe.each(["crun", "runc"])("%s", (runtime) => {
     const { code } = await daemon.docker(["run", "--name", "greedy", "--runtime", runtime, "--network", "none", "-m", "24m", "--memory-swap", "24m", "busybox", "dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"]);
     expect({ code, killed: (await daemon.inspect("greedy")).State.OOMKilled }).toEqual({ code: 137, killed: true });
     await daemon.dockerOk("rm", "greedy");
+  });
+
+  it("counts what a container uses, and changes its limits", async () => {
+    const id = await daemon.dockerOk("run", "-d", "--runtime", runtime, "--network", "none", "-m", "64m", "--memory-swap", "64m", "--pids-limit", "40", "busybox", "sleep", "1000");
+    const stats = async () => (await daemon.api("GET", `/containers/${id}/stats`, { query: { stream: false, "one-shot": true } })).json;
+    const before = await stats();
+    expect(before).toMatchObject({ pids_stats: { current: 1, limit: 40 }, memory_stats: { limit: 64 << 20 }, cpu_stats: { online_cpus: cpus().length } });
+    expect(before.memory_stats.usage).toBeGreaterThan(0);
+    expect(before.memory_stats.stats).toHaveProperty("inactive_file");
+    await daemon.dockerOk("exec", id, "sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done");
+    expect((await stats()).cpu_stats.cpu_usage.total_usage - before.cpu_stats.cpu_usage.total_usage).toBeGreaterThan(1_000_000);
+    await daemon.dockerOk("update", "-m", "96m", "--memory-swap", "128m", "--pids-limit", "-1", "--cpus", "0.5", id);
+    expect((await stats()).pids_stats).toEqual({ current: 1 });
+    expect((await daemon.dockerOk("exec", id, "sh", "-c", "cd /sys/fs/cgroup; cat memory.max memory.swap.max cpu.max pids.max")).split("\n")).toEqual([String(96 << 20), String(32 << 20), "50000 100000", String(2 ** 22)]);
+    await daemon.dockerOk("rm", "-f", id);
   });
 
   it("runs more in a container, stops the clock for it, and leaves no cgroup", async () => {

@@ -1,7 +1,7 @@
 import { PassThrough, type Readable } from "node:stream";
 import { createReadStream } from "node:fs";
 import Docker from "dockerode";
-import { type Daemon, type Registry, TestBed, busyboxTar, daemonNeeds, needs, until } from "../helpers/index.js";
+import { type Daemon, type Registry, TestBed, busyboxTar, daemonNeeds, needs, tarOfMembers, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "registry");
 
@@ -69,6 +69,13 @@ it("a dockerode program pulls, creates, starts, attaches, execs, follows logs an
   function containerLogs(): Promise<Readable> {
     return container.logs({ stdout: true, stderr: true }).then((body: Buffer | Readable) => (Buffer.isBuffer(body) ? streamOf(body) : body));
   }
+
+  await container.putArchive(tarOfMembers([{ name: "put", data: "by node" }]), { path: "/tmp" });
+  expect(await text((await container.getArchive({ path: "/tmp/put" })) as Readable)).toContain("by node");
+  const info = await container.infoArchive({ path: "/tmp/put" }) as { headers: Record<string, string> };
+  expect(JSON.parse(Buffer.from(info.headers["x-docker-container-path-stat"]!, "base64").toString())).toMatchObject({ name: "put", size: 7 });
+  expect((await container.stats({ stream: false })).name).toBe("/node");
+  expect(await container.update({ RestartPolicy: { Name: "no" } })).toEqual({ Warnings: [] });
 
   const exec = await container.exec({ Cmd: ["sh", "-c", "cat; exit 4"], AttachStdin: true, AttachStdout: true, AttachStderr: true });
   const session = await exec.start({ hijack: true, stdin: true });

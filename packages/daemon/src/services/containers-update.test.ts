@@ -3,11 +3,14 @@ import { whyNoRuntime } from "../drivers/runtime/testing.js";
 import { foldersOf } from "../drivers/runtime/meters.js";
 import { ContainerRig } from "./testing/container-rig.js";
 
-const why = whyNoRuntime("runc");
-(why === null ? describe : describe.skip)(`updates${why === null ? "" : ` (skipped: ${why})`}`, () => {
+const why = new Map(["runc", "crun"].map((name) => [name, whyNoRuntime(name)]));
+for (const [name, reason] of why) if (reason !== null) test.skip(`updates on ${name} (skipped: ${reason})`, () => undefined);
+const usable = [...why].filter(([, reason]) => reason === null).map(([name]) => name);
+
+(usable.length > 0 ? describe.each(usable) : describe.skip.each(["runc"]))("updates on %s", (runtime) => {
   let rig: ContainerRig;
   beforeAll(async () => {
-    rig = await ContainerRig.open();
+    rig = await ContainerRig.open(runtime);
     await rig.image("busybox:latest");
   });
   afterAll(() => rig.close());
@@ -29,7 +32,7 @@ const why = whyNoRuntime("runc");
     await rig.containers.start(id);
     expect(limits(rig.state(id).pid)).toEqual([String(64 << 20), expect.stringMatching(/^(-1|max)$/), "50"]);
     expect(await rig.containers.update(id, { Memory: 96 << 20, MemorySwap: 192 << 20, CpuQuota: 25_000, CpuPeriod: 100_000, PidsLimit: 0 })).toEqual({ warnings: [] });
-    expect(limits(rig.state(id).pid)).toEqual([String(96 << 20), "25000", "max"]);
+    expect(limits(rig.state(id).pid)).toEqual([String(96 << 20), "25000", String(2 ** 22)]);
     expect(hostConfig(id)).toMatchObject({ Memory: 96 << 20, MemorySwap: 192 << 20, CpuQuota: 25_000, PidsLimit: null });
     expect(rig.actions(id)).toEqual(["create", "start", "update"]);
     await rig.containers.update(id, { PidsLimit: 20 });
@@ -51,6 +54,14 @@ const why = whyNoRuntime("runc");
     await expect(rig.containers.update(id, { CpusetCpus: "4000" })).rejects.toThrow(`Cannot update container ${id}: `);
     expect(hostConfig(id)).toEqual(before);
     await expect(rig.containers.update("none", {})).rejects.toMatchObject({ code: "NotFound" });
+  });
+
+  test("a paused container takes new limits and stays paused", async () => {
+    const id = await rig.create(["sleep", "100"]);
+    await rig.containers.start(id);
+    await rig.containers.pause(id, true);
+    await rig.containers.update(id, { Memory: 64 << 20 });
+    expect([limits(rig.state(id).pid)[0], rig.state(id).status, (await rig.runtime.state(id))!.status]).toEqual([String(64 << 20), "paused", "paused"]);
   });
 
   test("a policy that is given to a running container decides at its end", async () => {

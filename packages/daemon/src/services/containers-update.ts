@@ -10,6 +10,9 @@ const RESOURCES = [
   "BlkioWeight", "CpuShares", "CpuPeriod", "CpuQuota", "CpuRealtimePeriod", "CpuRealtimeRuntime", "NanoCpus", "CpusetCpus", "CpusetMems", "Memory", "MemoryReservation", "MemorySwap",
 ] as const;
 
+/** More there cannot be (the kernel's PID_MAX_LIMIT). crun has no word for "no limit" here. */
+const MOST_PROCESSES = 2 ** 22;
+
 /** Gives containers other limits and policies: of a running one at once, and for its next starts. */
 export class Updater {
   constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly mirrors: Mirrors) {}
@@ -26,7 +29,7 @@ export class Updater {
       if (conflict !== undefined) throw new Conflict(`Cannot update container ${id}: ${conflict}`);
       const hostConfig = merged(container.hostConfig, asked);
       const warnings = checkResources(hostConfig);
-      if (live.run !== null && touchesResources(asked)) await this.apply(container, live.run.runtime, hostConfig);
+      if (live.run !== null && touchesResources(asked)) await this.apply(container, live.run.runtime, hostConfig, typeof asked.PidsLimit === "number" && asked.PidsLimit <= 0);
       const changed: Container = { ...this.parts.containers.get(id), hostConfig };
       this.parts.containers.update(changed);
       this.mirrors.changed(id);
@@ -35,10 +38,11 @@ export class Updater {
     });
   }
 
-  private async apply({ id }: Container, runtime: { update(id: string, resources: object): Promise<void> }, hostConfig: HostConfig): Promise<void> {
+  /** `lifted`: processes are limited no more. */
+  private async apply({ id }: Container, runtime: { update(id: string, resources: object): Promise<void> }, hostConfig: HostConfig, lifted: boolean): Promise<void> {
     const { devices: _, ...limits } = resourcesOf(hostConfig, []);
     try {
-      await runtime.update(id, { ...limits, pids: { limit: hostConfig.PidsLimit ?? -1 } });
+      await runtime.update(id, lifted ? { ...limits, pids: { limit: MOST_PROCESSES } } : limits);
     } catch (cause) {
       throw new Error(`Cannot update container ${id}: ${messageOf(cause)}`, { cause });
     }

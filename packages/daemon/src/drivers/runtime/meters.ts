@@ -4,6 +4,8 @@ import { join } from "node:path";
 import type { CpuUsage, IoFigure, IoUsage, MemoryUsage, NetworkUsage, ResourceMeters, ResourceUsage, TrafficUsage } from "../../core/index.js";
 
 const NS_OF_TICK = 10_000_000, NS_OF_US = 1000;
+/** The kernel's: a limit that high is none. */
+const PID_MAX_LIMIT = 2 ** 22;
 
 /** Where a process's cgroups are: by controller (v1), and `""` for v2. */
 export type CgroupFolders = ReadonlyMap<string, string>;
@@ -77,7 +79,7 @@ async function pidsOf(folders: CgroupFolders): Promise<ResourceUsage["pids"]> {
   const at = folders.get("pids") ?? folders.get("") ?? "";
   const [current, most] = await Promise.all(["pids.current", "pids.max"].map((file) => text(join(at, file))));
   const limit = n(Number(most));
-  return { current: n(Number(current)), ...(limit > 0 ? { limit } : {}) };
+  return { current: n(Number(current)), ...(limit > 0 && limit < PID_MAX_LIMIT ? { limit } : {}) };
 }
 
 async function ioOf(folders: CgroupFolders): Promise<IoUsage> {

@@ -147,7 +147,7 @@ export class OciRuntime implements Runtime {
   }
 
   async update(id: string, resources: object): Promise<void> {
-    await run(this.path, [...this.#global(), "update", "--resources", "-", id], { input: JSON.stringify(resources) });
+    await run(this.path, [...this.#global(), "update", "--resources", "/proc/self/fd/0", id], { input: JSON.stringify(resources) });
   }
 
   async state(id: string): Promise<RuntimeState | undefined> {
