@@ -73,6 +73,8 @@ interface Facts {
   /** Digests in the pushed manifest, and of what they unpack to. */
   readonly pushed: readonly { readonly packed: string; readonly plain: string }[];
   readonly saved: string;
+  /** What comes out of a container by `docker cp`, and its changes after something went in. */
+  readonly copied: readonly string[];
 }
 
 let bed: TestBed, source: Registry, target: Registry;
@@ -109,12 +111,22 @@ async function factsOf(daemon: Daemon, name: string): Promise<Facts> {
   const diffOf = async (container: string): Promise<string[]> => (await daemon.dockerOk("diff", container)).split("\n").sort();
   const facts = {
     layers: await layersOf(image), tree, diff: await diffOf("changed"), diffRemade: await diffOf("remade"), treeRemade: await treeOf("remade:1"), committed: await layersOf(committed), treeOfCommitted: await treeOf(committed), pushed: await pushedLayers(name),
-    saved: sha256(readFileSync(bed.path(`${name}.tar`))),
+    saved: sha256(readFileSync(bed.path(`${name}.tar`))), copied: await copies(daemon, image),
   };
   await daemon.dockerOk("rm", "changed", "remade");
   await daemon.dockerOk("rmi", image, committed, "remade:1");
   await emptied(daemon);
   return facts;
+}
+
+async function copies(daemon: Daemon, image: string): Promise<string[]> {
+  const id = await daemon.dockerOk("create", "--network", "none", image);
+  const out = await daemon.api("GET", `/containers/${id}/archive`, { query: { path: "/t" } });
+  expect([out.status, out.text.length > 2_000_000]).toEqual([200, true]);
+  expect((await daemon.api("PUT", `/containers/${id}/archive`, { query: { path: "/link-to-dir/../d" }, body: tarOfMembers([{ name: "put/" }, { name: "put/f", data: "put" }]) })).status).toBe(200);
+  const diff = (await daemon.dockerOk("diff", id)).split("\n").sort();
+  await daemon.dockerOk("rm", id);
+  return [sha256(Buffer.from(out.text)), ...diff];
 }
 
 async function pushedLayers(name: string): Promise<{ packed: string; plain: string }[]> {
@@ -139,6 +151,7 @@ for (const driver of driverNames) {
     expect(facts.layers).toEqual(layers.map(sha256));
     expect([facts.diff, facts.diffRemade]).toEqual([DIFF, DIFF_REMADE]);
     expect(facts.pushed.map(({ plain }) => plain)).toEqual(facts.committed);
+    expect(facts.copied.slice(1)).toEqual(["A /d/put", "A /d/put/f", "C /d"]);
     expect(facts).toEqual(reference);
     await bed.end(daemon);
   }, 180_000);

@@ -50,5 +50,7 @@ test("PUT passes body and switches on; refusals have Docker's statuses", async (
   expect(got).toEqual({ name: "box", path: "/d", body: "a tar", options: { keepKinds: true, ownUser: true } });
   expect(await a.call("PUT", "/containers/box/archive?path=/ro", { body: "x".repeat(1 << 20) })).toMatchObject({ status: 403, json: { message: "container rootfs is marked read-only" } });
   expect(await a.call("PUT", "/containers/box/archive?path=/none", { body: "x" })).toMatchObject({ status: 404 });
-  for (const method of ["GET", "PUT", "HEAD"]) expect((await a.call(method, "/containers/box/archive", method === "PUT" ? { body: "" } : {})).status).toBe(400);
+  for (const method of ["GET", "PUT", "HEAD"]) {
+    for (const path of ["/containers/box/archive", "/containers/box/archive?path=%2Fetc%00x"]) expect((await a.call(method, path, method === "PUT" ? { body: "" } : {})).status).toBe(400);
+  }
 });

@@ -8,6 +8,7 @@ type ArchiveRoutes = Pick<Routes, "archiveGet" | "archiveHead" | "archivePut">;
 
 function pathOf({ query }: { query: { path?: string } }): string {
   if (!query.path) throw new InvalidArgument("bad parameter: 'path' cannot be empty");
+  if (query.path.includes("\0")) throw new InvalidArgument("bad parameter: 'path' holds a byte that no name can");
   return query.path;
 }
 

@@ -56,7 +56,8 @@ const root = process.getuid?.() === 0;
     expect((await trees.stat(view, "/tmp/up/.")).mode & 0o170000).toBe(0o040000);
     expect([(await trees.stat(view, "/")).name, (await trees.stat(view, "/etc/.")).name, (await trees.stat(view, "/etc/")).name]).toEqual(["/", ".", "etc"]);
     expect(await trees.stat(view, "/data/sub/file")).toMatchObject({ size: 13 });
-    for (const path of ["/none", "/etc/passwd/x", "/data/hidden", "/tmp/dangling/"]) await expect(trees.stat(view, path)).rejects.toMatchObject({ code: "NotFound" });
+    symlinkSync("loop", inside("tmp/loop"));
+    for (const path of ["/none", "/etc/passwd/x", "/data/hidden", "/tmp/dangling/", "/tmp/loop/", `/${"n".repeat(300)}`, "/d".repeat(3000)]) await expect(trees.stat(view, path)).rejects.toMatchObject({ code: "NotFound" });
   });
 
   test("names of an archive begin with the last part of the path; mounts are entered, symlinks are not", async () => {

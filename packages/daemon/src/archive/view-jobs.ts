@@ -41,17 +41,23 @@ interface Found {
 /** NotFound when there is nothing. */
 function find(tree: number, { clean, followed }: Asked): Found {
   const dir = openIn(tree, followed ? clean : posix.dirname(clean), O_PATH | O_DIRECTORY);
-  const name = followed ? "." : toByteString(posix.basename(clean));
-  const stat = new Stater().at(dir, name);
-  if (stat !== undefined) return { dir, name, stat };
-  close(dir);
-  throw new NotFound(`no such file: ${clean}`);
+  try {
+    const name = followed ? "." : toByteString(posix.basename(clean));
+    const stat = lookedUp(clean, () => new Stater().at(dir, name));
+    if (stat === undefined) throw new NotFound(`no such file: ${clean}`);
+    return { dir, name, stat };
+  } catch (error) {
+    close(dir);
+    throw error;
+  }
 }
 
-function openIn(tree: number, path: string, flags: number): number {
-  try { return openInRoot(tree, path, flags); }
+const openIn = (tree: number, path: string, flags: number): number => lookedUp(path, () => openInRoot(tree, path, flags));
+
+function lookedUp<T>(path: string, look: () => T): T {
+  try { return look(); }
   catch (cause) {
-    if (["ENOENT", "ENOTDIR", "ELOOP"].includes(errnoOf(cause) ?? "")) throw new NotFound(`no such file: ${path}`, { cause });
+    if (["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"].includes(errnoOf(cause) ?? "")) throw new NotFound(`no such file: ${path}`, { cause });
     throw cause;
   }
 }
