@@ -1,9 +1,12 @@
 import type { Config } from "./config.js";
 import { systemClock, type EventBus, type Logger } from "./core/index.js";
 import { BridgeDriver } from "./drivers/network/bridge.js";
+import { NetworkDrivers } from "./drivers/network/drivers.js";
+import { LanDriver } from "./drivers/network/lan.js";
 import { MachineFirewall } from "./drivers/network/machine-firewall.js";
 import { NetnsManager } from "./drivers/network/netns.js";
 import { noFirewall } from "./drivers/network/firewall.js";
+import { NameServers } from "./drivers/network/name-servers.js";
 import { NetworkThread } from "./kernel/network-thread.js";
 import type { Stores } from "./open-stores.js";
 import { Networks } from "./services/networks.js";
@@ -19,10 +22,12 @@ export interface Networking {
 export function openNetworking(config: Config, directory: string, stores: Stores, events: EventBus, logger: Logger): Networking {
   const thread = new NetworkThread();
   const foreign = config.bridge !== "" && config.bridge !== "none" ? config.bridge : undefined;
-  const driver = new BridgeDriver({ thread, firewall: config.iptables ? new MachineFirewall({ thread, logger }) : noFirewall, ipForward: config.ipForward, ...(foreign === undefined ? {} : { foreignBridge: foreign }) });
+  const bridges = new BridgeDriver({ thread, firewall: config.iptables ? new MachineFirewall({ thread, logger }) : noFirewall, ipForward: config.ipForward, ...(foreign === undefined ? {} : { foreignBridge: foreign }) });
+  const driver = new NetworkDrivers(bridges, new LanDriver(thread));
   const namespaces = new NetnsManager({ dir: directory, thread });
+  const names = new NameServers(thread, logger);
   const networks = new Networks({
-    store: stores.networks, driver, namespaces, containers: stores.containers, events, logger, clock: systemClock,
+    store: stores.networks, driver, namespaces, names, containers: stores.containers, events, logger, clock: systemClock,
     config: {
       ...defaultNetworksConfig,
       ...(config.bridge === "" ? {} : { bridge: config.bridge }), ...(config.bip === "" ? {} : { bip: config.bip }), ...(config.fixedCidr === "" ? {} : { fixedCidr: config.fixedCidr }),
@@ -30,5 +35,5 @@ export function openNetworking(config: Config, directory: string, stores: Stores
       ...(config.hostGatewayIp === "" ? {} : { hostGateway: config.hostGatewayIp }),
     },
   });
-  return { networks, namespaces, close: async () => { await networks.close(); await thread.close(); } };
+  return { networks, namespaces, close: async () => { names.closeAll(); await networks.close(); await thread.close(); } };
 }

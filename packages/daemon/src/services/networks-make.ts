@@ -3,7 +3,7 @@ import {
   type IpamPool, type IpRange, type Network, type NetworkId,
 } from "../core/index.js";
 import { completePool, defaultPools, firstFree, uniqueLocal } from "./networks-ipam.js";
-import { isDriven, PREDEFINED, type NetworkParts } from "./networks-parts.js";
+import { DRIVERS, isDriven, PREDEFINED, type NetworkParts } from "./networks-parts.js";
 import { undo } from "./networks-endpoints.js";
 import type { NetworkSpec } from "./types.js";
 
@@ -12,13 +12,15 @@ const OUR_BRIDGES = Array.from({ length: 10 }, (_, i) => `strata${i}`);
 const INTERFACE_NAME = /^[A-Za-z0-9_.-]{1,15}$/;
 const OPTION = { name: "com.docker.network.bridge.name", mtu: "com.docker.network.driver.mtu" } as const;
 
+const driverOf = ({ driver }: NetworkSpec): string => (driver === undefined || driver === "" || driver === "default" ? "bridge" : driver);
+
 /** Checks a network that a user asks for; InvalidArgument, NotFound, PermissionDenied, in Docker's words. */
 export function checkSpec(spec: NetworkSpec): void {
   if (spec.name.trim() === "" || !/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(spec.name)) throw new InvalidArgument(`invalid network name: "${spec.name}"`);
   if (PREDEFINED.has(spec.name)) throw new PermissionDenied(`operation is not permitted on predefined ${spec.name} network `);
-  const driver = spec.driver ?? "bridge";
+  const driver = driverOf(spec);
   if (driver === "host" || driver === "null") throw new PermissionDenied(`only one instance of "${driver}" network is allowed`);
-  if (driver !== "bridge" && driver !== "" && driver !== "default") throw new NotFound(`could not find plugin ${driver} in v1 plugin registry: plugin not found`);
+  if (!DRIVERS.has(driver)) throw new NotFound(`could not find plugin ${driver} in v1 plugin registry: plugin not found`);
   const name = spec.options?.[OPTION.name], mtu = spec.options?.[OPTION.mtu];
   if (name !== undefined && !INTERFACE_NAME.test(name)) throw new InvalidArgument(`${OPTION.name}: invalid interface name "${name}"`);
   if (mtu !== undefined && !(/^\d+$/.test(mtu) && Number(mtu) >= 68 && Number(mtu) <= 65_535)) throw new InvalidArgument(`${OPTION.mtu}: invalid MTU "${mtu}"`);
@@ -37,7 +39,7 @@ export class NetworkMaker {
     // From here to the ledger nothing waits: two requests cannot choose the same range.
     if (this.named(spec.name)) throw new Conflict(`network with name ${spec.name} already exists`);
     const network: Network = {
-      id, name: spec.name, driver: "bridge", createdAt: this.parts.clock.now(), internal: spec.internal ?? false, attachable: spec.attachable ?? false,
+      id, name: spec.name, driver: driverOf(spec), createdAt: this.parts.clock.now(), internal: spec.internal ?? false, attachable: spec.attachable ?? false,
       ipv6: spec.ipv6 ?? false, ipam: this.ranges(id, asked, spec.ipv6 ?? false, occupied), options: spec.options ?? {}, labels: spec.labels ?? {},
     };
     await this.establish(network);
