@@ -19,7 +19,7 @@ const it = (name: string, work: () => void, needs: readonly string[] = [], lacki
   else test.skip(`${name} (skipped: ${reason})`, work);
 };
 
-const macvlanMissing = spawnSync("unshare", ["--net", "sh", "-c", "ip link add a type bridge && ip link add link a name b type macvlan"], { stdio: "ignore" }).status === 0 ? undefined : "the kernel has no macvlan";
+const macvlanMissing = spawnSync("unshare", ["--net", "sh", "-c", "ip link add br9 type bridge && ip link add link br9 name mac9 type macvlan"], { stdio: "ignore" }).status === 0 ? undefined : "the kernel has no macvlan";
 
 /** Runs a scenario in namespaces of its own; what it says. `hidden`: a program that this machine shall not have. */
 function scenario(name: string, hidden = ""): Record<string, unknown> {

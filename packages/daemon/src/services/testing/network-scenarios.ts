@@ -341,8 +341,9 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
     const made = [await make("lan", "lan0"), await make("lost", "no-such0")], left = bed.networks.list(new Map()).length;
     const one = { ...containerNamed("one", { hostConfig: { NetworkMode: "lan", PortBindings: { "80/tcp": [{ HostPort: "8080" }] } } }), networks: { lan: { IPAMConfig: { IPv4Address: "198.51.100.9" } } } };
     const { endpoints, ports } = await bed.serve(one, 80);
+    const from = await bed.get("http://198.51.100.9/", neighbour);
     await new Networks({ ...bed.parts, driver: bed.makeDriver() }).recover([one]);
-    const seen = await all({ gateway: endpoints[0]?.gateway, ports, from: bed.get("http://198.51.100.9/", neighbour), to: bed.get("http://198.51.100.2/", one.id) });
+    const seen = await all({ gateway: endpoints[0]?.gateway, ports, from, to: bed.get("http://198.51.100.2/", one.id) });
     await bed.networks.connect("bridge", "one", { GwPriority: 1 });
     await bed.networks.disconnect("lan", "one", false);
     await bed.networks.remove("lan");
