@@ -282,6 +282,8 @@ export class NetworkPlug {
       try {
         tryBind(socketAddress(address, port), protocol === "udp" ? 2 : 1, protocol === "sctp" ? IPPROTO_SCTP : 0);
       } catch (e) {
+        // Nobody here can hold a port of a protocol that this kernel does not speak; it may still pass it on.
+        if (protocol === "sctp" && ["EPROTONOSUPPORT", "ESOCKTNOSUPPORT"].includes(code(e) ?? "")) continue;
         return { at, code: code(e) ?? "EIO" };
       }
     }
