@@ -21,6 +21,13 @@ const outwardOf = (joined: readonly Joined[]): Joined | undefined => joined.filt
 /** The one that leads out first: the first default route stays. */
 const inOrder = (joined: readonly Joined[]): Joined[] => { const outward = outwardOf(joined); return [...joined].sort((a, b) => Number(b === outward) - Number(a === outward) || byInterface(a, b)); };
 
+/** Whether a container's record has it on a network: by name or ID; without any, on the one of its mode. */
+function isMeant(container: Container, network: Network): boolean {
+  const names = Object.keys(container.networks), mode = modeOf(container);
+  const primary = mode.kind === "network" && (mode.name === network.name || network.id.startsWith(mode.name));
+  return names.includes(network.name) || names.includes(network.id) || ((primary || mode.kind === network.name) && (names.length === 0 || names.includes("default")));
+}
+
 /** Gives containers their namespaces, endpoints, ports and /etc files. */
 export class AttachedNetworks implements ContainerNetworking {
   private readonly names: NameService;
@@ -180,6 +187,8 @@ export class AttachedNetworks implements ContainerNetworking {
   private async restore(container: Container): Promise<void> {
     if (modeOf(container).kind === "host") return;
     const netns = await this.parts.namespaces.adopt(container.id, container.state.pid);
+    // A connect that a crash cut short is undone, a disconnect completed.
+    for (const { network, endpoint } of this.joinedBy(container.id)) if (!isMeant(container, network)) await this.endpoints.unplug(container.id, network, endpoint);
     const joined = this.joinedBy(container.id).filter((j) => isDriven(j.network));
     for (const { network, endpoint } of inOrder(joined)) await this.parts.driver.connect(network, endpoint, netns);
     if (joined.some((j) => isNamed(j.network))) await this.names.serve(container.id);
@@ -197,11 +206,11 @@ export class AttachedNetworks implements ContainerNetworking {
     }
   }
 
-  /** The networks a container is to be on, the one of its mode first: it gives the default route. */
+  /** The networks a container is to be on, the one of its mode first, unless it was taken off that. */
   private wishes(container: Container): Wish[] {
     const mode = modeOf(container);
     const primary = this.parts.store.get(mode.kind === "network" ? mode.name : mode.kind);
-    const wishes = new Map<string, Wish>([[primary.id, { network: primary, spec: {} }]]);
+    const wishes = new Map<string, Wish>(isMeant(container, primary) ? [[primary.id, { network: primary, spec: {} }]] : []);
     for (const [name, spec] of Object.entries(container.networks).sort(([a], [b]) => (a < b ? -1 : 1))) {
       const network = name === "default" ? primary : this.parts.store.get(name);
       wishes.set(network.id, { network, spec });

@@ -231,6 +231,11 @@ describe("connect and disconnect", () => {
     await networks.disconnect("a", "one", false);
     expect(parts.containers.get(one.id).networks).toEqual({});
     await expect(networks.disconnect("a", "one", false)).rejects.toMatchObject({ code: "Conflict" });
+    await networks.connect("a", "one", {});
+    parts.driver.refuse = "disconnect";
+    await expect(networks.disconnect("a", "one", false)).rejects.toThrow("disconnect refused");
+    expect(Object.keys(parts.containers.get(one.id).networks)).toEqual(["a"]);
+    await networks.disconnect("a", "one", true);
 
     const two = known(containerNamed("two", { state: { status: "exited" } }));
     await networks.connect("a", "two", { Aliases: ["x"] });
@@ -258,6 +263,18 @@ describe("connect and disconnect", () => {
     expect(parts.store.ports(one.id)).toEqual([]);
     await networks.connect("a", "one", {});
     expect(parts.driver.calls.slice(-3)).toEqual(["connect a eth0 172.18.0.2", "lead eth0", "publish a 0.0.0.0:8080->80/tcp"]);
+  });
+  test("of the mode's own network lasts, while there is another", async () => {
+    const { networks, parts, known } = await bed();
+    for (const name of ["a", "b"]) await networks.create({ name });
+    const one = known({ ...containerNamed("one", { hostConfig: { NetworkMode: "a" } }), networks: { a: {}, b: {} } });
+    await networks.attach(one);
+    await networks.disconnect("a", "one", false);
+    await networks.release(one);
+    expect((await networks.attach(parts.containers.get(one.id))).endpoints.map((e) => parts.store.get(e.network).name)).toEqual(["b"]);
+    await networks.disconnect("b", "one", false);
+    await networks.release(one);
+    expect((await networks.attach(parts.containers.get(one.id))).endpoints.map((e) => parts.store.get(e.network).name)).toEqual(["a"]);
   });
   test("not where there is nothing to plug in", async () => {
     const { networks, known } = await bed();
@@ -295,6 +312,16 @@ describe("recover", () => {
     expect([...parts.spaces]).toEqual([one.id]);
     expect(parts.store.endpoints({}).map((e) => e.container)).toEqual([one.id]);
     expect(parts.store.ports().map((p) => p.hostPort)).toEqual([8080]);
+  });
+  test("undoes half a connect, completes half a disconnect", async () => {
+    const { networks, parts, known } = await bed();
+    for (const name of ["a", "b"]) await networks.create({ name });
+    const one = known({ ...containerNamed("one", { hostConfig: { NetworkMode: "a" } }), networks: { a: {}, b: {} } });
+    await networks.attach(one);
+    const after = known({ ...one, networks: { a: {} } });
+    await networks.recover([after]);
+    expect(parts.store.endpoints({}).map((e) => parts.store.get(e.network).name)).toEqual(["a"]);
+    expect(parts.driver.calls).toContain("disconnect b eth1");
   });
   test("goes on past a network that cannot be made", async () => {
     const { networks, parts, known } = await bed();

@@ -88,8 +88,14 @@ export class Networks implements NetworkService, ContainerNetworking {
     const [endpoint] = this.parts.store.endpoints({ network: network.id, container: id });
     const planned = target !== undefined && (network.name in target.networks || network.id in target.networks);
     if (!endpoint && !planned) throw new Conflict(`container ${id} is not connected to network ${network.name}`);
-    if (endpoint) await this.attached.leave(id, network, endpoint, target);
+    // Noted first: what a crash cuts short is completed from there.
     if (target) this.record(target, ({ [network.name]: _gone, [network.id]: _too, ...rest }) => rest);
+    try {
+      if (endpoint) await this.attached.leave(id, network, endpoint, target);
+    } catch (e) {
+      if (target) this.record(target, () => target.networks);
+      throw e;
+    }
   }
 
   async prune(filters: Filters): Promise<string[]> {
