@@ -55,6 +55,17 @@ describe("networks with IPv6", () => {
   });
 });
 
+describe("networks without IPv4", () => {
+  it("have IPv6 only, names and ports included", async () => {
+    await daemon.dockerOk("network", "create", "--ipv4=false", "--ipv6", "--subnet", "fd00:78::/64", "only6");
+    await serve("web", "--network", "only6", "-p", "8067:80");
+    await serve("asker", "--network", "only6");
+    expect(await exec("asker", "wget", "-q", "-O", "-", "http://web/")).toBe("web");
+    expect(await bed.netns.fetch("http://[fd00:78::1]:8067/")).toBe("web");
+    expect((await daemon.inspect("only6", "network"))).toMatchObject({ EnableIPv4: false, EnableIPv6: true });
+  });
+});
+
 describe("the host", () => {
   it("is host-gateway, and reached at it", async () => {
     const code = 'require("http").createServer((q, r) => r.end("host")).listen(8099, "0.0.0.0", () => console.log("up"))';

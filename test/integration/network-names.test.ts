@@ -1,3 +1,4 @@
+import { readdirSync, readlinkSync } from "node:fs";
 import { type Daemon, TestBed, daemonNeeds, needs, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "curl");
@@ -69,6 +70,8 @@ describe("names on a network of one's own", () => {
 
   it("leave port 53 to the container, and nothing behind when it is gone", async () => {
     await daemon.dockerOk("network", "create", "blue");
+    const sockets = (): number => readdirSync(`/proc/${daemon.pid}/fd`).filter((fd) => { try { return readlinkSync(`/proc/${daemon.pid}/fd/${fd}`).startsWith("socket:"); } catch { return false; } }).length;
+    const before = sockets();
     await serve("web", "--network", "blue");
     // A server of the container's own on every address.
     await sleeper("asker", "--network", "blue");
@@ -76,8 +79,9 @@ describe("names on a network of one's own", () => {
     await until(async () => (/(:::|0\.0\.0\.0:)53\s/.test(await exec("asker", "busybox", "netstat", "-ltn")) ? true : undefined), 5_000, "a server on port 53");
     expect(await get("asker", "web")).toBe("web");
     await daemon.dockerOk("rm", "-f", "web", "asker");
-    const links = await bed.netns.ok("ip", ["-o", "link"]);
-    expect(links).not.toMatch(/veth/);
+    expect(await bed.netns.ok("ip", ["-o", "link"])).not.toMatch(/veth/);
+    // A socket left open would keep its namespace.
+    await until(() => (sockets() === before ? true : undefined), 5_000, () => `the daemon's ${before} sockets of before; it has ${sockets()}`);
   });
 
   it("of the outside have no way out of an internal network, and --dns, search and options are kept", async () => {

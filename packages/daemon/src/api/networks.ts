@@ -25,7 +25,7 @@ export function networkRoutes(networks: NetworkService): Pick<Routes, Extract<ke
       if (ipam !== "" && ipam !== "default") throw new NotFound(`could not find plugin ${ipam} in v1 plugin registry: plugin not found`);
       const pools = toPools(body.IPAM);
       const network = await networks.create({
-        name: body.Name, ...(body.Driver ? { driver: body.Driver } : {}), internal: body.Internal ?? false, attachable: body.Attachable ?? false, ipv6: body.EnableIPv6 ?? false,
+        name: body.Name, ...(body.Driver ? { driver: body.Driver } : {}), internal: body.Internal ?? false, attachable: body.Attachable ?? false, ipv4: body.EnableIPv4 ?? true, ipv6: body.EnableIPv6 ?? false,
         ...(pools.length > 0 ? { ipam: pools } : {}), ...(body.Options ? { options: body.Options } : {}), ...(body.Labels ? { labels: body.Labels } : {}),
       });
       return created({ Id: network.id, Warning: "" });

@@ -8,6 +8,8 @@ export interface Network {
   readonly createdAt: number;
   readonly internal: boolean;
   readonly attachable: boolean;
+  /** Unless false. */
+  readonly ipv4?: boolean;
   readonly ipv6: boolean;
   readonly ipam: readonly IpamPool[];
   readonly options: Readonly<Record<string, string>>;

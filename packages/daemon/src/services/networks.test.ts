@@ -86,6 +86,14 @@ describe("networks of a user", () => {
     await expect(networks.remove("bridge")).rejects.toThrow("bridge is a pre-defined network and cannot be removed");
     expect(parts.emitted).toEqual(["network create a", "network connect a", "network disconnect a", "network destroy a"]);
   });
+  test("without IPv4 have IPv6 only", async () => {
+    const { networks, known } = await bed();
+    expect((await networks.create({ name: "a", ipv4: false, ipv6: true, ipam: [{ subnet: "fd00:5::/64" }] })).ipam.map((p) => p.subnet)).toEqual(["fd00:5::/64"]);
+    const { endpoints } = await networks.attach(known(containerNamed("one", { hostConfig: { NetworkMode: "a" } })));
+    expect([endpoints[0]?.ipv4, endpoints[0]?.ipv6]).toEqual([null, "fd00:5::2"]);
+    await expect(networks.create({ name: "b", ipv4: false })).rejects.toThrow("IPv4 or IPv6 must be enabled");
+    await expect(networks.create({ name: "b", ipv4: false, ipv6: true, ipam: [{ subnet: "10.0.0.0/24" }] })).rejects.toMatchObject({ code: "InvalidArgument" });
+  });
   test("are found by filter and pruned", async () => {
     const { networks, parts, known } = await bed();
     await networks.create({ name: "red", labels: { color: "red" } });

@@ -203,6 +203,7 @@ export interface NetworkSpec {
   readonly driver?: string;
   readonly internal?: boolean;
   readonly attachable?: boolean;
+  readonly ipv4?: boolean;
   readonly ipv6?: boolean;
   readonly ipam?: readonly IpamPool[];
   readonly options?: Readonly<Record<string, string>>;

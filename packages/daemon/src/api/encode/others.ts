@@ -25,7 +25,7 @@ export function encodeNetwork(network: Network, endpoints: NetworkView["endpoint
     Created: rfc3339Nano(network.createdAt),
     Scope: "local",
     Driver: network.driver,
-    EnableIPv4: true,
+    EnableIPv4: network.ipv4 !== false,
     EnableIPv6: network.ipv6,
     IPAM: {
       Driver: "default", Options: network.ipam.length > 0 && network.name !== "bridge" ? {} : null,
