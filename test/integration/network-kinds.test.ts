@@ -163,6 +163,22 @@ describe("inspect, ls and prune", () => {
   });
 });
 
+describe("a bridge of the administrator's", () => {
+  it("is the default network, with its own addresses, and stays", async () => {
+    const { netns } = bed;
+    await netns.ok("ip", ["link", "add", "theirs0", "type", "bridge"]);
+    await netns.ok("ip", ["addr", "add", "10.44.0.1/24", "dev", "theirs0"]);
+    await netns.ok("ip", ["link", "set", "theirs0", "up"]);
+    const other = await bed.daemonWithBusybox({ flags: ["--bridge", "theirs0"] });
+    expect((await other.inspect("bridge", "network")).IPAM.Config).toEqual([{ Subnet: "10.44.0.0/24", Gateway: "10.44.0.1" }]);
+    await other.dockerOk("run", "-d", "--name", "web", "busybox", "sh", "-c", "mkdir /www; echo web > /www/index.html; exec httpd -f -h /www -p 80");
+    expect(await netns.fetch(`http://${(await other.inspect("web")).NetworkSettings.Networks.bridge.IPAddress as string}/`)).toBe("web");
+    await other.dockerOk("rm", "-f", "web");
+    await bed.end(other);
+    expect(await netns.ok("ip", ["-o", "-4", "addr", "show", "dev", "theirs0"])).toContain("10.44.0.1/24");
+  });
+});
+
 describe("macvlan", () => {
   const works = (kind: string): boolean => spawnSync("unshare", ["--net", "sh", "-c", `ip link add br9 type bridge && ip link add link br9 name lan9 type ${kind}`], { stdio: "ignore" }).status === 0;
   const lan = works("macvlan") ? it : (name: string, work: () => Promise<void>): void => test.skip(`${name} (skipped: the kernel has no macvlan)`, work);

@@ -40,6 +40,10 @@ describe("names on a network of one's own", () => {
     const address = await addressOf("web", "blue");
     expect((await daemon.docker(["exec", "asker", "busybox", "nslookup", address])).stdout).toContain("web.blue");
     expect(await lookUp("other", "web")).toEqual([]);
+    // A new run has a new namespace; who joins it shares its names.
+    await daemon.dockerOk("restart", "-t", "0", "asker");
+    expect(await get("asker", "www")).toBe("web");
+    expect(await daemon.dockerOk("run", "--rm", "--network", "container:asker", "busybox", "wget", "-q", "-O", "-", "http://www/")).toBe("web");
     expect(await exec("asker", "cat", "/etc/resolv.conf")).toMatch(/^nameserver 127\.0\.0\.11\n[^]*^options .*ndots:0$/m);
     expect((await daemon.inspect("web")).NetworkSettings.Networks.blue).toMatchObject({ Aliases: ["www", "shop"], DNSNames: ["web", "www", "shop", id.slice(0, 12), "box"] });
   });

@@ -19,10 +19,12 @@ export interface Networking {
 }
 
 /** Networks of containers, as the configuration wants them. `directory` holds the namespaces; it survives the daemon. */
-export function openNetworking(config: Config, directory: string, stores: Stores, events: EventBus, logger: Logger): Networking {
+export async function openNetworking(config: Config, directory: string, stores: Stores, events: EventBus, logger: Logger): Promise<Networking> {
   const thread = new NetworkThread();
   const foreign = config.bridge !== "" && config.bridge !== "none" ? config.bridge : undefined;
   const bridges = new BridgeDriver({ thread, firewall: config.iptables ? new MachineFirewall({ thread, logger }) : noFirewall, ipForward: config.ipForward, ...(foreign === undefined ? {} : { foreignBridge: foreign }) });
+  // A bridge of the administrator's says itself where its containers belong.
+  const bip = foreign !== undefined && config.bip === "" ? await bridges.addressOf(foreign) : config.bip;
   const driver = new NetworkDrivers(bridges, new LanDriver(thread));
   const namespaces = new NetnsManager({ dir: directory, thread });
   const names = new NameServers(thread, logger);
@@ -30,7 +32,7 @@ export function openNetworking(config: Config, directory: string, stores: Stores
     store: stores.networks, driver, namespaces, names, containers: stores.containers, events, logger, clock: systemClock,
     config: {
       ...defaultNetworksConfig,
-      ...(config.bridge === "" ? {} : { bridge: config.bridge }), ...(config.bip === "" ? {} : { bip: config.bip }), ...(config.fixedCidr === "" ? {} : { fixedCidr: config.fixedCidr }),
+      ...(config.bridge === "" ? {} : { bridge: config.bridge }), ...(bip === "" ? {} : { bip }), ...(config.fixedCidr === "" ? {} : { fixedCidr: config.fixedCidr }),
       mtu: config.mtu, icc: config.icc, defaultHostIp: config.ip, dns: config.dns, dnsSearch: config.dnsSearch, dnsOptions: config.dnsOpts,
       ...(config.hostGatewayIp === "" ? {} : { hostGateway: config.hostGatewayIp }),
     },

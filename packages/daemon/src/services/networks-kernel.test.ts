@@ -111,7 +111,7 @@ it("also by iptables", () => expect(scenario("two", "nft")).toEqual(two), ["ipta
 it("containers find each other by name, and others by other servers", () => {
   const known = { four: "10.9.0.3", six: "fd00:9::3", back: "two.own" };
   expect(scenario("names")).toEqual({
-    one: { ...known, outside: "192.0.2.1" }, two: { ...known, outside: "192.0.2.2" }, three: { ...known, outside: "192.0.2.3" }, stream: "10.9.0.3",
+    one: { ...known, outside: "192.0.2.1" }, two: { ...known, outside: "192.0.2.2" }, three: { ...known, outside: "192.0.2.3" }, streams: ["10.9.0.3", "192.0.2.1", "192.0.2.3"],
     away: expect.stringMatching(/ETIMEOUT|ECONNREFUSED/), after: { ...known, outside: "192.0.2.2" },
   });
 }, ["nft"]);

@@ -50,7 +50,9 @@ export function dnsReply(query: Buffer, address: string): Buffer {
 
 /** Programs for Node: a name server that knows one address; a stub resolver; a query over TCP. */
 export const dnsServer = (listen: string, address: string): string =>
-  `const s=require("dgram").createSocket("udp4");s.on("message",(m,r)=>{let e=12;while(m[e])e+=1+m[e];const h=Buffer.from(m.subarray(0,e+5));h.writeUInt16BE(0x8180,2);h.writeUInt16BE(1,6);h.writeUInt16BE(0,10);s.send(Buffer.concat([h,Buffer.from([0xc0,12,0,1,0,1,0,0,0,60,0,4,${address.replaceAll(".", ",")}])]),r.port,r.address)});s.bind(53,"${listen}",()=>console.log("up"))`;
+  `const reply=(m)=>{let e=12;while(m[e])e+=1+m[e];const h=Buffer.from(m.subarray(0,e+5));h.writeUInt16BE(0x8180,2);h.writeUInt16BE(1,6);h.writeUInt16BE(0,10);return Buffer.concat([h,Buffer.from([0xc0,12,0,1,0,1,0,0,0,60,0,4,${address.replaceAll(".", ",")}])])};` +
+  `const s=require("dgram").createSocket("udp4");s.on("message",(m,r)=>s.send(reply(m),r.port,r.address));` +
+  `require("net").createServer((c)=>c.on("data",(d)=>{const a=reply(d.subarray(2));c.write(Buffer.concat([Buffer.from([0,a.length]),a]))})).listen(53,"${listen}",()=>s.bind(53,"${listen}",()=>console.log("up")))`;
 export const resolveBy = (verb: string, name: string): string =>
   `const r=new (require("dns").Resolver)({timeout:1000,tries:2});r.setServers(["127.0.0.11"]);r.${verb}("${name}",(e,a)=>console.log(e?e.code:a.join(" ")))`;
 export const overTcp = (name: string): string =>

@@ -322,7 +322,7 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
     const asked = { four: ["resolve4", "two"], six: ["resolve6", "two"], back: ["reverse", "10.9.0.3"], outside: ["resolve4", "example.org"] } as const;
     const everything = (c: Container): Promise<Record<string, unknown>> =>
       all(Object.fromEntries(Object.entries(asked).map(([key, [verb, name]]) => [key, tools(bed, c.id, process.execPath, "-e", resolveBy(verb, name))])));
-    const first = await all({ one: everything(one), two: everything(two), three: everything(three), stream: tools(bed, one.id, process.execPath, "-e", overTcp("two")) });
+    const first = await all({ one: everything(one), two: everything(two), three: everything(three), streams: [[one, "two"], [one, "example.org"], [three, "example.org"]].map(([c, name]) => tools(bed, (c as Container).id, process.execPath, "-e", overTcp(name as string))) });
     // The daemon dies and comes again.
     bed.names.closeAll();
     const away = await tools(bed, one.id, process.execPath, "-e", resolveBy("resolve4", "two"));
