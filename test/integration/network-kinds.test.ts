@@ -169,12 +169,16 @@ describe("a bridge of the administrator's", () => {
     await netns.ok("ip", ["link", "add", "theirs0", "type", "bridge"]);
     await netns.ok("ip", ["addr", "add", "10.44.0.1/24", "dev", "theirs0"]);
     await netns.ok("ip", ["link", "set", "theirs0", "up"]);
+    await serve("first", "-p", "8031:80");
     const other = await bed.daemonWithBusybox({ flags: ["--bridge", "theirs0"] });
     expect((await other.inspect("bridge", "network")).IPAM.Config).toEqual([{ Subnet: "10.44.0.0/24", Gateway: "10.44.0.1" }]);
-    await other.dockerOk("run", "-d", "--name", "web", "busybox", "sh", "-c", "mkdir /www; echo web > /www/index.html; exec httpd -f -h /www -p 80");
+    await other.dockerOk("run", "-d", "--name", "web", "-p", "8032:80", "busybox", "sh", "-c", "mkdir /www; echo web > /www/index.html; exec httpd -f -h /www -p 80");
     expect(await netns.fetch(`http://${(await other.inspect("web")).NetworkSettings.Networks.bridge.IPAddress as string}/`)).toBe("web");
+    // Two daemons, each with its own rules.
+    for (const [port, name] of [["8031", "first"], ["8032", "web"]]) expect(await netns.fetch(`http://127.0.0.1:${port!}/`)).toBe(name);
     await other.dockerOk("rm", "-f", "web");
     await bed.end(other);
+    expect(await netns.fetch("http://127.0.0.1:8031/")).toBe("first");
     expect(await netns.ok("ip", ["-o", "-4", "addr", "show", "dev", "theirs0"])).toContain("10.44.0.1/24");
   });
 });

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { resolve } from "node:path";
 import type { Config } from "./config.js";
 import { systemClock, type EventBus, type Logger } from "./core/index.js";
 import { BridgeDriver } from "./drivers/network/bridge.js";
@@ -18,11 +20,14 @@ export interface Networking {
   close(): Promise<void>;
 }
 
+/** Names this daemon's rules on a machine that may have several: the same at each start. */
+const rulesTag = (config: Config): string => `strata_${createHash("sha256").update(resolve(config.dataRoot)).digest("hex").slice(0, 8)}`;
+
 /** Networks of containers, as the configuration wants them. `directory` holds the namespaces; it survives the daemon. */
 export async function openNetworking(config: Config, directory: string, stores: Stores, events: EventBus, logger: Logger): Promise<Networking> {
   const thread = new NetworkThread();
   const foreign = config.bridge !== "" && config.bridge !== "none" ? config.bridge : undefined;
-  const bridges = new BridgeDriver({ thread, firewall: config.iptables ? new MachineFirewall({ thread, logger }) : noFirewall, ipForward: config.ipForward, ...(foreign === undefined ? {} : { foreignBridge: foreign }) });
+  const bridges = new BridgeDriver({ thread, firewall: config.iptables ? new MachineFirewall({ thread, logger, tag: rulesTag(config) }) : noFirewall, ipForward: config.ipForward, ...(foreign === undefined ? {} : { foreignBridge: foreign }) });
   // A bridge of the administrator's says itself where its containers belong.
   const bip = foreign !== undefined && config.bip === "" ? await bridges.addressOf(foreign) : config.bip;
   const driver = new NetworkDrivers(bridges, new LanDriver(thread));

@@ -115,6 +115,8 @@ export class AttachedNetworks implements ContainerNetworking {
     await this.drop(container.id);
     for (const { holder, entries } of told) await this.etc.editHosts(holder, entries, []);
     if (mode.kind !== "host") await this.parts.namespaces.remove(container.id);
+    // A connect that came meanwhile may have opened one.
+    this.names.stop(container.id);
   }
 
   /** Takes a running container off one network. Another network takes over its ports and the default route. */

@@ -143,6 +143,15 @@ test("resolv.conf names the server on networks of one's own only", async () => {
   expect((await networks.files(await start("two", "bridge", {}, change))).resolvConf).toBe("nameserver 192.0.2.1\nsearch a.example\n");
 });
 
+test("a connect that comes while the container goes leaves no server behind", async () => {
+  const { parts, networks, start } = await bed();
+  const one = await start("one", "bridge");
+  const remove = parts.namespaces.remove.bind(parts.namespaces);
+  parts.namespaces.remove = async (id) => { await networks.connect("blue", "one", {}); await remove(id); };
+  await networks.release(one);
+  expect(parts.names.listening.size).toBe(0);
+});
+
 test("after a restart of the daemon it listens again", async () => {
   const { parts, start } = await bed();
   const one = await start("one", "blue"), two = await start("two", "bridge");
