@@ -75,7 +75,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const stores = openStores({ root, ledger, drivers: storage.drivers, defaultDriver: storage.defaultDriver, absent: storage.absent, workers, clock, logger });
     undo.push(() => stores.close());
     const { collector, images: imageStore, layers, content, leases } = stores;
-    const networking = openNetworking(config, join(execRoot, "netns"), stores, events, logger);
+    const networking = await openNetworking(config, join(execRoot, "netns"), stores, events, logger);
     undo.push(() => networking.close());
 
     const endpoints = (c: Config): EndpointOptions => ({ mirrors: { "docker.io": c.registryMirrors }, insecure: c.insecureRegistries });

@@ -1,9 +1,14 @@
+import { createHash } from "node:crypto";
+import { resolve } from "node:path";
 import type { Config } from "./config.js";
 import { systemClock, type EventBus, type Logger } from "./core/index.js";
 import { BridgeDriver } from "./drivers/network/bridge.js";
+import { NetworkDrivers } from "./drivers/network/drivers.js";
+import { LanDriver } from "./drivers/network/lan.js";
 import { MachineFirewall } from "./drivers/network/machine-firewall.js";
 import { NetnsManager } from "./drivers/network/netns.js";
 import { noFirewall } from "./drivers/network/firewall.js";
+import { NameServers } from "./drivers/network/name-servers.js";
 import { NetworkThread } from "./kernel/network-thread.js";
 import type { Stores } from "./open-stores.js";
 import { Networks } from "./services/networks.js";
@@ -15,20 +20,27 @@ export interface Networking {
   close(): Promise<void>;
 }
 
+/** Names this daemon's rules on a machine that may have several: the same at each start. */
+const rulesTag = (config: Config): string => `strata_${createHash("sha256").update(resolve(config.dataRoot)).digest("hex").slice(0, 8)}`;
+
 /** Networks of containers, as the configuration wants them. `directory` holds the namespaces; it survives the daemon. */
-export function openNetworking(config: Config, directory: string, stores: Stores, events: EventBus, logger: Logger): Networking {
+export async function openNetworking(config: Config, directory: string, stores: Stores, events: EventBus, logger: Logger): Promise<Networking> {
   const thread = new NetworkThread();
   const foreign = config.bridge !== "" && config.bridge !== "none" ? config.bridge : undefined;
-  const driver = new BridgeDriver({ thread, firewall: config.iptables ? new MachineFirewall({ thread, logger }) : noFirewall, ipForward: config.ipForward, ...(foreign === undefined ? {} : { foreignBridge: foreign }) });
+  const bridges = new BridgeDriver({ thread, firewall: config.iptables ? new MachineFirewall({ thread, logger, tag: rulesTag(config) }) : noFirewall, ipForward: config.ipForward, ...(foreign === undefined ? {} : { foreignBridge: foreign }) });
+  // A bridge of the administrator's says itself where its containers belong.
+  const bip = foreign !== undefined && config.bip === "" ? await bridges.addressOf(foreign) : config.bip;
+  const driver = new NetworkDrivers(bridges, new LanDriver(thread));
   const namespaces = new NetnsManager({ dir: directory, thread });
+  const names = new NameServers(thread, logger);
   const networks = new Networks({
-    store: stores.networks, driver, namespaces, containers: stores.containers, events, logger, clock: systemClock,
+    store: stores.networks, driver, namespaces, names, containers: stores.containers, events, logger, clock: systemClock,
     config: {
       ...defaultNetworksConfig,
-      ...(config.bridge === "" ? {} : { bridge: config.bridge }), ...(config.bip === "" ? {} : { bip: config.bip }), ...(config.fixedCidr === "" ? {} : { fixedCidr: config.fixedCidr }),
+      ...(config.bridge === "" ? {} : { bridge: config.bridge }), ...(bip === "" ? {} : { bip }), ...(config.fixedCidr === "" ? {} : { fixedCidr: config.fixedCidr }),
       mtu: config.mtu, icc: config.icc, defaultHostIp: config.ip, dns: config.dns, dnsSearch: config.dnsSearch, dnsOptions: config.dnsOpts,
       ...(config.hostGatewayIp === "" ? {} : { hostGateway: config.hostGatewayIp }),
     },
   });
-  return { networks, namespaces, close: async () => { await networks.close(); await thread.close(); } };
+  return { networks, namespaces, close: async () => { names.closeAll(); await networks.close(); await thread.close(); } };
 }

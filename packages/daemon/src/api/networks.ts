@@ -6,12 +6,13 @@ import { network as shape } from "./encode/shapes.js";
 import { parseFilters } from "./filters.js";
 import type { components } from "./generated/openapi.js";
 import { toEndpointSpec } from "./requests.js";
-import { InvalidArgument } from "../core/index.js";
+import { InvalidArgument, NotFound, NotImplemented } from "../core/index.js";
 
 function toPools(ipam: components["schemas"]["IPAM"] | undefined): IpamPool[] {
   return (ipam?.Config ?? []).filter((c) => c.Subnet || c.IPRange || c.Gateway).map((c) => {
     if (!c.Subnet) throw new InvalidArgument("IPAM.Config: a pool needs a Subnet");
-    return { subnet: c.Subnet, ...(c.Gateway ? { gateway: c.Gateway } : {}), ...(c.IPRange ? { range: c.IPRange } : {}) };
+    const reserved = c.AuxiliaryAddresses && Object.keys(c.AuxiliaryAddresses).length > 0 ? { reserved: c.AuxiliaryAddresses } : {};
+    return { subnet: c.Subnet, ...(c.Gateway ? { gateway: c.Gateway } : {}), ...(c.IPRange ? { range: c.IPRange } : {}), ...reserved };
   });
 }
 
@@ -19,9 +20,12 @@ export function networkRoutes(networks: NetworkService): Pick<Routes, Extract<ke
   return {
     networkList: ({ query, version }) => ok(networks.list(parseFilters(query.filters)).map((n) => shape(encodeNetwork(n.network, version < 28 ? n.endpoints : []), version))),
     async networkCreate({ body }) {
+      if (body.ConfigOnly || body.ConfigFrom?.Network) throw new NotImplemented("networks that only configure others are not supported");
+      const ipam = body.IPAM?.Driver ?? "";
+      if (ipam !== "" && ipam !== "default") throw new NotFound(`could not find plugin ${ipam} in v1 plugin registry: plugin not found`);
       const pools = toPools(body.IPAM);
       const network = await networks.create({
-        name: body.Name, ...(body.Driver ? { driver: body.Driver } : {}), internal: body.Internal ?? false, attachable: body.Attachable ?? false, ipv6: body.EnableIPv6 ?? false,
+        name: body.Name, ...(body.Driver ? { driver: body.Driver } : {}), internal: body.Internal ?? false, attachable: body.Attachable ?? false, ipv4: body.EnableIPv4 ?? true, ipv6: body.EnableIPv6 ?? false,
         ...(pools.length > 0 ? { ipam: pools } : {}), ...(body.Options ? { options: body.Options } : {}), ...(body.Labels ? { labels: body.Labels } : {}),
       });
       return created({ Id: network.id, Warning: "" });

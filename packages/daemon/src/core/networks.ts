@@ -8,6 +8,8 @@ export interface Network {
   readonly createdAt: number;
   readonly internal: boolean;
   readonly attachable: boolean;
+  /** Unless false. */
+  readonly ipv4?: boolean;
   readonly ipv6: boolean;
   readonly ipam: readonly IpamPool[];
   readonly options: Readonly<Record<string, string>>;
@@ -17,6 +19,8 @@ export interface IpamPool {
   readonly subnet: string;
   readonly gateway?: string;
   readonly range?: string;
+  /** Addresses that others have, by their names: nobody gets them. */
+  readonly reserved?: Readonly<Record<string, string>>;
 }
 
 /** A container's place on a network. */
@@ -34,6 +38,8 @@ export interface Endpoint {
   readonly prefix6: number;
   readonly gateway6: string | null;
   readonly aliases: readonly string[];
+  /** Among a container's endpoints that of the highest gives the default route; 0 unless somebody said more. */
+  readonly priority?: number;
 }
 export interface PortBinding {
   readonly protocol: "tcp" | "udp" | "sctp";
@@ -65,6 +71,8 @@ export interface NetworkDriver {
   /** Plugs a network namespace in. */
   connect(network: Network, endpoint: Endpoint, netns: string): Promise<void>;
   disconnect(network: Network, endpoint: Endpoint, netns: string): Promise<void>;
+  /** Makes an endpoint's gateways the namespace's default routes, in place of others. */
+  lead(endpoint: Endpoint, netns: string): Promise<void>;
   publish(network: Network, endpoint: Endpoint, ports: readonly PortBinding[]): Promise<void>;
   unpublish(network: Network, endpoint: Endpoint, ports: readonly PortBinding[]): Promise<void>;
   /** Ranges (CIDR) that this machine's addresses and routes cover, those of `besides` aside: a new network must keep clear of them. */
@@ -73,6 +81,18 @@ export interface NetworkDriver {
   probe(ports: readonly PortBinding[]): Promise<void>;
 }
 
+export type DnsTransport = "udp" | "tcp";
+/** Gives the answer to a message of a container; undefined for what deserves none. */
+export type NameAnswerer = (query: Buffer, over: DnsTransport) => Promise<Buffer | undefined>;
+/** Carries DNS messages (RFC 1035): in from containers, out to other servers. What they say is for others. */
+export interface NameServerDriver {
+  /** Listens at 127.0.0.11 in a namespace, UDP and TCP, until `close`. Nothing to do when the container has one. */
+  listen(container: string, netns: string, answer: NameAnswerer): Promise<void>;
+  /** Absent is success. A server holds its namespace: close it before that is to go. */
+  close(container: string): void;
+  /** Asks another server (its IP address), out of a namespace or, without one, out of this machine's. Unavailable without an answer in time. */
+  ask(query: Buffer, over: DnsTransport, server: string, timeoutMs: number, netns?: string): Promise<Buffer>;
+}
 /** Network namespaces, bind-mounted under the exec root so that they outlive the daemon. */
 export interface NamespaceManager {
   /** Makes (or finds) the namespace with loopback up; returns its path. */

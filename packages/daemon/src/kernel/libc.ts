@@ -14,7 +14,7 @@ const texts = getSystemErrorMap();
 /** A path for the kernel: text (taken as UTF-8), or raw bytes that end in NUL (see byte-path.ts). */
 export type CPath = string | Uint8Array;
 
-function failWith(errno: number, syscall: string, path?: CPath): never {
+export function failWith(errno: number, syscall: string, path?: CPath): never {
   const code = names.get(errno) ?? `E${errno}`;
   const text = texts.get(-errno)?.[1] ?? "system call failed";
   const shown = path === undefined || typeof path === "string" ? path : Buffer.from(path).toString("utf8", 0, path.length - 1);

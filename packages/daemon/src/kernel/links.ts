@@ -1,10 +1,11 @@
-import { addressBytes, addressText, attribute, attributes, macBytes, macText, nested, NLM_F, text, textOf, u32, u8, type Message } from "./netlink.js";
+import { addressBytes, addressText, attribute, attributes, macBytes, macText, nested, NLM_F, text, textOf, u16, u32, u8, type Message } from "./netlink.js";
 import { NetlinkSocket } from "./netlink-socket.js";
 
 const RTM = { NEWLINK: 16, DELLINK: 17, GETLINK: 18, NEWADDR: 20, DELADDR: 21, GETADDR: 22, NEWROUTE: 24, GETROUTE: 26 } as const;
-const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, MASTER: 10, LINKINFO: 18, IFALIAS: 20, AF_SPEC: 26, NET_NS_FD: 28 } as const;
+const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, LINKINFO: 18, IFALIAS: 20, AF_SPEC: 26, NET_NS_FD: 28 } as const;
 const IFLA_INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 const VETH_INFO_PEER = 1, IFLA_BRPORT_MODE = 4, IFLA_BRPORT_ISOLATED = 33, IFLA_INET6_ADDR_GEN_MODE = 8, ADDR_GEN_MODE_NONE = 1;
+const MACVLAN_MODE = 1, IPVLAN = { MODE: 1, FLAGS: 2 } as const, VLAN_ID = 1;
 const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4 } as const;
 const RTA = { DST: 1, OIF: 4, GATEWAY: 5 } as const;
 const IFF_UP = 1, IFA_F_NODAD = 2;
@@ -45,6 +46,22 @@ export interface VethPair {
   readonly peer: string;
   readonly mac: string;
   readonly mtu: number;
+}
+
+export type LanKind = "macvlan" | "ipvlan";
+/** Another interface on the wire of one that is there. */
+export interface LanLink {
+  readonly kind: LanKind;
+  /** MACVLAN_MODE_*, IPVLAN_MODE_*. */
+  readonly mode: number;
+  /** IPVLAN_F_*. */
+  readonly flags: number;
+  readonly parent: number;
+  readonly name: string;
+  /** Descriptor of the namespace that gets it; this one without. */
+  readonly namespace?: number;
+  readonly mac?: string;
+  readonly mtu?: number;
 }
 
 const errno = (e: unknown): string | undefined => (e instanceof Error ? (e as NodeJS.ErrnoException).code : undefined);
@@ -123,6 +140,23 @@ export class Links {
     ]);
   }
 
+  /** EOPNOTSUPP where the kernel has no such kind. */
+  addLan({ kind, mode, flags, parent, name, namespace, mac, mtu }: LanLink): void {
+    const data = kind === "macvlan" ? [u32(MACVLAN_MODE, mode)] : [u16(IPVLAN.MODE, mode), u16(IPVLAN.FLAGS, flags)];
+    this.socket.request(`add interface ${name}`, RTM.NEWLINK, NLM_F.CREATE | NLM_F.EXCL, ifinfo(), [
+      text(IFLA.IFNAME, name), u32(IFLA.LINK, parent), ...(namespace === undefined ? [] : [u32(IFLA.NET_NS_FD, namespace)]),
+      ...(mac && kind === "macvlan" ? [attribute(IFLA.ADDRESS, macBytes(mac))] : []), ...(mtu === undefined ? [] : [u32(IFLA.MTU, mtu)]),
+      nested(IFLA.LINKINFO, text(IFLA_INFO.KIND, kind), nested(IFLA_INFO.DATA, ...data)),
+    ]);
+  }
+  /** An interface that leads nowhere; with a parent, one of its VLANs. */
+  addVirtual(name: string, vlan?: { readonly parent: number; readonly id: number }): void {
+    this.socket.request(`add interface ${name}`, RTM.NEWLINK, NLM_F.CREATE | NLM_F.EXCL, ifinfo(), [
+      text(IFLA.IFNAME, name),
+      ...(vlan ? [u32(IFLA.LINK, vlan.parent), nested(IFLA.LINKINFO, text(IFLA_INFO.KIND, "vlan"), nested(IFLA_INFO.DATA, u16(VLAN_ID, vlan.id)))]
+        : [nested(IFLA.LINKINFO, text(IFLA_INFO.KIND, "dummy"))]),
+    ]);
+  }
   /** Plugs an interface into a bridge. */
   setMaster(index: number, bridge: number): void {
     this.socket.request("plug into a bridge", RTM.NEWLINK, 0, ifinfo(index), [u32(IFLA.MASTER, bridge)]);
@@ -170,9 +204,14 @@ export class Links {
 
   /** Default route through a gateway that an address of `index` reaches. Existing is success. */
   addDefaultRoute(index: number, gateway: string): void {
-    unless(["EEXIST"], () => this.socket.request(`add route by ${gateway}`, RTM.NEWROUTE, NLM_F.CREATE | NLM_F.EXCL,
+    unless(["EEXIST"], () => this.defaultRoute(index, gateway, NLM_F.EXCL));
+  }
+  /** The same, in place of the one there is. */
+  replaceDefaultRoute(index: number, gateway: string): void { this.defaultRoute(index, gateway, NLM_F.REPLACE); }
+  private defaultRoute(index: number, gateway: string, flag: number): void {
+    this.socket.request(`route by ${gateway}`, RTM.NEWROUTE, NLM_F.CREATE | flag,
       Buffer.from([familyOf(gateway), 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, RT_SCOPE_UNIVERSE, RTN_UNICAST, 0, 0, 0, 0]),
-      [attribute(RTA.GATEWAY, addressBytes(gateway)), u32(RTA.OIF, index)]));
+      [attribute(RTA.GATEWAY, addressBytes(gateway)), u32(RTA.OIF, index)]);
   }
   /** Unicast routes of the main table, both families. */
   routes(): Route[] {

@@ -61,6 +61,7 @@ const NESTED = 0x8000;
 /** An attribute that holds attributes. */
 export const nested = (type: number, ...inner: readonly Uint8Array[]): Buffer => attribute(type | NESTED, Buffer.concat(inner));
 export const u8 = (type: number, value: number): Buffer => attribute(type, Uint8Array.of(value));
+export const u16 = (type: number, value: number): Buffer => attribute(type, Uint8Array.of(value & 0xff, value >> 8));
 export function u16be(type: number, value: number): Buffer {
   const b = Buffer.alloc(2);
   b.writeUInt16BE(value);

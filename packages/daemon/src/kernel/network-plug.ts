@@ -2,19 +2,23 @@
  * What containers need of the network stack, as verbs: namespaces, bridges, plugs. Everything is idempotent and
  * synchronous, and changes the calling thread's network namespace for a while: only the network thread runs it.
  */
+import { randomInt } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, statfsSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { forgetDatagrams } from "./conntrack.js";
-import { CLONE_NEWNET, mount, MNT_DETACH, MS, setns, tryBind, umount, unshare } from "./libc.js";
-import { Links } from "./links.js";
+import { close, CLONE_NEWNET, mount, MNT_DETACH, MS, setns, tryBind, umount, unshare } from "./libc.js";
+import { AF_INET, AF_INET6, bindSocket, connectSocket, openSocket, SOCK_DGRAM, SOCK_STREAM } from "./libc-sockets.js";
+import { Links, type LanKind } from "./links.js";
 import { addressBytes } from "./netlink.js";
 import { NetlinkSocket } from "./netlink-socket.js";
 import { elementBatch, type ElementChange } from "./nft-elements.js";
+import { REDIRECT_MESSAGES, redirectBatch } from "./nft-redirect.js";
 
 const NSFS_MAGIC = 0x6e736673;
 const NETLINK_NETFILTER = 12;
 /** Elements to a transaction: it must fit the socket's send buffer and its answers the receive buffer. */
 const ELEMENTS_AT_ONCE = 200;
+const DNS_PORT = 53, EPHEMERAL = { from: 32_768, to: 61_000 }, PORTS_TO_TRY = 20;
 const THREAD_NS = "/proc/thread-self/ns/net";
 
 export interface Cidr { readonly address: string; readonly prefix: number }
@@ -42,6 +46,8 @@ export interface PlugSpec {
   /** Default routes, at most one a family. */
   readonly gateways: readonly string[];
 }
+export interface LanSpec { readonly kind: LanKind; readonly mode: number; readonly flags: number; readonly parent: string }
+export interface LanPlugSpec extends LanSpec, Pick<PlugSpec, "netns" | "name" | "mac" | "addresses" | "gateways"> { readonly mtu?: number }
 export interface PortProbe { readonly protocol: "tcp" | "udp" | "sctp"; readonly address: string; readonly port: number }
 
 const isNamespace = (path: string): boolean => {
@@ -154,16 +160,95 @@ export class NetworkPlug {
     } finally { closeSync(namespace); }
   }
 
+  /**
+   * Finds the interface that a macvlan network lies on. One that is not there is made when it is to be ours (it leads
+   * nowhere then), or names a VLAN (`eth0.10`) of one that is; ENODEV otherwise.
+   */
+  ensureParent(name: string, owner: string, own: boolean): void {
+    if (this.links.find(name)) return;
+    const [, trunk, id] = /^(.+)\.(\d{1,4})$/.exec(name) ?? [];
+    if (own) this.links.addVirtual(name);
+    else if (trunk !== undefined && Number(id) >= 1 && Number(id) <= 4094) this.links.addVirtual(name, { parent: this.links.index(trunk), id: Number(id) });
+    const index = this.links.index(name);
+    this.links.setAlias(index, owner);
+    this.links.up(index);
+  }
+  /** Removes an interface that bears this note; others stay. Absent is success. */
+  removeOwned(name: string, owner: string): void {
+    if (this.links.find(name)?.alias === owner) this.links.remove(name);
+  }
+  /** Makes such an interface and takes it away again: throws what the kernel has against it. */
+  probeLan({ parent, ...spec }: LanSpec): void {
+    const name = `strata${randomInt(1e8)}`;
+    this.links.addLan({ ...spec, parent: this.links.index(parent), name });
+    this.links.remove(name);
+  }
+  /** Gives a namespace an interface on the wire of one of this machine's, addresses and routes included. */
+  plugLan(spec: LanPlugSpec): void {
+    const namespace = openSync(spec.netns, "r");
+    try {
+      const has = this.inside(namespace, () => {
+        const links = new Links();
+        try { return links.find(spec.name) !== undefined; } finally { links.close(); }
+      });
+      const { kind, mode, flags, name, mac, mtu } = spec;
+      if (!has) this.links.addLan({ kind, mode, flags, parent: this.links.index(spec.parent), name, namespace, mac, ...(mtu === undefined ? {} : { mtu }) });
+      this.inside(namespace, () => configure(spec));
+    } finally { closeSync(namespace); }
+  }
+  /** Removes an interface of a namespace. Absent is success, of either. */
+  removeInside(netns: string, name: string): void {
+    if (!isNamespace(netns)) return;
+    this.visit(netns, () => {
+      const links = new Links();
+      try { links.remove(name); } finally { links.close(); }
+    });
+  }
+  /** Makes gateways the default routes of a namespace. */
+  lead(netns: string, name: string, gateways: readonly string[]): void {
+    this.visit(netns, () => {
+      const links = new Links();
+      try { for (const gateway of gateways) links.replaceDefaultRoute(links.index(name), gateway); } finally { links.close(); }
+    });
+  }
   /** Runs `work` with the thread in another namespace. */
-  private inside(namespace: number, work: () => void): void {
+  private inside<T>(namespace: number, work: () => T): T {
     setns(namespace, CLONE_NEWNET);
-    try { work(); } finally { this.goHome(); }
+    try { return work(); } finally { this.goHome(); }
   }
   /** A thread that cannot come back must not go on: its next verb would change the wrong namespace. */
   private goHome(): void {
     try { setns(this.home, CLONE_NEWNET); } catch { process.exit(1); }
   }
 
+  /**
+   * Sockets for a name server at an address of a namespace's loopback: one for datagrams, one for streams that is yet to
+   * listen. They lie at another port, to which packets for port 53 are rewritten, so that the container may have its
+   * own server on every address; at port 53 itself where the kernel has no nftables for that.
+   */
+  openNameServer(netns: string, address: string): { datagrams: number; streams: number } {
+    return this.visit(netns, () => {
+      const elsewhere = pairAt(address, () => randomInt(EPHEMERAL.from, EPHEMERAL.to));
+      try {
+        const socket = new NetlinkSocket(NETLINK_NETFILTER);
+        const redirect = { table: "strata_names", address, from: DNS_PORT, to: elsewhere.port };
+        try { socket.batch("redirect to the name server", (sequence) => redirectBatch(redirect, sequence), 1, REDIRECT_MESSAGES); } finally { socket.close(); }
+        return elsewhere;
+      } catch {
+        close(elsewhere.datagrams);
+        close(elsewhere.streams);
+        return pairAt(address, () => DNS_PORT);
+      }
+    });
+  }
+  /** A socket of a namespace for datagrams to anywhere. */
+  openDatagrams(netns: string, ipv6: boolean): number { return this.visit(netns, () => openSocket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM)); }
+  /** A stream from a namespace that is on its way to an address. */
+  openStream(netns: string, address: string, port: number): number { return this.visit(netns, () => connectSocket(socketAddress(address, port))); }
+  private visit<T>(netns: string, work: () => T): T {
+    const namespace = openSync(netns, "r");
+    try { return this.inside(namespace, work); } finally { closeSync(namespace); }
+  }
   /** Names of all interfaces. */
   interfaces(): string[] { return this.links.list().map((l) => l.name); }
   /** Ranges that routes and addresses of this machine cover, default routes and the interfaces named aside. */
@@ -197,6 +282,8 @@ export class NetworkPlug {
       try {
         tryBind(socketAddress(address, port), protocol === "udp" ? 2 : 1, protocol === "sctp" ? IPPROTO_SCTP : 0);
       } catch (e) {
+        // Nobody here can hold a port of a protocol that this kernel does not speak; it may still pass it on.
+        if (protocol === "sctp" && ["EPROTONOSUPPORT", "ESOCKTNOSUPPORT"].includes(code(e) ?? "")) continue;
         return { at, code: code(e) ?? "EIO" };
       }
     }
@@ -204,6 +291,20 @@ export class NetworkPlug {
   }
 }
 
+/** Two sockets at one port, which `choose` proposes until one is free. */
+function pairAt(address: string, choose: () => number): { port: number; datagrams: number; streams: number } {
+  for (let attempt = 1; ; attempt++) {
+    const port = choose();
+    let datagrams: number | undefined;
+    try {
+      datagrams = bindSocket(socketAddress(address, port), SOCK_DGRAM);
+      return { port, datagrams, streams: bindSocket(socketAddress(address, port), SOCK_STREAM) };
+    } catch (e) {
+      if (datagrams !== undefined) close(datagrams);
+      if (code(e) !== "EADDRINUSE" || attempt === PORTS_TO_TRY) throw e;
+    }
+  }
+}
 /** sockaddr_in or sockaddr_in6. */
 function socketAddress(address: string, port: number): Buffer {
   const bytes = addressBytes(address), v4 = bytes.length === 4;
@@ -214,7 +315,7 @@ function socketAddress(address: string, port: number): Buffer {
   return sockaddr;
 }
 
-function configure(spec: PlugSpec): void {
+function configure(spec: Pick<PlugSpec, "name" | "addresses" | "gateways">): void {
   const links = new Links();
   try {
     const index = links.index(spec.name);

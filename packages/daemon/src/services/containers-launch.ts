@@ -141,7 +141,7 @@ export class Launcher {
     if (container.state.startedAt === undefined) await this.copyUp(container, root.path);
     const joined = await this.join(container, bundle, undo);
     return runtimeSpec({
-      container, host: parts.host, rootfs: root.path, user, ...(netns === undefined ? {} : { netns }), ...joined, etcFiles, devices, hostname: this.hostname(container),
+      container: this.withLinks(container), host: parts.host, rootfs: root.path, user, ...(netns === undefined ? {} : { netns }), ...joined, etcFiles, devices, hostname: this.hostname(container),
       cgroupsPath: join("/", container.hostConfig.CgroupParent || parts.config.cgroupParent, id),
     });
   }
@@ -193,6 +193,12 @@ export class Launcher {
     if (mode.kind === "host" || container.hostConfig.UTSMode === "host") return hostname();
     if (mode.kind === "container") return this.hostname(this.parts.containers.get(this.parts.containers.resolve(mode.container)));
     return container.id.slice(0, 12);
+  }
+
+  /** With the variables that its links bring; its own count for more. */
+  withLinks(container: Container): Container {
+    const links = this.parts.networking.environment(container);
+    return links.length === 0 ? container : { ...container, config: { ...container.config, Env: [...links, ...(container.config.Env ?? [])] } };
   }
 
   private async etcFiles(container: Container): Promise<Record<string, string>> {

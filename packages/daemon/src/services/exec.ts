@@ -92,7 +92,7 @@ export class Execs implements ExecService {
 
   async #spawn(container: Container, run: Run, spec: ExecSpec, consoleSize: readonly [number, number] | undefined, discard: boolean): Promise<Process> {
     const user = await this.launcher.user(container, run.rootfs, spec.user || container.config.User || "");
-    const process = execProcess(container, this.parts.host, user, { ...spec, ...(consoleSize === undefined ? {} : { consoleSize }) }, this.launcher.hostname(container));
+    const process = execProcess(this.launcher.withLinks(container), this.parts.host, user, { ...spec, ...(consoleSize === undefined ? {} : { consoleSize }) }, this.launcher.hostname(container));
     return run.runtime.exec(container.id, process, { tty: spec.tty, stdin: spec.attachStdin && !discard, stdinOnce: true, discard: discard || (!spec.attachStdout && !spec.attachStderr && !spec.attachStdin) });
   }
 

@@ -1,11 +1,12 @@
-import { hostname } from "node:os";
-import { readFile } from "node:fs/promises";
 import {
-  Conflict, errnoOf, InvalidArgument, messageOf, NotFound, parseIp, type Container, type Endpoint, type EndpointSpec, type Network, type PortBinding,
+  Conflict, InvalidArgument, messageOf, NotFound, parseIp, type Container, type ContainerId, type Endpoint, type EndpointSpec, type Network, type PortBinding,
 } from "../core/index.js";
 import { type Endpoints, undo } from "./networks-endpoints.js";
-import { isLocalServer, parseExtraHost, parseResolver, renderHosts, renderResolver, type HostsEntry, type Resolver } from "./networks-files.js";
-import { isDriven, isRunning, modeOf, type NetworkParts } from "./networks-parts.js";
+import { EtcFiles } from "./networks-etc.js";
+import { parseExtraHost } from "./networks-files.js";
+import { Links } from "./networks-links.js";
+import { NameService } from "./networks-names.js";
+import { isDriven, isNamed, isRunning, modeOf, type NetworkParts } from "./networks-parts.js";
 import { portRequests } from "./networks-ports.js";
 import type { Publisher } from "./networks-publish.js";
 import type { ContainerNetworking } from "./types.js";
@@ -13,11 +14,31 @@ import type { ContainerNetworking } from "./types.js";
 interface Wish { readonly network: Network; readonly spec: EndpointSpec }
 interface Joined { readonly network: Network; readonly endpoint: Endpoint }
 const byInterface = (a: Joined, b: Joined): number => Number(a.endpoint.interfaceName.slice(3)) - Number(b.endpoint.interfaceName.slice(3));
-const outwardOf = (joined: readonly Joined[]): Joined | undefined => joined.filter((j) => isDriven(j.network) && !j.network.internal).sort(byInterface)[0];
+const priorityOf = (j: Joined): number => j.endpoint.priority ?? 0;
+/** The one that leads out and has the published ports: of the highest priority, then the first by its network's name. */
+const outwardOf = (joined: readonly Joined[]): Joined | undefined => joined.filter((j) => isDriven(j.network) && !j.network.internal)
+  .sort((a, b) => priorityOf(b) - priorityOf(a) || (a.network.name < b.network.name ? -1 : 1))[0];
+/** The one that leads out first: the first default route stays. */
+const inOrder = (joined: readonly Joined[]): Joined[] => { const outward = outwardOf(joined); return [...joined].sort((a, b) => Number(b === outward) - Number(a === outward) || byInterface(a, b)); };
+
+/** Whether a container's record has it on a network: by name or ID; without any, on the one of its mode. */
+function isMeant(container: Container, network: Network): boolean {
+  const names = Object.keys(container.networks), mode = modeOf(container);
+  const primary = mode.kind === "network" && (mode.name === network.name || network.id.startsWith(mode.name));
+  return names.includes(network.name) || names.includes(network.id) || ((primary || mode.kind === network.name) && (names.length === 0 || names.includes("default")));
+}
 
 /** Gives containers their namespaces, endpoints, ports and /etc files. */
 export class AttachedNetworks implements ContainerNetworking {
-  constructor(private readonly parts: NetworkParts, private readonly endpoints: Endpoints, private readonly publisher: Publisher) {}
+  private readonly names: NameService;
+  private readonly links: Links;
+  private readonly etc: EtcFiles;
+
+  constructor(private readonly parts: NetworkParts, private readonly endpoints: Endpoints, private readonly publisher: Publisher) {
+    this.names = new NameService(parts);
+    this.links = new Links(parts);
+    this.etc = new EtcFiles(parts, this.links);
+  }
 
   validate(container: Container): void {
     const mode = modeOf(container), host = container.hostConfig;
@@ -33,6 +54,7 @@ export class AttachedNetworks implements ContainerNetworking {
       if ((host.ExtraHosts ?? []).length > 0) throw new InvalidArgument("conflicting options: custom host-to-IP mapping and the network mode");
       return;
     }
+    this.links.validate(container);
     if (mode.kind !== "network") return;
     let wishes: Wish[];
     try {
@@ -51,6 +73,7 @@ export class AttachedNetworks implements ContainerNetworking {
     // A start that a crash cut short may have left something.
     if (this.parts.store.endpoints({ container: container.id }).length > 0) await this.release(container);
     const wishes = this.wishes(container);
+    this.links.hold(container);
     if (mode.kind === "host") {
       const endpoints = wishes.map(({ network, spec }) => this.endpoints.reserve(container, network, spec));
       for (const [i, { network }] of wishes.entries()) await this.endpoints.plug(container, network, endpoints[i]!, "");
@@ -64,13 +87,17 @@ export class AttachedNetworks implements ContainerNetworking {
     try {
       for (const { network, spec } of wishes) made.push({ network, endpoint: this.endpoints.reserve(container, network, spec) });
       const netns = await creating;
-      for (const { network, endpoint } of made) await this.endpoints.plug(container, network, endpoint, netns);
+      for (const { network, endpoint } of inOrder(made)) await this.endpoints.plug(container, network, endpoint, netns);
+      if (made.some((m) => isNamed(m.network))) await this.names.serve(container.id);
       const outward = outwardOf(made);
       const ports = outward ? await this.publisher.publish(container, outward.network, outward.endpoint) : [];
+      for (const { holder, entries } of this.links.holders(container)) await this.etc.editHosts(holder, [], entries);
       return { netns, endpoints: made.map((m) => m.endpoint), ports };
     } catch (e) {
       await undo(this.parts, "a failed attach", async () => {
         await creating.catch(() => undefined);
+        this.links.release(container.id);
+        this.names.stop(container.id);
         for (const { network, endpoint } of made) {
           if (isDriven(network)) await this.parts.driver.disconnect(network, endpoint, this.parts.namespaces.path(container.id));
           this.endpoints.cancel(network, endpoint);
@@ -84,70 +111,73 @@ export class AttachedNetworks implements ContainerNetworking {
   async release(container: Container): Promise<void> {
     const mode = modeOf(container);
     if (mode.kind === "container") return;
+    const told = this.links.holders(container);
     await this.drop(container.id);
+    for (const { holder, entries } of told) await this.etc.editHosts(holder, entries, []);
     if (mode.kind !== "host") await this.parts.namespaces.remove(container.id);
+    // A connect that came meanwhile may have opened one.
+    this.names.stop(container.id);
   }
 
-  /** Takes a running container off one network. Its ports go with the network they were published on; another network takes over the default route. */
-  async leave(id: string, network: Network, endpoint: Endpoint): Promise<void> {
-    if (this.outward(id)?.endpoint.id === endpoint.id) await this.publisher.unpublish(id, network, endpoint);
+  /** Takes a running container off one network. Another network takes over its ports and the default route. */
+  async leave(id: string, network: Network, endpoint: Endpoint, container: Container | undefined): Promise<void> {
+    const joined = this.joinedBy(id), outward = outwardOf(joined), next = outwardOf(joined.filter((j) => j.endpoint.id !== endpoint.id));
+    const led = outward?.endpoint.id === endpoint.id;
+    if (led && next) await this.publisher.move(id, outward, next);
+    else if (led) await this.publisher.unpublish(id, network, endpoint);
     await this.endpoints.unplug(id, network, endpoint);
-    const next = this.outward(id);
-    if (next) await this.parts.driver.connect(next.network, next.endpoint, this.parts.namespaces.path(id));
+    if (led && next) await this.parts.driver.lead(next.endpoint, this.parts.namespaces.path(id));
+    if (container) await this.etc.follow(container, { gone: [endpoint] });
+  }
+  /** Puts a running container on one more network. */
+  async join(container: Container, network: Network, spec: EndpointSpec): Promise<void> {
+    const before = this.outward(container.id), netns = this.parts.namespaces.path(container.id);
+    const endpoint = this.endpoints.reserve(container, network, spec);
+    try {
+      await this.endpoints.plug(container, network, endpoint, netns);
+      if (isNamed(network)) await this.names.serve(container.id);
+      if (this.outward(container.id)?.endpoint.id === endpoint.id) await this.takeOver(container, before, { network, endpoint }, netns);
+    } catch (e) {
+      await undo(this.parts, "a failed connect", async () => { await this.parts.driver.disconnect(network, endpoint, netns); });
+      this.endpoints.cancel(network, endpoint);
+      throw e;
+    }
+    await this.etc.follow(container, { come: [endpoint] });
   }
 
+  /** The way out, and what is published, moves to another endpoint. */
+  private async takeOver(container: Container, from: Joined | undefined, to: Joined, netns: string): Promise<void> {
+    await this.parts.driver.lead(to.endpoint, netns);
+    if (from) await this.publisher.move(container.id, from, to);
+    else await this.publisher.publish(container, to.network, to.endpoint);
+  }
   private joinedBy(id: string): Joined[] {
     return this.parts.store.endpoints({ container: id }).map((endpoint) => ({ endpoint, network: this.parts.store.get(endpoint.network) }));
   }
-  /** The endpoint that leads out and has the published ports: the first interface on a network that is not internal. */
   private outward(id: string): Joined | undefined {
     return outwardOf(this.joinedBy(id));
   }
 
   /** Takes a container off everything; the namespace is the caller's affair. */
-  private async drop(id: string): Promise<void> {
+  private async drop(id: ContainerId): Promise<void> {
+    this.links.release(id);
+    this.names.stop(id);
     const joined = this.joinedBy(id), outward = outwardOf(joined);
     const unpublished = this.publisher.unpublish(id, outward?.network, outward?.endpoint);
     for (const { network, endpoint } of joined) this.endpoints.abandon(id, network, endpoint);
     await unpublished.catch((e: unknown) => this.parts.logger.warn({ err: e, container: id }, "published ports could not be taken back"));
   }
 
-  async files(container: Container): Promise<{ hosts: string; hostname: string; resolvConf: string }> {
-    const mode = modeOf(container);
-    if (mode.kind === "container") return this.files(this.parts.containers.get(this.parts.containers.resolve(mode.container)));
-    const { config, hostConfig } = container;
-    const short = config.Hostname || (mode.kind === "host" ? hostname() : container.id.slice(0, 12));
-    const full = config.Domainname ? `${short}.${config.Domainname}` : short;
-    const extra = (hostConfig.ExtraHosts ?? []).flatMap((text) => parseExtraHost(text, this.hostGateway()) ?? []);
-    if (mode.kind === "host") {
-      const own = extra.map((e) => `${e.address}\t${e.names.join(" ")}\n`).join("");
-      return { hostname: `${full}\n`, hosts: await readText("/etc/hosts") + own, resolvConf: this.resolver(container, await hostResolver(true), true) };
-    }
-    const joined = this.parts.store.endpoints({ container: container.id });
-    const names = [...new Set([full, short, container.name])];
-    const own: HostsEntry[] = joined.flatMap((e) => [e.ipv4, e.ipv6].filter((a) => a !== null).map((address) => ({ address, names })));
-    const ipv6 = joined.some((e) => e.ipv6 !== null);
-    return { hostname: `${full}\n`, hosts: renderHosts([...extra, ...own]), resolvConf: this.resolver(container, await hostResolver(false), ipv6) };
-  }
+  files(container: Container): Promise<{ hosts: string; hostname: string; resolvConf: string }> { return this.etc.files(container); }
 
-  private resolver(container: Container, host: Resolver, ipv6: boolean): string {
-    const { hostConfig } = container, { config } = this.parts;
-    const first = (...lists: (readonly string[] | null | undefined)[]): readonly string[] => lists.find((l) => l && l.length > 0) ?? [];
-    const wishes = { dns: first(hostConfig.Dns, config.dns), search: first(hostConfig.DnsSearch, config.dnsSearch), options: first(hostConfig.DnsOptions, config.dnsOptions), ipv6 };
-    // In the host's namespace its loopback servers answer.
-    return modeOf(container).kind === "host" && wishes.dns.length === 0 ? renderResolver(host, { ...wishes, dns: host.servers }) : renderResolver(host, wishes);
-  }
-  private hostGateway(): string {
-    if (this.parts.config.hostGateway) return this.parts.config.hostGateway;
-    for (const network of this.parts.store.list()) if (network.name === "bridge") return network.ipam.find((p) => p.gateway)?.gateway ?? "127.0.0.1";
-    return "127.0.0.1";
-  }
+  /** Variables that its links bring to a container's processes. */
+  environment(container: Container): string[] { return this.links.environment(container); }
 
   async recover(running: readonly Container[]): Promise<void> {
     const alive = new Map<string, Container>(running.filter((c) => modeOf(c).kind !== "container").map((c) => [c.id, c]));
     await this.attempt("stale endpoints", async () => {
       const gone = new Set([...this.parts.store.endpoints({}).map((e) => e.container), ...this.parts.store.ports().map((p) => p.container)].filter((id) => !alive.has(id)));
-      for (const id of gone) await this.drop(id);
+      for (const id of gone) await this.drop(id as ContainerId);
     });
     await Promise.all([...this.parts.store.list()].filter(isDriven).map((n) => this.attempt(`network ${n.name}`, () => this.parts.driver.ensure(n))));
     await Promise.all([...alive.values()].map((c) => this.attempt(`networks of container ${c.id}`, () => this.restore(c))));
@@ -159,8 +189,12 @@ export class AttachedNetworks implements ContainerNetworking {
   private async restore(container: Container): Promise<void> {
     if (modeOf(container).kind === "host") return;
     const netns = await this.parts.namespaces.adopt(container.id, container.state.pid);
-    const joined = this.joinedBy(container.id).filter((j) => isDriven(j.network)).sort(byInterface);
-    for (const { network, endpoint } of joined) await this.parts.driver.connect(network, endpoint, netns);
+    // A connect that a crash cut short is undone, a disconnect completed.
+    for (const { network, endpoint } of this.joinedBy(container.id)) if (!isMeant(container, network)) await this.endpoints.unplug(container.id, network, endpoint);
+    const joined = this.joinedBy(container.id).filter((j) => isDriven(j.network));
+    for (const { network, endpoint } of inOrder(joined)) await this.parts.driver.connect(network, endpoint, netns);
+    if (joined.some((j) => isNamed(j.network))) await this.names.serve(container.id);
+    this.links.remember(container);
     const outward = outwardOf(joined);
     const ports = this.parts.store.ports(container.id);
     if (outward && ports.length > 0) await this.parts.driver.publish(outward.network, outward.endpoint, ports);
@@ -174,11 +208,11 @@ export class AttachedNetworks implements ContainerNetworking {
     }
   }
 
-  /** The networks a container is to be on, the one of its mode first: it gives the default route. */
+  /** The networks a container is to be on, the one of its mode first, unless it was taken off that. */
   private wishes(container: Container): Wish[] {
     const mode = modeOf(container);
     const primary = this.parts.store.get(mode.kind === "network" ? mode.name : mode.kind);
-    const wishes = new Map<string, Wish>([[primary.id, { network: primary, spec: {} }]]);
+    const wishes = new Map<string, Wish>(isMeant(container, primary) ? [[primary.id, { network: primary, spec: {} }]] : []);
     for (const [name, spec] of Object.entries(container.networks).sort(([a], [b]) => (a < b ? -1 : 1))) {
       const network = name === "default" ? primary : this.parts.store.get(name);
       wishes.set(network.id, { network, spec });
@@ -193,20 +227,3 @@ export class AttachedNetworks implements ContainerNetworking {
     return mode.kind === "host" ? undefined : this.parts.namespaces.path(target.id);
   }
 }
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (e) {
-    if (errnoOf(e) === "ENOENT") return "";
-    throw e;
-  }
-}
-/** The host's resolver; behind a stub on loopback (systemd-resolved) the servers it asks, for whoever is not on the host's loopback. */
-async function hostResolver(onHost: boolean): Promise<Resolver> {
-  const resolver = parseResolver(await readText("/etc/resolv.conf"));
-  if (onHost || !resolver.servers.some(isLocalServer)) return resolver;
-  const behind = await readText("/run/systemd/resolve/resolv.conf");
-  return behind === "" ? resolver : parseResolver(behind);
-}
-

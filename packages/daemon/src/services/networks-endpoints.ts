@@ -3,8 +3,8 @@ import {
   AlreadyExists, contains, formatIp, InvalidArgument, messageOf, newId, NotFound, parseCidr, parseIp, PermissionDenied, Unavailable,
   type Container, type Endpoint, type EndpointSpec, type IpamPool, type Network,
 } from "../core/index.js";
-import { AddressChooser, macFor } from "./networks-ipam.js";
-import { isDriven, type NetworkParts } from "./networks-parts.js";
+import { AddressChooser, macFor, takenBefore } from "./networks-ipam.js";
+import { isDriven, PREDEFINED, type NetworkParts } from "./networks-parts.js";
 
 /** After this the kernel has taken the interfaces of a namespace that nobody is in. */
 const REAP_AFTER_MS = 500;
@@ -22,6 +22,7 @@ export class Endpoints {
 
   /** Checks what was asked of a network; InvalidArgument. */
   validate(network: Network, spec: EndpointSpec): void {
+    if (PREDEFINED.has(network.name) && (spec.Aliases ?? []).length > 0) throw new InvalidArgument("invalid endpoint settings:\nnetwork-scoped aliases are only supported for user-defined networks");
     const mac = spec.MacAddress ?? "";
     if (mac !== "" && !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac)) throw new InvalidArgument(`invalid MAC address: ${mac}`);
     for (const [text, family] of [[spec.IPAMConfig?.IPv4Address, 4], [spec.IPAMConfig?.IPv6Address, 6]] as const) {
@@ -48,11 +49,11 @@ export class Endpoints {
       const v6 = this.address(container, network, 6, spec.IPAMConfig?.IPv6Address, used);
       const endpoint: Endpoint = {
         id: newId(), network: network.id, container: container.id, interfaceName,
-        hostInterface: isDriven(network) ? `veth${randomBytes(4).toString("hex").slice(0, 7)}` : "",
-        mac: !isDriven(network) ? "" : spec.MacAddress ? spec.MacAddress.toLowerCase() : macFor(v4?.address ?? formatIp({ family: 4, value: BigInt(`0x${randomBytes(4).toString("hex")}`) })),
+        hostInterface: network.driver === "bridge" ? `veth${randomBytes(4).toString("hex").slice(0, 7)}` : "",
+        mac: !isDriven(network) || network.driver === "ipvlan" ? "" : spec.MacAddress ? spec.MacAddress.toLowerCase() : macFor(v4?.address ?? formatIp({ family: 4, value: BigInt(`0x${randomBytes(4).toString("hex")}`) })),
         ipv4: v4?.address ?? null, prefix: v4?.prefix ?? 0, gateway: v4?.gateway ?? null,
         ipv6: v6?.address ?? null, prefix6: v6?.prefix ?? 0, gateway6: v6?.gateway ?? null,
-        aliases: spec.Aliases ?? [],
+        aliases: spec.Aliases ?? [], priority: spec.GwPriority ?? 0,
       };
       try {
         this.parts.store.addEndpoint(endpoint);
@@ -87,7 +88,8 @@ export class Endpoints {
   /** Forgets an endpoint whose namespace is going. The kernel takes the interface with it; what it leaves is removed later. */
   abandon(container: string, network: Network, endpoint: Endpoint): void {
     this.forget(container, network, endpoint);
-    if (!isDriven(network)) return;
+    // An interface with an end here only: one of the same name may be a next run's.
+    if (endpoint.hostInterface === "") return;
     const reap = (): Promise<void> => undo(this.parts, "an interface", () => this.parts.driver.disconnect(network, endpoint, this.parts.namespaces.path(container)));
     const timer = setTimeout(() => {
       this.reaping.delete(timer);
@@ -136,7 +138,7 @@ export class Endpoints {
     const pool = pools.find((p) => { const range = parseCidr(p.subnet)?.range; return ip && range && contains(range, ip); });
     if (!ip || !pool) return undefined;
     const address = formatIp(ip);
-    if (used.has(address) || address === pool.gateway) throw new PermissionDenied("Address already in use");
+    if (used.has(address) || takenBefore(pool).has(address)) throw new PermissionDenied("Address already in use");
     return { address, pool };
   }
 

@@ -1,7 +1,12 @@
-import { parseIp } from "../core/index.js";
+import { readFile } from "node:fs/promises";
+import { errnoOf, parseIp, type Container } from "../core/index.js";
+import type { NetworksConfig } from "./networks-parts.js";
 
 /** Name servers when the host names none that a container could reach. */
-const PUBLIC_SERVERS = ["8.8.8.8", "8.8.4.4"];
+export const PUBLIC_SERVERS = ["8.8.8.8", "8.8.4.4"];
+
+/** Where a container finds the name server that knows its networks. */
+const OWN_SERVER = "127.0.0.11";
 
 /** resolv.conf(5), as far as it is copied. */
 export interface Resolver {
@@ -34,13 +39,17 @@ export interface ResolverWishes {
   readonly search: readonly string[];
   readonly options: readonly string[];
   readonly ipv6: boolean;
+  /** The container has a name server of ours: it asks the others. */
+  readonly own: boolean;
 }
 /** A container's resolv.conf: the host's, without servers that the container cannot reach, overridden by what was asked for. */
 export function renderResolver(host: Resolver, wishes: ResolverWishes): string {
   const reachable = host.servers.filter((s) => !isLocalServer(s) && (wishes.ipv6 || !s.includes(":")));
-  const servers = wishes.dns.length > 0 ? wishes.dns : reachable.length > 0 ? reachable : PUBLIC_SERVERS;
+  const servers = wishes.own ? [OWN_SERVER] : wishes.dns.length > 0 ? wishes.dns : reachable.length > 0 ? reachable : PUBLIC_SERVERS;
   const search = wishes.search.length > 0 ? wishes.search : host.search;
-  const options = wishes.options.length > 0 ? wishes.options : host.options;
+  const given = wishes.options.length > 0 ? wishes.options : host.options;
+  // Names without a dot are ours to know, and tried as they are first.
+  const options = wishes.own && !given.some((o) => o.startsWith("ndots:")) ? [...given, "ndots:0"] : given;
   return [
     ...servers.map((s) => `nameserver ${s}`),
     // A lone dot asks for no search at all.
@@ -69,4 +78,35 @@ export function parseExtraHost(text: string, gateway: string): HostsEntry | unde
   if (name === undefined || value === undefined) return undefined;
   const address = value === "host-gateway" ? gateway : value.replace(/^\[(.*)\]$/, "$1");
   return parseIp(address) ? { address, names: [name] } : undefined;
+}
+
+/** A hosts(5) text that others may have written to: without the lines of some entries, with those of others at its end. */
+export function editHosts(text: string, gone: readonly HostsEntry[], come: readonly HostsEntry[]): string {
+  const line = ({ address, names }: HostsEntry): string => `${address}\t${names.join(" ")}`;
+  const without = new Set(gone.map(line));
+  const kept = text.split("\n").filter((l) => !without.has(l)).join("\n");
+  return `${kept}${kept === "" || kept.endsWith("\n") ? "" : "\n"}${come.map((e) => `${line(e)}\n`).join("")}`;
+}
+
+/** Name servers that somebody named for a container: by its own options, or for all. */
+export function serversOf({ hostConfig }: Container, config: NetworksConfig): readonly string[] {
+  return hostConfig.Dns && hostConfig.Dns.length > 0 ? hostConfig.Dns : config.dns;
+}
+
+/** Empty when there is no such file. */
+export async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (e) {
+    if (errnoOf(e) === "ENOENT") return "";
+    throw e;
+  }
+}
+
+/** The host's resolver; behind a stub on loopback (systemd-resolved) the servers it asks, for whoever is not on the host's loopback. */
+export async function hostResolver(onHost: boolean): Promise<Resolver> {
+  const resolver = parseResolver(await readText("/etc/resolv.conf"));
+  if (onHost || !resolver.servers.some(isLocalServer)) return resolver;
+  const behind = await readText("/run/systemd/resolve/resolv.conf");
+  return behind === "" ? resolver : parseResolver(behind);
 }

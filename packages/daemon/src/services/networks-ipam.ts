@@ -31,11 +31,17 @@ export function completePool(pool: IpamPool): IpamPool {
   };
   if (pool.range !== undefined) inside("ip-range", pool.range, parseCidr(pool.range)?.address);
   if (pool.gateway !== undefined) inside("gateway", pool.gateway, parseIp(pool.gateway));
+  for (const [name, address] of Object.entries(pool.reserved ?? {})) inside(`auxiliary address ${name}`, address, parseIp(address));
   const first = pool.range === undefined ? range.base + 1n : lowest(parseCidr(pool.range)?.range ?? range, range);
   const gateway = pool.gateway ?? formatIp({ family: range.family, value: pool.range === undefined ? range.base + 1n : first });
-  return { subnet: formatRange(range), gateway, ...(pool.range === undefined ? {} : { range: pool.range }) };
+  return { subnet: formatRange(range), gateway, ...(pool.range === undefined ? {} : { range: pool.range }), ...(pool.reserved === undefined ? {} : { reserved: pool.reserved }) };
 }
 const lowest = (range: IpRange, subnet: IpRange): bigint => (range.base === subnet.base ? range.base + 1n : range.base);
+
+/** Addresses of a pool that no container gets, in the canonical text. */
+export function takenBefore(pool: IpamPool): Set<string> {
+  return new Set([pool.gateway, ...Object.values(pool.reserved ?? {})].flatMap((text) => { const ip = text === undefined ? undefined : parseIp(text); return ip ? [formatIp(ip)] : []; }));
+}
 
 /** How long an address rests after use: neighbours may still speak to its former holder. */
 const REST_MS = 5_000;
@@ -62,7 +68,8 @@ export class AddressChooser {
     const subnet = parseCidr(pool.subnet)?.range;
     if (!subnet) return undefined;
     for (const [key, rest] of this.resting) if (rest.until <= this.clock.now()) this.resting.delete(key);
-    const free = (address: string): boolean => !used.has(address) && address !== pool.gateway;
+    const before = takenBefore(pool);
+    const free = (address: string): boolean => !used.has(address) && !before.has(address);
     const range = pool.range === undefined ? subnet : parseCidr(pool.range)?.range ?? subnet;
     const back = [...this.resting].filter(([key]) => key.startsWith(`${network} `)).map(([key, rest]) => ({ address: key.slice(network.length + 1), holder: rest.container }));
     const own = back.find((r) => r.holder === container && free(r.address) && within(range, r.address));

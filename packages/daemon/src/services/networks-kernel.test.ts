@@ -13,11 +13,13 @@ function missing(): string | undefined {
 }
 const without = missing();
 const has = (program: string): boolean => spawnSync(program, ["--version"], { stdio: "ignore" }).error === undefined;
-const it = (name: string, work: () => void, needs: readonly string[] = []): void => {
-  const reason = without ?? needs.filter((p) => !has(p)).map((p) => `no ${p} on this machine`)[0];
+const it = (name: string, work: () => void, needs: readonly string[] = [], lacking?: string): void => {
+  const reason = without ?? needs.filter((p) => !has(p)).map((p) => `no ${p} on this machine`)[0] ?? lacking;
   if (reason === undefined) test(name, work);
   else test.skip(`${name} (skipped: ${reason})`, work);
 };
+
+const macvlanMissing = spawnSync("unshare", ["--net", "sh", "-c", "ip link add br9 type bridge && ip link add link br9 name mac9 type macvlan"], { stdio: "ignore" }).status === 0 ? undefined : "the kernel has no macvlan";
 
 /** Runs a scenario in namespaces of its own; what it says. `hidden`: a program that this machine shall not have. */
 function scenario(name: string, hidden = ""): Record<string, unknown> {
@@ -105,5 +107,19 @@ it("a bridge of somebody else's is left alone", () => {
 const two = { one: expect.stringContaining("one saw"), two: expect.stringContaining("two saw"), address: "172.18.0.2", bridges: ["strata0", "strata1"], stays: expect.stringContaining("one saw"), rest: expect.stringContaining("two saw"), after: ["lo"], rules: "" };
 it("two daemons keep apart, and leave the machine as they found it", () => expect(scenario("two")).toEqual(two), ["nft"]);
 it("also by iptables", () => expect(scenario("two", "nft")).toEqual(two), ["iptables"]);
+
+it("containers find each other by name, and others by other servers", () => {
+  const known = { four: "10.9.0.3", six: "fd00:9::3", back: "two.own" };
+  expect(scenario("names")).toEqual({
+    one: { ...known, outside: "192.0.2.1" }, two: { ...known, outside: "192.0.2.2" }, three: { ...known, outside: "192.0.2.3" }, streams: ["10.9.0.3", "192.0.2.1", "192.0.2.3"],
+    away: expect.stringMatching(/ETIMEOUT|ECONNREFUSED/), after: { ...known, outside: "192.0.2.2" },
+  });
+}, ["nft"]);
+
+it("macvlan gives a container an address on this machine's own network", () => {
+  expect(scenario("lan")).toEqual({
+    gateway: "198.51.100.1", ports: [], from: "one saw ::ffff:198.51.100.2", to: "neighbour saw ::ffff:198.51.100.9", made: ["made", "parent interface no-such0 does not exist"], left: 4, inside: "1", after: true,
+  });
+}, [], macvlanMissing);
 
 it("UDP clients that were early reach a port once it is published", () => expect(scenario("datagrams")).toEqual({ first: "one" }));

@@ -3,7 +3,7 @@ import {
   type IpamPool, type IpRange, type Network, type NetworkId,
 } from "../core/index.js";
 import { completePool, defaultPools, firstFree, uniqueLocal } from "./networks-ipam.js";
-import { isDriven, PREDEFINED, type NetworkParts } from "./networks-parts.js";
+import { DRIVERS, isDriven, PREDEFINED, type NetworkParts } from "./networks-parts.js";
 import { undo } from "./networks-endpoints.js";
 import type { NetworkSpec } from "./types.js";
 
@@ -12,13 +12,17 @@ const OUR_BRIDGES = Array.from({ length: 10 }, (_, i) => `strata${i}`);
 const INTERFACE_NAME = /^[A-Za-z0-9_.-]{1,15}$/;
 const OPTION = { name: "com.docker.network.bridge.name", mtu: "com.docker.network.driver.mtu" } as const;
 
+const driverOf = ({ driver }: NetworkSpec): string => (driver === undefined || driver === "" || driver === "default" ? "bridge" : driver);
+
 /** Checks a network that a user asks for; InvalidArgument, NotFound, PermissionDenied, in Docker's words. */
 export function checkSpec(spec: NetworkSpec): void {
   if (spec.name.trim() === "" || !/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(spec.name)) throw new InvalidArgument(`invalid network name: "${spec.name}"`);
   if (PREDEFINED.has(spec.name)) throw new PermissionDenied(`operation is not permitted on predefined ${spec.name} network `);
-  const driver = spec.driver ?? "bridge";
+  const driver = driverOf(spec);
+  if (spec.ipv4 === false && spec.ipv6 !== true) throw new InvalidArgument("IPv4 or IPv6 must be enabled");
+  if (spec.ipv4 === false && spec.ipam?.some((p) => p.subnet !== "" && !p.subnet.includes(":"))) throw new InvalidArgument("a subnet of IPv4 was given, but IPv4 is disabled");
   if (driver === "host" || driver === "null") throw new PermissionDenied(`only one instance of "${driver}" network is allowed`);
-  if (driver !== "bridge" && driver !== "" && driver !== "default") throw new NotFound(`could not find plugin ${driver} in v1 plugin registry: plugin not found`);
+  if (!DRIVERS.has(driver)) throw new NotFound(`could not find plugin ${driver} in v1 plugin registry: plugin not found`);
   const name = spec.options?.[OPTION.name], mtu = spec.options?.[OPTION.mtu];
   if (name !== undefined && !INTERFACE_NAME.test(name)) throw new InvalidArgument(`${OPTION.name}: invalid interface name "${name}"`);
   if (mtu !== undefined && !(/^\d+$/.test(mtu) && Number(mtu) >= 68 && Number(mtu) <= 65_535)) throw new InvalidArgument(`${OPTION.mtu}: invalid MTU "${mtu}"`);
@@ -36,9 +40,10 @@ export class NetworkMaker {
     const occupied = await this.occupied();
     // From here to the ledger nothing waits: two requests cannot choose the same range.
     if (this.named(spec.name)) throw new Conflict(`network with name ${spec.name} already exists`);
+    const ipv4 = spec.ipv4 ?? true;
     const network: Network = {
-      id, name: spec.name, driver: "bridge", createdAt: this.parts.clock.now(), internal: spec.internal ?? false, attachable: spec.attachable ?? false,
-      ipv6: spec.ipv6 ?? false, ipam: this.ranges(id, asked, spec.ipv6 ?? false, occupied), options: spec.options ?? {}, labels: spec.labels ?? {},
+      id, name: spec.name, driver: driverOf(spec), createdAt: this.parts.clock.now(), internal: spec.internal ?? false, attachable: spec.attachable ?? false,
+      ...(ipv4 ? {} : { ipv4 }), ipv6: spec.ipv6 ?? false, ipam: this.ranges(id, asked, { ipv4, ipv6: spec.ipv6 ?? false }, occupied), options: spec.options ?? {}, labels: spec.labels ?? {},
     };
     await this.establish(network);
     this.parts.events.emit({ type: "network", action: "create", id, attributes: { name: network.name, type: network.driver } });
@@ -79,7 +84,7 @@ export class NetworkMaker {
       await this.parts.driver.remove(network);
       this.parts.store.remove(network.id);
     }
-    const pools = config.bip === undefined ? this.ranges(wanted.id, [], false, occupied) : [bipPool(config.bip)];
+    const pools = config.bip === undefined ? this.ranges(wanted.id, [], { ipv4: true, ipv6: false }, occupied) : [bipPool(config.bip)];
     await this.establish({ ...wanted, ipam: pools.map((p) => completePool(config.fixedCidr === undefined ? p : { ...p, range: config.fixedCidr })) });
   }
 
@@ -128,14 +133,14 @@ export class NetworkMaker {
   }
 
   /** What was asked for, kept clear of our other networks; else a pool that is clear of the machine's ranges too. */
-  private ranges(id: string, asked: readonly IpamPool[], ipv6: boolean, occupied: readonly IpRange[]): IpamPool[] {
+  private ranges(id: string, asked: readonly IpamPool[], { ipv4, ipv6 }: { ipv4: boolean; ipv6: boolean }, occupied: readonly IpRange[]): IpamPool[] {
     const ours = [...this.parts.store.list()].filter((n) => isDriven(n)).flatMap((n) => n.ipam.flatMap((p) => parseCidr(p.subnet)?.range ?? []));
     const ranges = asked.flatMap((p) => parseCidr(p.subnet)?.range ?? []);
     for (const [i, range] of ranges.entries()) {
       if ([...ours, ...ranges.slice(0, i)].some((o) => overlap(o, range))) throw new PermissionDenied("invalid pool request: Pool overlaps with other one on this address space");
     }
     const pools = [...asked];
-    if (!ranges.some((r) => r.family === 4)) {
+    if (ipv4 && !ranges.some((r) => r.family === 4)) {
       const free = firstFree(defaultPools(), [...ours, ...occupied]);
       if (!free) throw new InvalidArgument("all predefined address pools have been fully subnetted");
       pools.unshift(completePool({ subnet: formatRange(free) }));

@@ -1,4 +1,4 @@
-import type { Clock, Container, ContainerStore, EventBus, Logger, NamespaceManager, Network, NetworkDriver, NetworkStore } from "../core/index.js";
+import type { Clock, Container, ContainerStore, EventBus, Logger, NamespaceManager, NameServerDriver, Network, NetworkDriver, NetworkStore } from "../core/index.js";
 
 export interface NetworksConfig {
   /** Interface of the default network; `none` for no default network. Unset: ours, `strata0` or the next that is free. */
@@ -27,7 +27,8 @@ export interface NetworkParts {
   readonly store: NetworkStore;
   readonly driver: NetworkDriver;
   readonly namespaces: NamespaceManager;
-  readonly containers: Pick<ContainerStore, "get" | "resolve" | "update" | "list">;
+  readonly names: NameServerDriver;
+  readonly containers: Pick<ContainerStore, "get" | "resolve" | "update" | "list" | "directory">;
   readonly events: EventBus;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -37,8 +38,13 @@ export interface NetworkParts {
 export const isRunning = (c: Container): boolean => ["running", "paused", "restarting"].includes(c.state.status);
 /** The networks that are always there; two of them have no interfaces of ours. */
 export const PREDEFINED: ReadonlySet<string> = new Set(["bridge", "host", "none"]);
-/** Whether our driver makes something for it; `host` and `null` networks only have names. */
-export const isDriven = (network: Network): boolean => network.driver === "bridge";
+/** Kinds of networks that a user may make. */
+export const DRIVERS: ReadonlySet<string> = new Set(["bridge", "macvlan", "ipvlan"]);
+/** Whether our drivers make something for it; `host` and `null` networks only have names. */
+export const isDriven = (network: Network): boolean => DRIVERS.has(network.driver);
+
+/** Whether containers find each other by name on it: not on the default network. */
+export const isNamed = (network: Network): boolean => isDriven(network) && network.name !== "bridge";
 
 export type NetworkMode =
   | { readonly kind: "host" } | { readonly kind: "none" }

@@ -6,6 +6,8 @@ import { clash, portRequests, type PortRequest } from "./networks-ports.js";
 /** Linux's default range for ephemeral ports (ip_local_port_range). */
 const EPHEMERAL = { from: 32_768, to: 60_999 };
 
+const HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4";
+
 /** Docker has no better status for this than a failure of the server. */
 class ConnectivityFailure extends Error {}
 
@@ -19,10 +21,10 @@ export class Publisher {
   /** Publishes what the container asks for, all or nothing, and records it. */
   async publish(container: Container, network: Network, endpoint: Endpoint): Promise<PortBinding[]> {
     const requests = portRequests(container.config, container.hostConfig);
-    if (requests.length === 0) return [];
+    if (requests.length === 0 || network.driver !== "bridge") return [];
     const chosen: PortBinding[] = [];
     try {
-      for (const request of requests) chosen.push(...await this.choose(request, endpoint));
+      for (const request of requests) chosen.push(...await this.choose(request, network, endpoint));
       this.parts.store.setPorts(container.id, chosen);
       await this.parts.driver.publish(network, endpoint, chosen);
       return chosen;
@@ -43,9 +45,17 @@ export class Publisher {
     if (network && endpoint) await this.parts.driver.unpublish(network, endpoint, ports);
   }
 
+  /** The same ports, from now on of another endpoint. */
+  async move(container: string, from: { readonly network: Network; readonly endpoint: Endpoint }, to: { readonly network: Network; readonly endpoint: Endpoint }): Promise<void> {
+    const ports = this.parts.store.ports(container);
+    if (ports.length === 0) return;
+    await this.parts.driver.unpublish(from.network, from.endpoint, ports);
+    await this.parts.driver.publish(to.network, to.endpoint, ports);
+  }
+
   /** Takes the first of the host ports asked for that nobody has. */
-  private async choose(request: PortRequest, endpoint: Endpoint): Promise<PortBinding[]> {
-    const hostIps = this.hostIps(request, endpoint);
+  private async choose(request: PortRequest, network: Network, endpoint: Endpoint): Promise<PortBinding[]> {
+    const hostIps = this.hostIps(request, network, endpoint);
     let refusal: unknown;
     for (const hostPort of candidates(request)) {
       const bindings = hostIps.map((hostIp) => ({ protocol: request.protocol, containerPort: request.containerPort, hostIp, hostPort }));
@@ -66,9 +76,9 @@ export class Publisher {
     }
     throw refusal;
   }
-  private hostIps(request: PortRequest, endpoint: Endpoint): string[] {
+  private hostIps(request: PortRequest, network: Network, endpoint: Endpoint): string[] {
     if (request.hostIp !== "") return [request.hostIp];
-    const all = this.parts.config.defaultHostIp;
+    const all = network.options[HOST_BINDING] || this.parts.config.defaultHostIp;
     return all === "0.0.0.0" && endpoint.ipv6 !== null ? [all, "::"] : [all];
   }
 

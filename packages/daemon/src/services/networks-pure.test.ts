@@ -1,5 +1,5 @@
 import { formatRange, type IpamPool, parseCidr } from "../core/index.js";
-import { parseExtraHost, parseResolver, renderHosts, renderResolver } from "./networks-files.js";
+import { editHosts, parseExtraHost, parseResolver, renderHosts, renderResolver } from "./networks-files.js";
 import { AddressChooser, completePool, defaultPools, firstFree, macFor } from "./networks-ipam.js";
 import { clash, parsePort, portRequests } from "./networks-ports.js";
 
@@ -88,18 +88,32 @@ describe("ports", () => {
 
 describe("resolv.conf", () => {
   const host = parseResolver("# made\nnameserver 127.0.0.53\nnameserver 192.0.2.1\nnameserver fe80::1\nsearch a.example b.example\noptions edns0 trust-ad\n");
-  const none = { dns: [], search: [], options: [], ipv6: false };
+  const none = { dns: [], search: [], options: [], ipv6: false, own: false };
   test("is the host's, but for servers on its loopback", () => {
     expect(renderResolver(host, none)).toBe("nameserver 192.0.2.1\nsearch a.example b.example\noptions edns0 trust-ad\n");
     expect(renderResolver(host, { ...none, ipv6: true })).toContain("nameserver fe80::1");
   });
   test("names public servers when none is left", () => expect(renderResolver(parseResolver("nameserver 127.0.0.1\nnameserver ::1\n"), none)).toBe("nameserver 8.8.8.8\nnameserver 8.8.4.4\n"));
   test("is what was asked for", () => {
-    expect(renderResolver(host, { dns: ["127.0.0.1", "1.1.1.1"], search: ["."], options: ["ndots:2"], ipv6: false })).toBe("nameserver 127.0.0.1\nnameserver 1.1.1.1\noptions ndots:2\n");
+    expect(renderResolver(host, { dns: ["127.0.0.1", "1.1.1.1"], search: ["."], options: ["ndots:2"], ipv6: false, own: false })).toBe("nameserver 127.0.0.1\nnameserver 1.1.1.1\noptions ndots:2\n");
+  });
+});
+
+describe("resolv.conf of a container with a name server of its own", () => {
+  const host = parseResolver("nameserver 192.0.2.1\nsearch a.example\noptions edns0\n");
+  const wishes = { dns: ["192.0.2.53"], search: [], options: [], ipv6: false, own: true };
+  test("names that one, and keeps search and options", () => expect(renderResolver(host, wishes)).toBe("nameserver 127.0.0.11\nsearch a.example\noptions edns0 ndots:0\n"));
+  test("keeps what somebody says of dots", () => {
+    expect(renderResolver(host, { ...wishes, search: ["."], options: ["ndots:3", "timeout:1"] })).toBe("nameserver 127.0.0.11\noptions ndots:3 timeout:1\n");
   });
 });
 
 describe("hosts", () => {
+  test("keeps what others wrote when lines come and go", () => {
+    const text = "127.0.0.1\tlocalhost\n10.0.0.2\tweb\n10.0.0.22\tweb\n# mine";
+    expect(editHosts(text, [{ address: "10.0.0.2", names: ["web"] }], [{ address: "10.1.0.2", names: ["web", "x"] }])).toBe("127.0.0.1\tlocalhost\n10.0.0.22\tweb\n# mine\n10.1.0.2\tweb x\n");
+    expect(editHosts(text, [], [])).toBe(`${text}\n`);
+  });
   test("starts with localhost", () => {
     const lines = renderHosts([{ address: "172.17.0.2", names: ["web", "x"] }]).split("\n");
     expect(lines[0]).toBe("127.0.0.1\tlocalhost");

@@ -86,6 +86,14 @@ describe("networks of a user", () => {
     await expect(networks.remove("bridge")).rejects.toThrow("bridge is a pre-defined network and cannot be removed");
     expect(parts.emitted).toEqual(["network create a", "network connect a", "network disconnect a", "network destroy a"]);
   });
+  test("without IPv4 have IPv6 only", async () => {
+    const { networks, known } = await bed();
+    expect((await networks.create({ name: "a", ipv4: false, ipv6: true, ipam: [{ subnet: "fd00:5::/64" }] })).ipam.map((p) => p.subnet)).toEqual(["fd00:5::/64"]);
+    const { endpoints } = await networks.attach(known(containerNamed("one", { hostConfig: { NetworkMode: "a" } })));
+    expect([endpoints[0]?.ipv4, endpoints[0]?.ipv6]).toEqual([null, "fd00:5::2"]);
+    await expect(networks.create({ name: "b", ipv4: false })).rejects.toThrow("IPv4 or IPv6 must be enabled");
+    await expect(networks.create({ name: "b", ipv4: false, ipv6: true, ipam: [{ subnet: "10.0.0.0/24" }] })).rejects.toMatchObject({ code: "InvalidArgument" });
+  });
   test("are found by filter and pruned", async () => {
     const { networks, parts, known } = await bed();
     await networks.create({ name: "red", labels: { color: "red" } });
@@ -115,7 +123,7 @@ describe("attach", () => {
     expect(networks.inspect("bridge").endpoints.map((e) => e.containerName)).toEqual(["one"]);
     await networks.release(one);
     await networks.release(one);
-    expect([parts.store.endpoints({}), parts.store.ports(), [...parts.names]]).toEqual([[], [], []]);
+    expect([parts.store.endpoints({}), parts.store.ports(), [...parts.spaces]]).toEqual([[], [], []]);
     expect(parts.driver.calls).toEqual(["connect bridge eth0 172.17.0.2", "publish bridge 0.0.0.0:8080->80/tcp", "unpublish bridge 0.0.0.0:8080->80/tcp"]);
     expect(parts.emitted).toEqual(["network connect bridge", "network disconnect bridge"]);
   });
@@ -123,7 +131,7 @@ describe("attach", () => {
     const { networks, parts, known } = await bed();
     parts.driver.refuse = verb;
     await expect(networks.attach(known(containerNamed("one", { hostConfig: { PortBindings: { "80/tcp": [{ HostPort: "8080" }] } } })))).rejects.toThrow(`${verb} refused`);
-    expect([parts.store.endpoints({}), parts.store.ports(), [...parts.names]]).toEqual([[], [], []]);
+    expect([parts.store.endpoints({}), parts.store.ports(), [...parts.spaces]]).toEqual([[], [], []]);
     expect(parts.driver.calls.at(-1)).toBe("disconnect bridge eth0");
   });
   test("mends what a crash left of the same container", async () => {
@@ -157,7 +165,7 @@ describe("attach", () => {
     known(containerNamed("alone", { state: { status: "exited" } }));
     await expect(networks.attach(joiner)).rejects.toMatchObject({ code: "Conflict", message: `cannot join network of a non running container: ${alone.id}` });
     await networks.release(joiner);
-    expect([...parts.names]).toContain(alone.id);
+    expect([...parts.spaces]).toContain(alone.id);
   });
 });
 
@@ -225,19 +233,24 @@ describe("connect and disconnect", () => {
     const one = known(containerNamed("one"));
     await networks.attach(one);
     await networks.connect("a", "one", {});
-    expect(parts.driver.calls.at(-1)).toBe("connect a eth1 172.18.0.2");
+    expect(parts.driver.calls.slice(-2)).toEqual(["connect a eth1 172.18.0.2", "lead eth1"]);
     expect(Object.keys(parts.containers.get(one.id).networks)).toEqual(["a"]);
     await expect(networks.connect("a", "one", {})).rejects.toMatchObject({ code: "PermissionDenied" });
     await networks.disconnect("a", "one", false);
     expect(parts.containers.get(one.id).networks).toEqual({});
     await expect(networks.disconnect("a", "one", false)).rejects.toMatchObject({ code: "Conflict" });
+    await networks.connect("a", "one", {});
+    parts.driver.refuse = "disconnect";
+    await expect(networks.disconnect("a", "one", false)).rejects.toThrow("disconnect refused");
+    expect(Object.keys(parts.containers.get(one.id).networks)).toEqual(["a"]);
+    await networks.disconnect("a", "one", true);
 
     const two = known(containerNamed("two", { state: { status: "exited" } }));
     await networks.connect("a", "two", { Aliases: ["x"] });
     expect(parts.store.endpoints({ container: two.id })).toEqual([]);
     expect(parts.containers.get(two.id).networks).toEqual({ a: { Aliases: ["x"] } });
   });
-  test("ports go with their network, the default route moves on", async () => {
+  test("ports and the default route move to the network that is left", async () => {
     const { networks, parts, known } = await bed();
     await networks.create({ name: "a" });
     const one = known(containerNamed("one", { hostConfig: { PortBindings: { "80/tcp": [{ HostPort: "8080" }] } } }));
@@ -245,7 +258,31 @@ describe("connect and disconnect", () => {
     await networks.connect("a", "one", {});
     parts.driver.calls.length = 0;
     await networks.disconnect("bridge", "one", false);
-    expect(parts.driver.calls).toEqual(["unpublish bridge 0.0.0.0:8080->80/tcp", "disconnect bridge eth0", "connect a eth1 172.18.0.2"]);
+    expect(parts.driver.calls).toEqual(["disconnect bridge eth0"]);
+    expect(parts.store.ports(one.id).map((p) => p.hostPort)).toEqual([8080]);
+    parts.driver.calls.length = 0;
+    await networks.connect("bridge", "one", { GwPriority: 1 });
+    expect(parts.driver.calls).toEqual(["connect bridge eth0 172.17.0.2", "lead eth0", "unpublish a 0.0.0.0:8080->80/tcp", "publish bridge 0.0.0.0:8080->80/tcp"]);
+    parts.driver.calls.length = 0;
+    await networks.disconnect("bridge", "one", false);
+    expect(parts.driver.calls).toEqual(["unpublish bridge 0.0.0.0:8080->80/tcp", "publish a 0.0.0.0:8080->80/tcp", "disconnect bridge eth0", "lead eth1"]);
+    await networks.disconnect("a", "one", false);
+    expect(parts.driver.calls.slice(-2)).toEqual(["unpublish a 0.0.0.0:8080->80/tcp", "disconnect a eth1"]);
+    expect(parts.store.ports(one.id)).toEqual([]);
+    await networks.connect("a", "one", {});
+    expect(parts.driver.calls.slice(-3)).toEqual(["connect a eth0 172.18.0.2", "lead eth0", "publish a 0.0.0.0:8080->80/tcp"]);
+  });
+  test("of the mode's own network lasts, while there is another", async () => {
+    const { networks, parts, known } = await bed();
+    for (const name of ["a", "b"]) await networks.create({ name });
+    const one = known({ ...containerNamed("one", { hostConfig: { NetworkMode: "a" } }), networks: { a: {}, b: {} } });
+    await networks.attach(one);
+    await networks.disconnect("a", "one", false);
+    await networks.release(one);
+    expect((await networks.attach(parts.containers.get(one.id))).endpoints.map((e) => parts.store.get(e.network).name)).toEqual(["b"]);
+    await networks.disconnect("b", "one", false);
+    await networks.release(one);
+    expect((await networks.attach(parts.containers.get(one.id))).endpoints.map((e) => parts.store.get(e.network).name)).toEqual(["a"]);
   });
   test("not where there is nothing to plug in", async () => {
     const { networks, known } = await bed();
@@ -276,13 +313,23 @@ describe("recover", () => {
     const one = publishing("one", "8080"), two = publishing("two", "8081");
     await networks.attach(one);
     await networks.attach(two);
-    parts.names.add("stray");
+    parts.spaces.add("stray");
     parts.driver.calls.length = 0;
     await networks.recover([one]);
     expect(parts.driver.calls.sort()).toEqual(["connect bridge eth0 172.17.0.2", "ensure bridge", "publish bridge 0.0.0.0:8080->80/tcp", "unpublish bridge 0.0.0.0:8081->80/tcp"]);
-    expect([...parts.names]).toEqual([one.id]);
+    expect([...parts.spaces]).toEqual([one.id]);
     expect(parts.store.endpoints({}).map((e) => e.container)).toEqual([one.id]);
     expect(parts.store.ports().map((p) => p.hostPort)).toEqual([8080]);
+  });
+  test("undoes half a connect, completes half a disconnect", async () => {
+    const { networks, parts, known } = await bed();
+    for (const name of ["a", "b"]) await networks.create({ name });
+    const one = known({ ...containerNamed("one", { hostConfig: { NetworkMode: "a" } }), networks: { a: {}, b: {} } });
+    await networks.attach(one);
+    const after = known({ ...one, networks: { a: {} } });
+    await networks.recover([after]);
+    expect(parts.store.endpoints({}).map((e) => parts.store.get(e.network).name)).toEqual(["a"]);
+    expect(parts.driver.calls).toContain("disconnect b eth1");
   });
   test("goes on past a network that cannot be made", async () => {
     const { networks, parts, known } = await bed();

@@ -75,13 +75,7 @@ export class Networks implements NetworkService, ContainerNetworking {
     this.endpoints.validate(network, spec);
     if (isRunning(target)) {
       if (this.parts.store.endpoints({ network: network.id, container: target.id }).length > 0) throw new PermissionDenied(`endpoint with name ${target.name} already exists in network ${network.name}`);
-      const endpoint = this.endpoints.reserve(target, network, spec);
-      try {
-        await this.endpoints.plug(target, network, endpoint, this.parts.namespaces.path(target.id));
-      } catch (e) {
-        this.endpoints.cancel(network, endpoint);
-        throw e;
-      }
+      await this.attached.join(target, network, spec);
     }
     this.record(target, (networks) => ({ ...networks, [network.name]: spec }));
   }
@@ -94,8 +88,14 @@ export class Networks implements NetworkService, ContainerNetworking {
     const [endpoint] = this.parts.store.endpoints({ network: network.id, container: id });
     const planned = target !== undefined && (network.name in target.networks || network.id in target.networks);
     if (!endpoint && !planned) throw new Conflict(`container ${id} is not connected to network ${network.name}`);
-    if (endpoint) await this.attached.leave(id, network, endpoint);
+    // Noted first: what a crash cuts short is completed from there.
     if (target) this.record(target, ({ [network.name]: _gone, [network.id]: _too, ...rest }) => rest);
+    try {
+      if (endpoint) await this.attached.leave(id, network, endpoint, target);
+    } catch (e) {
+      if (target) this.record(target, () => target.networks);
+      throw e;
+    }
   }
 
   async prune(filters: Filters): Promise<string[]> {
@@ -118,6 +118,7 @@ export class Networks implements NetworkService, ContainerNetworking {
   attach(container: Container): Promise<{ netns?: string; endpoints: readonly Endpoint[]; ports: readonly PortBinding[] }> { return this.attached.attach(container); }
   release(container: Container): Promise<void> { return this.attached.release(container); }
   files(container: Container): Promise<{ hosts: string; hostname: string; resolvConf: string }> { return this.attached.files(container); }
+  environment(container: Container): readonly string[] { return this.attached.environment(container); }
   recover(running: readonly Container[]): Promise<void> { return this.attached.recover(running); }
 
   private view(network: Network): NetworkView {

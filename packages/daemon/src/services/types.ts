@@ -225,6 +225,7 @@ export interface NetworkSpec {
   readonly driver?: string;
   readonly internal?: boolean;
   readonly attachable?: boolean;
+  readonly ipv4?: boolean;
   readonly ipv6?: boolean;
   readonly ipam?: readonly IpamPool[];
   readonly options?: Readonly<Record<string, string>>;
@@ -254,6 +255,8 @@ export interface ContainerNetworking {
   /** Undefined path: the host's namespace. */
   attach(container: Container): Promise<{ netns?: string; endpoints: readonly Endpoint[]; ports: readonly PortBinding[] }>;
   release(container: Container): Promise<void>;
+  /** Variables that links bring, by those of the container's own. */
+  environment(container: Container): readonly string[];
   /** Contents of the files that are mounted over /etc. */
   files(container: Container): Promise<{ hosts: string; hostname: string; resolvConf: string }>;
   /** After a restart: makes bridges, rules and ports of running containers true again; drops what no running container has. */

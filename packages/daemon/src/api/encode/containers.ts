@@ -1,5 +1,7 @@
 import { join } from "node:path";
 import { rfc3339Nano, type Container, type ContainerState, type MountPoint } from "../../core/index.js";
+import { parseLink } from "../../services/networks-directory.js";
+import { legacyLinks } from "../../services/networks-links.js";
 import type { ContainerView } from "../../services/types.js";
 import type { components } from "../generated/openapi.js";
 import { humanDuration } from "./duration.js";
@@ -120,6 +122,12 @@ export interface InspectFacts {
   readonly execs: readonly string[];
 }
 
+/** Links of the default network as Docker shows them: whose, and under which name of ours. */
+function encodeLinks(c: Container): string[] | null {
+  const links = legacyLinks(c).map(parseLink).map(({ target, alias }) => `/${target}:/${c.name}/${alias}`);
+  return links.length > 0 ? links : null;
+}
+
 export function encodeContainer(view: ContainerView, facts: InspectFacts): Schemas["ContainerInspect"] {
   const c: Container = view.container;
   const s = c.state;
@@ -147,7 +155,7 @@ export function encodeContainer(view: ContainerView, facts: InspectFacts): Schem
     Platform: "linux",
     MountLabel: "", ProcessLabel: "", AppArmorProfile: "",
     ExecIDs: facts.execs.length > 0 ? [...facts.execs] : null,
-    HostConfig: { ...HOST_DEFAULTS, ...c.hostConfig } as unknown as Schemas["HostConfig"],
+    HostConfig: { ...HOST_DEFAULTS, ...c.hostConfig, Links: encodeLinks(c) } as unknown as Schemas["HostConfig"],
     GraphDriver: { Data: { ...facts.graphDriver.data }, Name: facts.graphDriver.name },
     ...sizes(view),
     Mounts: c.mounts.map(encodeMount),

@@ -25,12 +25,12 @@ export function encodeNetwork(network: Network, endpoints: NetworkView["endpoint
     Created: rfc3339Nano(network.createdAt),
     Scope: "local",
     Driver: network.driver,
-    EnableIPv4: true,
+    EnableIPv4: network.ipv4 !== false,
     EnableIPv6: network.ipv6,
     IPAM: {
-      Driver: "default", Options: network.driver === "bridge" && network.name !== "bridge" ? {} : null,
+      Driver: "default", Options: network.ipam.length > 0 && network.name !== "bridge" ? {} : null,
       Config: network.ipam.length === 0 && network.driver !== "bridge" ? null
-        : network.ipam.map((p) => ({ Subnet: p.subnet, ...(p.range === undefined ? {} : { IPRange: p.range }), ...(p.gateway === undefined ? {} : { Gateway: p.gateway }) })),
+        : network.ipam.map((p) => ({ Subnet: p.subnet, ...(p.range === undefined ? {} : { IPRange: p.range }), ...(p.gateway === undefined ? {} : { Gateway: p.gateway }), ...(p.reserved === undefined ? {} : { AuxiliaryAddresses: { ...p.reserved } }) })),
     },
     Internal: network.internal,
     Attachable: network.attachable,

@@ -76,13 +76,16 @@ export class BridgeDriver implements NetworkDriver {
     ];
     await this.thread.call("plug", {
       bridge: bridgeName(network), host: endpoint.hostInterface, netns, name: endpoint.interfaceName, mac: endpoint.mac, mtu: mtuOf(network),
-      isolated: network.options[BRIDGE_OPTION.icc] === "false", addresses, gateways: [endpoint.gateway, endpoint.gateway6].filter((g) => g !== null),
+      isolated: network.options[BRIDGE_OPTION.icc] === "false", addresses, gateways: gatewaysOf(endpoint),
     });
   }
   async disconnect(_network: Network, endpoint: Endpoint): Promise<void> {
     await this.thread.call("removeLink", endpoint.hostInterface);
   }
 
+  async lead(endpoint: Endpoint, netns: string): Promise<void> {
+    await this.thread.call("lead", netns, endpoint.interfaceName, gatewaysOf(endpoint));
+  }
   async publish(_network: Network, endpoint: Endpoint, ports: readonly PortBinding[]): Promise<void> {
     await this.firewall.publish(publishedOf(endpoint, ports));
     await this.forgetDatagrams(ports);
@@ -117,14 +120,15 @@ export class BridgeDriver implements NetworkDriver {
 export function bridgeName(network: Network): string {
   return network.options[BRIDGE_OPTION.name] ?? `br-${network.id.slice(0, 12)}`;
 }
-function mtuOf(network: Network): number {
+export function mtuOf(network: Network): number {
   const text = network.options[BRIDGE_OPTION.mtu];
   if (text === undefined) return DEFAULT_MTU;
   const mtu = Number(text);
   if (!Number.isInteger(mtu) || mtu < 68 || mtu > 65_535) throw new InvalidArgument(`${BRIDGE_OPTION.mtu}: invalid MTU ${text}`);
   return mtu;
 }
-const ownerOf = (network: Network): string => `strata ${network.id}`;
+export const gatewaysOf = (endpoint: Endpoint): string[] => [endpoint.gateway, endpoint.gateway6].filter((g) => g !== null);
+export const ownerOf = (network: Network): string => `strata ${network.id}`;
 /** Locally administered, unicast. A bridge that exists keeps the one it has. */
 const bridgeMac = (): string => `02:42:${[...randomBytes(4)].map((b) => b.toString(16).padStart(2, "0")).join(":")}`;
 

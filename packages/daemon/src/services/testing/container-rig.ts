@@ -29,6 +29,7 @@ class HostOnly implements ContainerNetworking {
   validate(): void {}
   async attach(c: Container) { this.calls.push(`attach ${c.name}`); return { endpoints: [], ports: [] }; }
   async release(c: Container): Promise<void> { this.calls.push(`release ${c.name}`); }
+  environment(): readonly string[] { return []; }
   async files(c: Container) { return { hosts: "127.0.0.1\tlocalhost\n", hostname: `${c.config.Hostname}\n`, resolvConf: "nameserver 192.0.2.1\n" }; }
   async recover(): Promise<void> {}
 }

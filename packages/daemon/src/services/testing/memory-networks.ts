@@ -1,6 +1,6 @@
 import {
-  AlreadyExists, Conflict, NotFound, silentLogger,
-  type Container, type ContainerId, type Endpoint, type EventBus, type Network, type NetworkDriver, type NetworkId, type NetworkStore, type PortBinding, type StrataEvent,
+  AlreadyExists, Conflict, NotFound, silentLogger, Unavailable,
+  type Container, type ContainerId, type DnsTransport, type Endpoint, type EventBus, type NameAnswerer, type NameServerDriver, type Network, type NetworkDriver, type NetworkId, type NetworkStore, type PortBinding, type StrataEvent,
 } from "../../core/index.js";
 import { defaultNetworksConfig, type NetworkParts, type NetworksConfig } from "../networks-parts.js";
 
@@ -56,6 +56,7 @@ export class MemoryDriver implements NetworkDriver {
   remove(n: Network): Promise<void> { return this.done("remove", n.name); }
   connect(n: Network, e: Endpoint): Promise<void> { return this.done("connect", `${n.name} ${e.interfaceName} ${e.ipv4}`); }
   disconnect(n: Network, e: Endpoint): Promise<void> { return this.done("disconnect", `${n.name} ${e.interfaceName}`); }
+  lead(e: Endpoint): Promise<void> { return this.done("lead", e.interfaceName); }
   publish(n: Network, _e: Endpoint, ports: readonly PortBinding[]): Promise<void> { return this.done("publish", `${n.name} ${describe(ports)}`); }
   unpublish(n: Network, _e: Endpoint, ports: readonly PortBinding[]): Promise<void> { return this.done("unpublish", `${n.name} ${describe(ports)}`); }
   occupied(): Promise<readonly string[]> { return Promise.resolve(this.ranges); }
@@ -65,6 +66,21 @@ export class MemoryDriver implements NetworkDriver {
   }
 }
 const describe = (ports: readonly PortBinding[]): string => ports.map((p) => `${p.hostIp}:${p.hostPort}->${p.containerPort}/${p.protocol}`).join(" ");
+
+/** A carrier of DNS messages that only remembers; `servers` answer what others are asked, by address. */
+export class MemoryNames implements NameServerDriver {
+  readonly listening = new Map<string, NameAnswerer>();
+  readonly asked: string[] = [];
+  readonly servers = new Map<string, (query: Buffer) => Buffer>();
+
+  listen(container: string, _netns: string, answer: NameAnswerer): Promise<void> { this.listening.set(container, answer); return Promise.resolve(); }
+  close(container: string): void { this.listening.delete(container); }
+  ask(query: Buffer, over: DnsTransport, server: string, _timeoutMs: number, netns?: string): Promise<Buffer> {
+    this.asked.push(`${server} ${over}${netns === undefined ? "" : ` ${netns.slice(0, 10)}`}`);
+    const answer = this.servers.get(server);
+    return answer ? Promise.resolve(answer(query)) : Promise.reject(new Unavailable(`name server ${server}: no answer`));
+  }
+}
 
 /** Containers by full ID or name. */
 export class MemoryContainers {
@@ -81,6 +97,8 @@ export class MemoryContainers {
   }
   update(container: Container): void { this.known.set(container.id, container); }
   list(): Container[] { return [...this.known.values()]; }
+  /** No files. */
+  directory(id: ContainerId): string { return `/nowhere/${id}`; }
 }
 
 /** A container of that name, its ID the name's characters in hexadecimal. */
@@ -94,19 +112,19 @@ export function containerNamed(name: string, change: { [K in "config" | "hostCon
 
 /** Everything Networks needs, in memory; `events` collects what was emitted. */
 export function memoryParts(config: Partial<NetworksConfig> = {}): NetworkParts & {
-  readonly store: MemoryNetworkStore; readonly driver: MemoryDriver; readonly containers: MemoryContainers; readonly emitted: string[]; readonly names: Set<string>; readonly clock: { time: number; now(): number };
+  readonly store: MemoryNetworkStore; readonly driver: MemoryDriver; readonly names: MemoryNames; readonly containers: MemoryContainers; readonly emitted: string[]; readonly spaces: Set<string>; readonly clock: { time: number; now(): number };
 } {
-  const emitted: string[] = [], names = new Set<string>();
+  const emitted: string[] = [], spaces = new Set<string>(), listeners: ((e: StrataEvent) => void)[] = [];
   const events: EventBus = {
-    emit: (e: Omit<StrataEvent, "time">) => { emitted.push(`${e.type} ${e.action} ${e.attributes["name"] ?? e.id}`); },
+    emit: (e: Omit<StrataEvent, "time">) => { emitted.push(`${e.type} ${e.action} ${e.attributes["name"] ?? e.id}`); for (const listen of listeners) listen({ ...e, time: 0 }); },
     subscribe: () => { throw new Error("nobody listens here"); },
-    on: () => () => undefined,
+    on: (listener) => { listeners.push(listener); return () => undefined; },
   };
   const path = (id: string): string => `/ns/${id}`;
-  const add = (id: string): Promise<string> => { names.add(id); return Promise.resolve(path(id)); };
+  const add = (id: string): Promise<string> => { spaces.add(id); return Promise.resolve(path(id)); };
   return {
-    store: new MemoryNetworkStore(), driver: new MemoryDriver(), containers: new MemoryContainers(), emitted, names, events, logger: silentLogger,
-    namespaces: { create: add, adopt: add, path, remove: (id) => { names.delete(id); return Promise.resolve(); }, list: () => Promise.resolve([...names]) },
+    store: new MemoryNetworkStore(), driver: new MemoryDriver(), names: new MemoryNames(), containers: new MemoryContainers(), emitted, spaces, events, logger: silentLogger,
+    namespaces: { create: add, adopt: add, path, remove: (id) => { spaces.delete(id); return Promise.resolve(); }, list: () => Promise.resolve([...spaces]) },
     clock: { time: 0, now() { return this.time; } }, config: { ...defaultNetworksConfig, ...config },
   };
 }

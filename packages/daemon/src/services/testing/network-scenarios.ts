@@ -3,16 +3,20 @@
  * that the machine is untouched. Prints one JSON value, or fails with the reason.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, get } from "node:http";
 import { join } from "node:path";
 import { BridgeDriver } from "../../drivers/network/bridge.js";
+import { NetworkDrivers } from "../../drivers/network/drivers.js";
+import { LanDriver } from "../../drivers/network/lan.js";
 import { MachineFirewall } from "../../drivers/network/machine-firewall.js";
+import { NameServers } from "../../drivers/network/name-servers.js";
 import { NetnsManager } from "../../drivers/network/netns.js";
 import type { Container, Logger } from "../../core/index.js";
 import { Links } from "../../kernel/links.js";
 import { NetworkThread } from "../../kernel/network-thread.js";
 import { Networks } from "../networks.js";
+import { dnsServer, overTcp, resolveBy } from "./dns-client.js";
 import { containerNamed, memoryParts } from "./memory-networks.js";
 
 const [name = "", dir = "", without = ""] = process.argv.slice(2);
@@ -24,12 +28,14 @@ class Bed {
   readonly thread = new NetworkThread();
   readonly namespaces = new NetnsManager({ dir: join(dir, "netns"), thread: this.thread });
   readonly driver = this.makeDriver();
-  readonly parts = { ...memoryParts(), driver: this.driver, namespaces: this.namespaces, logger };
+  readonly names = new NameServers(this.thread, logger);
+  readonly parts = { ...memoryParts(), driver: this.driver, namespaces: this.namespaces, names: this.names, logger };
   readonly networks = new Networks(this.parts);
   private readonly children: ChildProcess[] = [];
 
-  makeDriver(): BridgeDriver {
-    return new BridgeDriver({ thread: this.thread, firewall: new MachineFirewall({ thread: this.thread, logger }), ipForward: true });
+  makeDriver(): NetworkDrivers {
+    const bridges = new BridgeDriver({ thread: this.thread, firewall: new MachineFirewall({ thread: this.thread, logger }), ipForward: true });
+    return new NetworkDrivers(bridges, new LanDriver(this.thread));
   }
   async start(): Promise<void> {
     const links = new Links();
@@ -85,6 +91,7 @@ class Bed {
   async interfaces(): Promise<string[]> { return (await this.thread.call("interfaces")).sort(); }
   async end(): Promise<void> {
     for (const child of this.children) child.kill("SIGKILL");
+    this.names.closeAll();
     for (const id of await this.namespaces.list()) await this.namespaces.remove(id);
     await this.thread.close();
   }
@@ -298,6 +305,49 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
     await second.release(two);
     await second.close();
     return { ...both, stays, rest, after: await bed.interfaces(), rules: await rulesLeft() };
+  },
+  /** Names: a server at 127.0.0.11 that leaves port 53 to the container, by UDP and TCP, again after a restart; and what it asks of others. */
+  async names(bed) {
+    const neighbour = await bed.neighbour();
+    await bed.program(neighbour, dnsServer("0.0.0.0", "192.0.2.1"));
+    await bed.networks.create({ name: "own", ipv6: true, ipam: [{ subnet: "10.9.0.0/24" }, { subnet: "fd00:9::/64" }] });
+    const member = (name: string, dns: readonly string[] = []): Container => containerNamed(name, { hostConfig: { NetworkMode: "own", Dns: [...dns] } });
+    const one = member("one", ["198.51.100.2"]), two = member("two", ["127.0.0.1"]), three = member("three");
+    for (const c of [one, two, three]) await bed.serve(c, 80);
+    await bed.program(two.id, dnsServer("0.0.0.0", "192.0.2.2"));
+    writeFileSync(join(dir, "resolv.conf"), "nameserver 127.0.0.1\n");
+    await output("mount", ["--bind", join(dir, "resolv.conf"), "/etc/resolv.conf"]);
+    const local = spawn(process.execPath, ["-e", dnsServer("127.0.0.1", "192.0.2.3")], { stdio: ["ignore", "pipe", "inherit"] });
+    await new Promise((resolve) => local.stdout.once("data", resolve));
+    const asked = { four: ["resolve4", "two"], six: ["resolve6", "two"], back: ["reverse", "10.9.0.3"], outside: ["resolve4", "example.org"] } as const;
+    const everything = (c: Container): Promise<Record<string, unknown>> =>
+      all(Object.fromEntries(Object.entries(asked).map(([key, [verb, name]]) => [key, tools(bed, c.id, process.execPath, "-e", resolveBy(verb, name))])));
+    const first = await all({ one: everything(one), two: everything(two), three: everything(three), streams: [[one, "two"], [one, "example.org"], [three, "example.org"]].map(([c, name]) => tools(bed, (c as Container).id, process.execPath, "-e", overTcp(name as string))) });
+    // The daemon dies and comes again.
+    bed.names.closeAll();
+    const away = await tools(bed, one.id, process.execPath, "-e", resolveBy("resolve4", "two"));
+    const names = new NameServers(bed.thread, logger), again = new Networks({ ...bed.parts, names });
+    await again.recover([one, two, three]);
+    const after = await everything(two);
+    names.closeAll();
+    local.kill("SIGKILL");
+    return { ...first, away, after };
+  },
+  /** macvlan: a container on the network of one of this machine's interfaces. */
+  async lan(bed) {
+    const neighbour = await bed.neighbour();
+    await bed.listen(neighbour, "neighbour", [80]);
+    const make = (name: string, parent: string): Promise<unknown> => bed.networks.create({ name, driver: "macvlan", options: { parent }, ipam: [{ subnet: name === "lan" ? "198.51.100.0/24" : "10.8.0.0/24" }] }).then(() => "made", (e: unknown) => (e as Error).message);
+    const made = [await make("lan", "lan0"), await make("lost", "no-such0")], left = bed.networks.list(new Map()).length;
+    const one = { ...containerNamed("one", { hostConfig: { NetworkMode: "lan", PortBindings: { "80/tcp": [{ HostPort: "8080" }] } } }), networks: { lan: { IPAMConfig: { IPv4Address: "198.51.100.9" } } } };
+    const { endpoints, ports } = await bed.serve(one, 80);
+    const from = await bed.get("http://198.51.100.9/", neighbour);
+    await new Networks({ ...bed.parts, driver: bed.makeDriver() }).recover([one]);
+    const seen = await all({ gateway: endpoints[0]?.gateway, ports, from, to: bed.get("http://198.51.100.2/", one.id) });
+    await bed.networks.connect("bridge", "one", { GwPriority: 1 });
+    await bed.networks.disconnect("lan", "one", false);
+    await bed.networks.remove("lan");
+    return { ...seen, made, left, inside: await tools(bed, one.id, "sh", "-c", "cd /sys/class/net; cat /proc/net/dev | grep -c eth"), after: (await bed.interfaces()).includes("lan0") };
   },
   /** UDP, with a client that was there before the port. */
   async datagrams(bed) {
