@@ -1564,6 +1564,23 @@ export interface components {
             Error: string;
             StartedAt: string;
             FinishedAt: string;
+            Health?: components["schemas"]["Health"];
+        };
+        /** @description What the health checks found; absent where nothing was ever checked. */
+        Health: {
+            /** @enum {string} */
+            Status: "starting" | "healthy" | "unhealthy";
+            /** @description Failures in a row. */
+            FailingStreak: number;
+            /** @description The last five results, oldest first. */
+            Log: {
+                Start: string;
+                End: string;
+                /** @description -1 when the check could not be run or took too long. */
+                ExitCode: number;
+                /** @description Its first 4096 bytes. */
+                Output: string;
+            }[];
         };
         /** @description A mount as it is. */
         MountPoint: {

@@ -48,6 +48,8 @@ export interface Process {
   write(data: Uint8Array): Promise<void>;
   closeStdin(): void;
   resize(height: number, width: number): Promise<void>;
+  /** Ends it with SIGKILL, as soon as it runs; what has ended stays so. */
+  kill(): void;
   /** Rejects when an exec did not come to run; the message is the runtime's. */
   readonly exit: Promise<Exit>;
 }

@@ -7,6 +7,7 @@ import { borrowedMounts, type PlannedMount, planMounts } from "./containers-moun
 import { checkName, randomName } from "./containers-names.js";
 import type { Mirrors } from "./containers-mirror.js";
 import { emitContainer, type ContainerParts } from "./containers-parts.js";
+import { checkHealthConfig } from "./health.js";
 import { modeOf } from "./networks-parts.js";
 import { parseSignal } from "./signals.js";
 import { checkResources } from "./spec/resources.js";
@@ -29,6 +30,7 @@ export class Creator {
     const config = mergeConfig(spec.config, image.config.config ?? {});
     const { path, args } = commandLine(config);
     if (config.StopSignal) parseSignal(config.StopSignal);
+    checkHealthConfig(config.Healthcheck);
     const hostConfig = withHostDefaults(spec.hostConfig, parts.config.defaults);
     checkHostConfig(hostConfig);
     warnings.push(...checkResources(hostConfig));

@@ -95,7 +95,25 @@ export interface AttachClient {
   end(): void;
   readonly closed: Promise<void>;
 }
+/** What the health checks of a container found. */
+export interface Health {
+  readonly status: "starting" | "healthy" | "unhealthy";
+  /** Failures in a row. */
+  readonly failingStreak: number;
+  /** The last results, oldest first. */
+  readonly log: readonly HealthResult[];
+}
+export interface HealthResult {
+  /** Milliseconds since the epoch. */
+  readonly start: number;
+  readonly end: number;
+  /** -1 when the check could not be run or took too long. */
+  readonly exitCode: number;
+  readonly output: string;
+}
 export interface ContainerView {
+  /** Undefined where nothing is checked. */
+  readonly health?: Health;
   /** Of every network by its name: a container that does not run has no endpoints that tell. */
   readonly networkIds?: ReadonlyMap<string, string>;
   readonly container: Container;
