@@ -3106,7 +3106,7 @@ export interface operations {
                 until?: string;
                 /** @description Put the time before each line. */
                 timestamps?: boolean;
-                /** @description Accepted; there are none. */
+                /** @description Before each line what its log notes of the container. */
                 details?: boolean;
                 /** @description So many lines from the end, or `all`. */
                 tail?: string;

@@ -310,10 +310,11 @@ export const CLONE_NEWNS = 0x00020000;
 export function unshare(flags: number): void { check(c.unshare(flags), "unshare"); }
 export function setns(fd: number, type: number): void { check(c.setns(fd, type), "setns"); }
 
-/** Connects a SOCK_SEQPACKET Unix socket (conmon's attach socket), non-blocking; returns the descriptor. */
-export function connectSeqpacket(path: string): number {
-  const AF_UNIX = 1, SOCK_SEQPACKET = 5, SOCK_NONBLOCK = 0o4000, SOCK_CLOEXEC = 0o2000000;
-  const fd = check(c.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
+export const SOCK_DGRAM = 2, SOCK_SEQPACKET = 5;
+/** Connects a Unix socket of packets, non-blocking; returns the descriptor. */
+export function connectPackets(path: string, type: typeof SOCK_DGRAM | typeof SOCK_SEQPACKET): number {
+  const AF_UNIX = 1, SOCK_NONBLOCK = 0o4000, SOCK_CLOEXEC = 0o2000000;
+  const fd = check(c.socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
   const address = Buffer.alloc(110);
   address.writeUInt16LE(AF_UNIX, 0);
   if (address.write(path, 2) > 107) { close(fd); throw new Error(`socket path is too long: ${path}`); }

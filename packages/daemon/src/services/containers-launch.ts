@@ -50,12 +50,16 @@ export class Launcher {
     return driver;
   }
 
-  logFile(id: ContainerId): string {
-    return join(this.parts.containers.directory(id), `${id}-json.log`);
+  logFile(container: Container): string {
+    return join(this.parts.containers.directory(container.id), this.logDriverOf(container).file(container.id));
   }
 
-  openLog(container: Container, resuming?: { readonly taken: Moment | undefined }): Promise<LogWriter> {
-    return this.logDriverOf(container).open(this.logFile(container.id), container.hostConfig.LogConfig?.Config ?? {}, resuming);
+  async openLog(container: Container, resuming?: { readonly taken: Moment | undefined }): Promise<LogWriter> {
+    try {
+      return await this.logDriverOf(container).open(this.logFile(container), container.hostConfig.LogConfig?.Config ?? {}, container, resuming);
+    } catch (e) {
+      throw new Error(`failed to create task for container: failed to initialize logging driver: ${messageOf(e)}`, { cause: e });
+    }
   }
 
   async launch(container: Container, hub: Hub): Promise<Launched> {

@@ -163,6 +163,7 @@ export interface LogLine {
   readonly data: Buffer;
   readonly time: string;
   readonly partial: boolean;
+  readonly attributes?: Readonly<Record<string, string>>;
 }
 export interface CommitOptions {
   readonly ref?: string;
