@@ -206,13 +206,17 @@ export interface ExecService {
 export interface VolumeView extends Volume {
   readonly refs: number;
   readonly size?: number;
+  /** What its plugin tells; without one: local. */
+  readonly scope?: "local" | "global";
+  readonly status?: Readonly<Record<string, unknown>>;
 }
 export interface VolumeService {
   create(spec: VolumeSpec): Promise<Volume>;
   /** Gives a volume another size. */
   update(name: string, options: Readonly<Record<string, string>>): Promise<Volume>;
-  inspect(name: string): VolumeView;
-  list(filters: Filters): VolumeView[];
+  inspect(name: string): Promise<VolumeView>;
+  /** With those that plugins know. */
+  list(filters: Filters): Promise<VolumeView[]>;
   remove(name: string, force: boolean): Promise<void>;
   prune(filters: Filters): Promise<{ removed: string[]; bytes: number }>;
 }

@@ -1848,7 +1848,10 @@ export interface components {
             Driver: string;
             Mountpoint: string;
             CreatedAt?: string;
-            Status?: Record<string, never>;
+            /** @description What the volume's plugin tells. */
+            Status?: {
+                [key: string]: unknown;
+            };
             Labels: {
                 [key: string]: string;
             } | null;
