@@ -63,6 +63,14 @@ describe("restart policies", () => {
     expect(await daemon.dockerOk("ps", "-aq", "--filter", "name=three")).toBe("");
   }, 60_000);
 
+  it("rm -f takes a container at whatever moment of its restarts", async () => {
+    for (let i = 0; i < 10; i++) {
+      await policy("cc", "always", `sleep 0.0${i}; exit 7`);
+      await daemon.dockerOk("rm", "-f", "cc");
+    }
+    expect(await daemon.dockerOk("ps", "-aq")).toBe("");
+  }, 60_000);
+
   it("a start by hand begins the count and the waits anew", async () => {
     await policy("cc", "always", "exit 7");
     await backingOff("cc");

@@ -1,4 +1,4 @@
-import { Conflict, type Container, type ContainerId, type ContainerState, type Exit, messageOf, NotModified, Unavailable } from "../core/index.js";
+import { Conflict, type Container, type ContainerId, type ContainerState, type Exit, messageOf, NotFound, NotModified, Unavailable } from "../core/index.js";
 import type { HealthChecks } from "./containers-health.js";
 import { exitCodeOf, type Launcher } from "./containers-launch.js";
 import type { Launched, Live, LiveContainers, Run } from "./containers-live.js";
@@ -78,9 +78,12 @@ export class Lifecycle {
   async forceEnd(id: ContainerId): Promise<void> {
     const live = this.live.of(id);
     if (await this.#cancelRestart(id, live)) return;
-    // A start that is under way comes first.
+    // A start or an end that is under way comes first.
     const { run } = await live.mutex.run(async () => live);
-    if (run === null) return;
+    if (run === null) {
+      await this.#cancelRestart(id, live).catch((e: unknown) => { if (!(e instanceof NotFound)) throw e; });
+      return;
+    }
     const container = this.parts.containers.get(id);
     this.#meant(container, run);
     await this.#killNow(container, run);

@@ -49,11 +49,11 @@ export class VolumeHolder {
     this.emit("mount", container, point, { destination: point.Destination, "read/write": String(point.RW), propagation: point.Propagation });
     return this.untold(container, point, mounted);
   }
-  private untold(container: Container, point: MountPoint, { path, release }: Mounted): Mounted {
+  private untold(container: Container, point: MountPoint, mounted: Mounted): Mounted {
     return {
-      path,
+      path: mounted.path,
       release: async () => {
-        await release();
+        await mounted.release();
         this.emit("unmount", container, point, {});
       },
     };
