@@ -12,11 +12,13 @@ export class VolumePlugin {
   /** What a method is to answer as its error. */
   readonly refuse = new Map<string, string>();
   private server: Server | undefined;
+  /** The first folder that was not there before. */
+  private made: string | undefined;
 
   constructor(readonly socket: string, private readonly folder: string) {}
 
   async start(): Promise<void> {
-    mkdirSync(dirname(this.socket), { recursive: true });
+    this.made = mkdirSync(dirname(this.socket), { recursive: true });
     rmSync(this.socket, { force: true });
     const server = createServer((request, response) => {
       let body = "";
@@ -35,6 +37,8 @@ export class VolumePlugin {
     await new Promise<void>((resolve) => { if (this.server) this.server.close(() => resolve()); else resolve(); });
     this.server = undefined;
     rmSync(this.socket, { force: true });
+    if (this.made !== undefined) rmSync(this.made, { recursive: true });
+    this.made = undefined;
   }
 
   private place(name: string): string { return join(this.folder, name); }
