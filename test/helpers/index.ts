@@ -11,3 +11,4 @@ export * from "./pty.js";
 export * from "./registry.js";
 export * from "./run.js";
 export * from "./tar.js";
+export * from "./volume-plugin.js";

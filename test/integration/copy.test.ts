@@ -75,6 +75,10 @@ describe.each(["running", "stopped", "never started"])("a container that is %s",
     expect(existsSync(local("bound/v"))).toBe(false);
     expect(await daemon.dockerOk("run", "--rm", "-v", "kept:/data", "busybox", "cat", "/data/v")).toBe("of the volume");
     await daemon.dockerOk("rm", "-f", "box");
+    await made("--mount", "type=volume,source=kept,target=/part,volume-subpath=in");
+    await cp(local("v"), "box:/part/of-a-part");
+    expect((await daemon.dockerOk("run", "--rm", "-v", "kept:/data", "busybox", "cat", "/data/in/of-a-part"))).toBe("of the volume");
+    await daemon.dockerOk("rm", "-f", "box");
     await daemon.dockerOk("volume", "rm", "kept");
   });
 

@@ -125,6 +125,7 @@ export function parseHost(text: string): Host {
   throw new Error(`"${text}" is not unix://PATH, tcp://HOST:PORT or fd://`);
 }
 
+const LOG_DRIVERS = ["json-file", "local", "syslog", "journald", "none"];
 const STORAGE_DRIVERS = ["erofs", "overlay2", "overlay", "aufs", "devicemapper", "btrfs", "zfs", "fuse-overlayfs", "vfs"];
 
 function ulimitsFromFlag(given: unknown): Record<string, unknown> {
@@ -182,7 +183,7 @@ export const OPTIONS: Options = {
   hostGatewayIp: { key: "host-gateway-ip", flags: ["--host-gateway-ip"], kind: "string", placeholder: "address", text: "what host-gateway stands for", default: "", check: address },
   defaultRuntime: { key: "default-runtime", flags: ["--default-runtime"], kind: "string", placeholder: "name", text: "OCI runtime for containers that name none", default: "" },
   runtimes: { key: "runtimes", flags: ["--add-runtime"], kind: "list", inFile: "map", placeholder: "name=path", text: "another OCI runtime (repeatable)", default: {}, fromFlag: pairs, check: runtimes },
-  logDriver: { key: "log-driver", flags: ["--log-driver"], kind: "string", placeholder: "name", text: "where output of containers goes: json-file or none", default: "json-file", check: oneOf("json-file", "none") },
+  logDriver: { key: "log-driver", flags: ["--log-driver"], kind: "string", placeholder: "name", text: `where output of containers goes: ${LOG_DRIVERS.slice(0, -1).join(", ")} or ${LOG_DRIVERS.at(-1)!}`, default: "json-file", check: oneOf(...LOG_DRIVERS) },
   logOpts: { key: "log-opts", flags: ["--log-opt"], kind: "list", inFile: "map", placeholder: "k=v", text: "option of the log driver (repeatable)", default: {}, fromFlag: pairs, check: strings },
   liveRestore: { key: "live-restore", flags: ["--live-restore"], kind: "boolean", text: "containers go on while the daemon is down", default: true },
   debug: { key: "debug", flags: ["-D, --debug"], kind: "boolean", text: "log everything", default: false },

@@ -121,7 +121,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       },
       inspectFacts: (id) => {
         const sandbox = networking.namespaces.path(id);
-        return { directory: root.containers, graphDriver: layers.describe({ owner: id }), sandbox: existsSync(sandbox) ? sandbox : "", execs: [] };
+        return { directory: root.containers, graphDriver: layers.describe({ owner: id }), sandbox: existsSync(sandbox) ? sandbox : "", execs: containers.execs.list(id) };
       },
     }), { server: `Strata/${build.version} (linux)`, log: logger });
     const servers = await serve(api, config, gid, logger);

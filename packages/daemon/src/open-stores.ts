@@ -1,9 +1,10 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { WorkerPool } from "./archive/workers/pool.js";
-import type { Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumeStore } from "./core/index.js";
+import type { Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
 import { openVolumeLimits } from "./drivers/volume/limits.js";
+import { PLUGIN_DIRECTORIES, SocketPlugins } from "./drivers/volume/plugins.js";
 import { Collector } from "./gc/collect.js";
 import { KernelMounter } from "./kernel/mounter.js";
 import { LedgerContainers } from "./stores/containers.js";
@@ -14,7 +15,7 @@ import { LedgerLeases } from "./stores/leases.js";
 import { LedgerNetworks } from "./stores/networks.js";
 import { Snapshots } from "./stores/snapshots.js";
 import { Trash } from "./stores/trash.js";
-import { LocalVolumes } from "./stores/volumes.js";
+import { LedgerVolumes } from "./stores/volumes.js";
 import { Writables } from "./stores/writables.js";
 
 export interface OpenStoresOptions {
@@ -32,6 +33,8 @@ export interface OpenStoresOptions {
   readonly workers?: WorkerPool;
   /** Default: what the file system of the volumes can. */
   readonly volumeLimits?: VolumeLimits;
+  /** Default: those that Docker's directories name. */
+  readonly volumePlugins?: VolumePlugins;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -67,7 +70,7 @@ export function openStores(options: OpenStoresOptions): Stores {
   const writables = new Writables(ledger, snapshots, root, mounter);
   const layers = new LedgerLayers(ledger, leases, snapshots, writables, clock);
   const containers = new LedgerContainers(ledger, root, trash, logger);
-  const volumes = new LocalVolumes(ledger, root, trash, workers, mounter, volumeLimits, clock, logger);
+  const volumes = new LedgerVolumes(ledger, root, trash, workers, mounter, volumeLimits, options.volumePlugins ?? new SocketPlugins(PLUGIN_DIRECTORIES), clock, logger);
   const collectables: readonly Collectable[] = [...layers.collectables, ...content.collectables, containers, volumes];
   const emptyScratch = async (): Promise<void> => {
     await trash.empty();

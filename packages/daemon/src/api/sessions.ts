@@ -53,7 +53,8 @@ export function sessionRoutes(containers: ContainerService, clock: Clock): Sessi
       response.writeHead(200, { "Content-Type": streamType(raw, c.version) });
       response.flushHeaders();
       const output = new OutputWriter(response, raw);
-      const stamp = q.timestamps ? stamper() : (line: LogLine): Buffer => line.data;
+      const text = q.details ? detailed : (line: LogLine): Buffer => line.data;
+      const stamp = q.timestamps ? stamper(text) : text;
       for await (const batch of lines) {
         let room = true;
         for (const line of batch) room = output.write(line.stream, stamp(line));
@@ -82,11 +83,17 @@ export function sessionRoutes(containers: ContainerService, clock: Clock): Sessi
 }
 
 /** Puts the time before the first piece of every line. */
-function stamper(): (line: LogLine) => Buffer {
+function stamper(text: (line: LogLine) => Buffer): (line: LogLine) => Buffer {
   const open = { stdout: false, stderr: false };
   return (line) => {
     const within = open[line.stream];
     open[line.stream] = line.partial;
-    return within ? line.data : Buffer.concat([Buffer.from(`${line.time} `), line.data]);
+    return within ? line.data : Buffer.concat([Buffer.from(`${line.time} `), text(line)]);
   };
+}
+
+/** `key=value,key=value text`: what the log notes of the container, by name, encoded as in a URL. */
+function detailed({ data, attributes }: LogLine): Buffer {
+  const words = Object.entries(attributes ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)).map((pair) => pair.map(encodeURIComponent).join("="));
+  return Buffer.concat([Buffer.from(`${words.join(",")} `), data]);
 }

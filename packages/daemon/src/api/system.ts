@@ -53,7 +53,7 @@ function encodeInfo(i: SystemInfo, f: ServerFacts, now: number): Schemas["System
   return {
     ID: i.id, Containers: running + paused + stopped, ContainersRunning: running, ContainersPaused: paused, ContainersStopped: stopped, Images: i.images,
     Driver: i.driver, DriverStatus: i.driverStatus.map((row) => [...row]),
-    Plugins: { Volume: ["local"], Network: ["bridge", "host", "null"], Authorization: null, Log: ["json-file"] },
+    Plugins: { Volume: ["local"], Network: ["bridge", "host", "null"], Authorization: null, Log: ["journald", "json-file", "local", "syslog"] },
     MemoryLimit: true, SwapLimit: true, KernelMemory: false, KernelMemoryTCP: false, CpuCfsPeriod: true, CpuCfsQuota: true, CPUShares: true, CPUSet: true, PidsLimit: true,
     OomKillDisable: i.cgroupVersion === "1", IPv4Forwarding: true, BridgeNfIptables: true, BridgeNfIp6tables: true,
     Debug: f.debug, NFd: 0, NGoroutines: 1, SystemTime: rfc3339Nano(now), LoggingDriver: i.loggingDriver,

@@ -6,7 +6,10 @@ import { parseFilters } from "./filters.js";
 
 export function volumeRoutes(volumes: VolumeService): Pick<Routes, Extract<keyof Routes, `volume${string}`>> {
   return {
-    volumeList: ({ query }) => ok({ Volumes: volumes.list(parseFilters(query.filters)).map((v) => encodeVolume(v)), Warnings: null }),
+    async volumeList({ query }) {
+      const found = await volumes.list(parseFilters(query.filters));
+      return ok({ Volumes: found.map((v) => encodeVolume(v)), Warnings: null });
+    },
     async volumeCreate({ body }) {
       const { Name, Driver, DriverOpts, Labels } = body ?? {};
       const volume = await volumes.create({
@@ -14,7 +17,9 @@ export function volumeRoutes(volumes: VolumeService): Pick<Routes, Extract<keyof
       });
       return created(encodeVolume(volume));
     },
-    volumeInspect: ({ path }) => ok(encodeVolume(volumes.inspect(path.name))),
+    async volumeInspect({ path }) {
+      return ok(encodeVolume(await volumes.inspect(path.name)));
+    },
     async volumeUpdate({ path, body }) {
       if (body.Spec !== undefined) throw new InvalidArgument("Spec: there are no cluster volumes here; a volume's size is changed by Options");
       if (body.Options?.["size"] === undefined) throw new InvalidArgument("Options: a size is missing");

@@ -119,6 +119,8 @@ export interface MountPoint {
   readonly Mode: string;
   readonly RW: boolean;
   readonly Propagation: string;
+  /** Only what this path inside the volume names; inspect does not tell. */
+  readonly subpath?: string;
 }
 
 export interface Container {

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import type { Container } from "./containers.js";
 
 export interface Exit {
   /** Exit code, or 128 + signal. */
@@ -23,6 +24,8 @@ export interface Output {
   readonly time: string;
   /** The line goes on in the next record of this stream. */
   readonly partial: boolean;
+  /** What its log was told to note with it. */
+  readonly attributes?: Readonly<Record<string, string>>;
 }
 
 /** How many records have this time: a monitor gives all lines of one read the same. */
@@ -48,6 +51,8 @@ export interface Process {
   write(data: Uint8Array): Promise<void>;
   closeStdin(): void;
   resize(height: number, width: number): Promise<void>;
+  /** Ends it with SIGKILL, as soon as it runs; what has ended stays so. */
+  kill(): void;
   /** Rejects when an exec did not come to run; the message is the runtime's. */
   readonly exit: Promise<Exit>;
 }
@@ -84,11 +89,13 @@ export interface LogDriver {
   readonly name: string;
   /** InvalidArgument for an option that the driver does not know or that is malformed. */
   check(options: Readonly<Record<string, string>>): void;
+  /** Where the log of a container lies, below the container's directory. */
+  file(id: string): string;
   /**
    * Opens the log of a container for writing. With `resuming` the first batch follows what was `taken`, and what the
    * log has of it already is left out.
    */
-  open(file: string, options: Readonly<Record<string, string>>, resuming?: { readonly taken: Moment | undefined }): Promise<LogWriter>;
+  open(file: string, options: Readonly<Record<string, string>>, container: Container, resuming?: { readonly taken: Moment | undefined }): Promise<LogWriter>;
   /** Reads it; with `follow` goes on until `signal` aborts or the writer closes. */
   read(file: string, options: LogQuery, signal: AbortSignal): AsyncIterable<readonly Output[]>;
 }

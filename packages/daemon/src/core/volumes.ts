@@ -21,13 +21,19 @@ export interface VolumeStore {
   create(spec: VolumeSpec): Promise<Volume>;
   get(name: string): Volume;
   list(): Iterable<Volume & { readonly refs: readonly string[] }>;
-  /** Records the use and mounts where the driver needs it. */
-  attach(name: string, owner: string): Promise<Mounted>;
+  /** Records the use and mounts where the driver needs it. `mount` names this mount to plugins, where an owner has several at once. */
+  attach(name: string, owner: string, mount?: string): Promise<Mounted>;
+  /** Takes over what a former daemon attached. */
+  resume(name: string, owner: string): Promise<Mounted>;
   /** Forgets the use. `attach` without a mount for a container that is not running: `use`. */
   use(name: string, owner: string): void;
   detach(name: string, owner: string): void;
-  /** Conflict while in use. */
-  remove(name: string): Promise<void>;
+  /** Conflict while in use. `force`: a volume is forgotten whatever its plugin says. */
+  remove(name: string, options?: { readonly force?: boolean }): Promise<void>;
+  /** Asks the plugins that are in use which volumes they have, and makes the records agree. */
+  discover(): Promise<void>;
+  /** What a plugin tells of its volume now; undefined for volumes of our own. */
+  told(name: string): Promise<Told | undefined>;
   /** Gives a volume another size; others of its options stay what they are made with. */
   update(name: string, options: Readonly<Record<string, string>>): Promise<Volume>;
   usage(name: string): Promise<number>;
@@ -39,4 +45,35 @@ export interface VolumeLimits {
   apply(directory: string, bytes: number): Promise<void>;
   /** The directory is about to be removed: its limit goes. Absent, or without a limit, is success. */
   release(directory: string): Promise<void>;
+}
+
+/** Volumes that other programs keep (Docker's volume plugin protocol). */
+export interface VolumePlugins {
+  /** Names of those that were spoken to. */
+  names(): readonly string[];
+  /** NotFound when there is none of that name; Unavailable when it does not answer. */
+  get(name: string): Promise<VolumePlugin>;
+}
+export interface VolumePlugin {
+  create(name: string, options: Readonly<Record<string, string>>): Promise<void>;
+  remove(name: string): Promise<void>;
+  /** Where its files then are. `owner` tells one use from another. */
+  mount(name: string, owner: string): Promise<string>;
+  unmount(name: string, owner: string): Promise<void>;
+  /** Where its files are; empty while it is not mounted. */
+  path(name: string): Promise<string>;
+  /** NotFound when the plugin does not know it. */
+  get(name: string): Promise<PluginVolume>;
+  list(): Promise<readonly PluginVolume[]>;
+  /** Whether its volumes are the same on every machine. */
+  scope(): Promise<"local" | "global">;
+}
+export interface Told {
+  readonly scope: "local" | "global";
+  readonly status?: Readonly<Record<string, unknown>>;
+}
+export interface PluginVolume {
+  readonly name: string;
+  readonly mountpoint: string;
+  readonly status?: Readonly<Record<string, unknown>>;
 }

@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { RootFiles } from "../core/rootfs.js";
 import { errnoOf, InvalidArgument } from "../core/errors.js";
-import { AT_FDCWD, close, O_DIRECTORY, O_PATH, O_RDONLY, openat, openInRoot } from "./libc.js";
-import { isRegular, Stater } from "./stat.js";
+import { AT_FDCWD, close, mount, MS, O_DIRECTORY, O_PATH, O_RDONLY, openat, openInRoot } from "./libc.js";
+import { isDirectory, isRegular, Stater } from "./stat.js";
 
 /** No file of a container that the daemon reads whole (passwd, group …) is larger. */
 const LARGEST = 16 << 20;
@@ -34,7 +34,18 @@ export function readFileInRoot(root: string, path: string): Buffer | null {
   }) ?? null;
 }
 
+/** Binds what `path` names inside a tree onto a new `target`: by its descriptor, so that nobody can exchange it meanwhile. */
+function bindFromRoot(root: string, path: string, target: string): boolean {
+  return openBelow(root, path, O_PATH, (fd) => {
+    if (isDirectory(new Stater().of(fd).mode)) mkdirSync(target, { mode: 0o700 });
+    else writeFileSync(target, "", { flag: "wx", mode: 0o600 });
+    mount(`/proc/self/fd/${fd}`, target, null, MS.BIND | MS.REC);
+    return true;
+  }) ?? false;
+}
+
 /** Looks into trees of containers and images. */
 export class ConfinedFiles implements RootFiles {
   async read(root: string, path: string): Promise<Buffer | null> { return readFileInRoot(root, path); }
+  async bind(root: string, path: string, target: string): Promise<boolean> { return bindFromRoot(root, path, target); }
 }

@@ -32,7 +32,7 @@ export const AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_REMOVEDIR = 0x200,
 export const O_PATH = 0o10000000, O_CLOEXEC = 0o2000000, O_NOFOLLOW = 0o400000, O_DIRECTORY = 0o200000;
 export const O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_TRUNC = 0o1000, O_CREAT = 0o100, O_EXCL = 0o200, O_NONBLOCK = 0o4000;
 
-export const MS = { RDONLY: 1, NOSUID: 2, NODEV: 4, NOEXEC: 8, REMOUNT: 32, NOATIME: 1024, BIND: 4096, MOVE: 8192, REC: 16384, UNBINDABLE: 1 << 17, PRIVATE: 1 << 18, SLAVE: 1 << 19, SHARED: 1 << 20, RELATIME: 1 << 21 } as const;
+export const MS = { RDONLY: 1, NOSUID: 2, NODEV: 4, NOEXEC: 8, REMOUNT: 32, NOATIME: 1024, BIND: 4096, MOVE: 8192, REC: 16384, UNBINDABLE: 1 << 17, PRIVATE: 1 << 18, SLAVE: 1 << 19, SHARED: 1 << 20, RELATIME: 1 << 21, SYNCHRONOUS: 16, DIRSYNC: 128, NODIRATIME: 2048, STRICTATIME: 1 << 24 } as const;
 export const MNT_DETACH = 2;
 
 const c = {
@@ -301,10 +301,10 @@ export const CLONE_NEWNET = 0x40000000, CLONE_NEWNS = 0x00020000;
 export function unshare(flags: number): void { check(c.unshare(flags), "unshare"); }
 export function setns(fd: number, type: number): void { check(c.setns(fd, type), "setns"); }
 
-/** Connects a SOCK_SEQPACKET Unix socket (conmon's attach socket), non-blocking; returns the descriptor. */
-export function connectSeqpacket(path: string): number {
-  const AF_UNIX = 1, SOCK_SEQPACKET = 5, SOCK_NONBLOCK = 0o4000, SOCK_CLOEXEC = 0o2000000;
-  const fd = check(c.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
+/** Connects a Unix socket of packets, non-blocking; returns the descriptor. */
+export function connectPackets(path: string, type: typeof SOCK_DGRAM | typeof SOCK_SEQPACKET): number {
+  const AF_UNIX = 1, SOCK_NONBLOCK = 0o4000, SOCK_CLOEXEC = 0o2000000;
+  const fd = check(c.socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
   const address = Buffer.alloc(110);
   address.writeUInt16LE(AF_UNIX, 0);
   if (address.write(path, 2) > 107) { close(fd); throw new Error(`socket path is too long: ${path}`); }
@@ -357,7 +357,7 @@ export function tryBind(address: Uint8Array, type: number, protocol: number): vo
     check(c.bind(fd, address, address.length), "bind");
   } finally { c.close(fd); }
 }
-export const SHUT_RD = 0, SHUT_WR = 1;
+export const SHUT_RD = 0, SHUT_WR = 1, SOCK_DGRAM = 2, SOCK_SEQPACKET = 5;
 export function shutdown(fd: number, how: number): void { check(c.shutdown(fd, how), "shutdown"); }
 
 /** A descriptor that stands for the process, also once its number is used again. Linux 5.3. */

@@ -10,6 +10,7 @@ const PAGE = 4096;
 
 const FLAGS: Readonly<Record<string, number>> = {
   ro: MS.RDONLY, nosuid: MS.NOSUID, nodev: MS.NODEV, noexec: MS.NOEXEC, noatime: MS.NOATIME, relatime: MS.RELATIME,
+  sync: MS.SYNCHRONOUS, dirsync: MS.DIRSYNC, nodiratime: MS.NODIRATIME, strictatime: MS.STRICTATIME,
   bind: MS.BIND, rbind: MS.BIND | MS.REC, remount: MS.REMOUNT, rec: MS.REC,
   private: MS.PRIVATE, rprivate: MS.PRIVATE | MS.REC, slave: MS.SLAVE, rslave: MS.SLAVE | MS.REC, shared: MS.SHARED, rshared: MS.SHARED | MS.REC,
 };

@@ -32,7 +32,7 @@ export class Listening {
 
   logs(container: Container, options: LogsOptions, signal: AbortSignal): AsyncIterable<readonly LogLine[]> {
     const driver = this.launcher.logDriverOf(container);
-    return driver.read(this.launcher.logFile(container.id), { ...options, follow: options.follow && isLive(container) }, signal);
+    return driver.read(this.launcher.logFile(container), { ...options, follow: options.follow && isLive(container) }, signal);
   }
 
   /** Old output and new from the log, so that there is neither gap nor overlap. */
@@ -42,7 +42,7 @@ export class Listening {
     void session?.over.then((end) => { if (end !== "ended") controller.abort(); });
     const query: LogQuery = { stdout: options.stdout, stderr: options.stderr, follow: session !== null && isLive(container) };
     const driver = this.launcher.logDriverOf(container);
-    for await (const batch of driver.read(this.launcher.logFile(container.id), query, controller.signal)) {
+    for await (const batch of driver.read(this.launcher.logFile(container), query, controller.signal)) {
       let room = true;
       for (const { stream, data } of batch) room = client.write(stream, data) && room;
       if (!room) await Promise.race([client.drained(), client.closed]);

@@ -7,6 +7,7 @@ import { borrowedMounts, type PlannedMount, planMounts } from "./containers-moun
 import { checkName, randomName } from "./containers-names.js";
 import type { Mirrors } from "./containers-mirror.js";
 import { emitContainer, type ContainerParts } from "./containers-parts.js";
+import { checkHealthConfig } from "./health.js";
 import { modeOf } from "./networks-parts.js";
 import { parseSignal } from "./signals.js";
 import { checkResources } from "./spec/resources.js";
@@ -29,6 +30,7 @@ export class Creator {
     const config = mergeConfig(spec.config, image.config.config ?? {});
     const { path, args } = commandLine(config);
     if (config.StopSignal) parseSignal(config.StopSignal);
+    checkHealthConfig(config.Healthcheck);
     const hostConfig = withHostDefaults(spec.hostConfig, parts.config.defaults);
     checkHostConfig(hostConfig);
     warnings.push(...checkResources(hostConfig));
@@ -140,12 +142,15 @@ export class Creator {
       if (m.type === "bind") return { Type: "bind", Source: m.source!, ...common };
       if (m.type === "tmpfs") return { Type: "tmpfs", Source: "", ...common };
       const known = m.source !== undefined && this.volumeExists(m.source);
-      const volume = await volumes.create({ ...(m.source === undefined ? {} : { name: m.source }), ...m.volume });
+      const volume = await volumes.create({ ...(m.source === undefined ? {} : { name: m.source }), ...m.volume }).catch((e: unknown) => {
+        // "Not found" at a create means the image to clients: they would pull it.
+        throw e instanceof NotFound ? new InvalidArgument(e.message, { cause: e }) : e;
+      });
       if (!known) {
         undo.push(`volume ${volume.name}`, () => volumes.remove(volume.name));
         events.emit({ type: "volume", action: "create", id: volume.name, attributes: { driver: volume.driver } });
       }
-      return { Type: "volume", Name: volume.name, Source: volume.mountpoint, Driver: volume.driver, ...common };
+      return { Type: "volume", Name: volume.name, Source: volume.mountpoint, Driver: volume.driver, ...common, ...(m.subpath === undefined ? {} : { subpath: m.subpath }) };
     }));
   }
 

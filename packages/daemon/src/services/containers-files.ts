@@ -60,8 +60,8 @@ export class ContainerFiles implements ContainerFileService {
   }
 
   private async hold(container: Container): Promise<{ view: TreeView; release(): Promise<void> }> {
-    const { layers, volumes, logger } = this.parts;
-    const held = new UndoStack(logger, { container: container.id });
+    const { layers, logger } = this.parts;
+    const held = new UndoStack(logger, { container: container.id }), volumes = new Map<string, string>();
     try {
       let root!: Mounted;
       await held.together(
@@ -69,23 +69,25 @@ export class ContainerFiles implements ContainerFileService {
           root = await layers.mount(container.id);
           held.push("the root file system", () => root.release());
         },
-        ...container.mounts.filter(({ Type }) => Type === "volume").map(({ Name }) => async () => {
-          const mounted = await volumes.attach(Name!, container.id);
-          held.push(`volume ${Name}`, () => mounted.release());
+        ...container.mounts.filter(({ Type }) => Type === "volume").map((point) => async () => {
+          const mounted = await this.launcher.volumes.look(container, point);
+          held.push(`volume ${point.Name}`, () => mounted.release());
+          volumes.set(point.Destination, mounted.path);
         }),
       );
-      return { view: { root: root.path, writable: container.hostConfig.ReadonlyRootfs !== true, mounts: this.mountsOf(container) }, release: () => held.undo() };
+      return { view: { root: root.path, writable: container.hostConfig.ReadonlyRootfs !== true, mounts: this.mountsOf(container, volumes) }, release: () => held.undo() };
     } catch (e) {
       await held.undo();
       throw e;
     }
   }
 
-  private mountsOf({ id, hostConfig, mounts }: Container): ViewMount[] {
+  /** `volumes`: where they are mounted, by their destinations. */
+  private mountsOf({ id, hostConfig, mounts }: Container, volumes: ReadonlyMap<string, string>): ViewMount[] {
     const directory = this.parts.containers.directory(id);
     const etc = ETC.map((name): ViewMount => ({ source: join(directory, name), destination: `/etc/${name}`, writable: hostConfig.ReadonlyRootfs !== true, recursive: false })).filter((m) => existsSync(m.source));
     const flat = new Set((hostConfig.Mounts ?? []).filter((m) => m.BindOptions?.NonRecursive).map((m) => posix.resolve(m.Target)));
-    const own = mounts.filter((m) => m.Type !== "tmpfs").map((m): ViewMount => ({ source: m.Source, destination: m.Destination, writable: m.RW, recursive: !flat.has(m.Destination) }));
+    const own = mounts.filter((m) => m.Type !== "tmpfs").map((m): ViewMount => ({ source: volumes.get(m.Destination) ?? m.Source, destination: m.Destination, writable: m.RW, recursive: !flat.has(m.Destination) }));
     const taken = new Set(own.map((m) => m.destination));
     return [...etc.filter((m) => !taken.has(m.destination)), ...own].sort((a, b) => depth(a) - depth(b));
   }

@@ -7,7 +7,7 @@ const record = (text: string, stream: Output["stream"] = "stdout"): Output => ({
 /** A process that says these batches and ends. */
 function speaker(...batches: Output[][]): Process {
   const output = Object.assign((async function* () { for (const batch of batches) yield batch; })(), { pause() {}, resume() {} });
-  return { pid: 1, output, exit: new Promise(() => undefined), write: async () => undefined, closeStdin() {}, resize: async () => undefined };
+  return { pid: 1, output, exit: new Promise(() => undefined), write: async () => undefined, closeStdin() {}, resize: async () => undefined, kill() {} };
 }
 const both = { stdout: true, stderr: true };
 

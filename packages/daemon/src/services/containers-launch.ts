@@ -2,12 +2,13 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { Conflict, type Container, type ContainerId, InvalidArgument, type LogDriver, type LogWriter, type Mounted, type Moment, messageOf, type Process, type ProcessIo, type Runtime } from "../core/index.js";
+import { Conflict, type Container, type ContainerId, InvalidArgument, type LogDriver, type LogWriter, type Mounted, type Moment, type MountPoint, messageOf, type Process, type ProcessIo, type Runtime } from "../core/index.js";
 import { devicesFor } from "./containers-devices.js";
 import type { Hub } from "./containers-hub.js";
 import type { Launched } from "./containers-live.js";
 import { copiesUp } from "./containers-mounts.js";
 import { isLive, type ContainerParts } from "./containers-parts.js";
+import { VolumeHolder } from "./containers-volumes.js";
 import { modeOf } from "./networks-parts.js";
 import { Deferred, once } from "./deferred.js";
 import type { RuntimeSpec } from "./spec/model.js";
@@ -30,7 +31,12 @@ export function ioOf(container: Container): ProcessIo {
 
 /** Puts up everything a container needs and starts its process; or takes it all down again. */
 export class Launcher {
-  constructor(private readonly parts: ContainerParts) {}
+  /** Volumes of those that run. */
+  readonly volumes: VolumeHolder;
+
+  constructor(private readonly parts: ContainerParts) {
+    this.volumes = new VolumeHolder(parts);
+  }
 
   bundle(id: ContainerId): string {
     return join(this.parts.config.execRoot, "containers", id);
@@ -50,12 +56,16 @@ export class Launcher {
     return driver;
   }
 
-  logFile(id: ContainerId): string {
-    return join(this.parts.containers.directory(id), `${id}-json.log`);
+  logFile(container: Container): string {
+    return join(this.parts.containers.directory(container.id), this.logDriverOf(container).file(container.id));
   }
 
-  openLog(container: Container, resuming?: { readonly taken: Moment | undefined }): Promise<LogWriter> {
-    return this.logDriverOf(container).open(this.logFile(container.id), container.hostConfig.LogConfig?.Config ?? {}, resuming);
+  async openLog(container: Container, resuming?: { readonly taken: Moment | undefined }): Promise<LogWriter> {
+    try {
+      return await this.logDriverOf(container).open(this.logFile(container), container.hostConfig.LogConfig?.Config ?? {}, container, resuming);
+    } catch (e) {
+      throw new Error(`failed to create task for container: failed to initialize logging driver: ${messageOf(e)}`, { cause: e });
+    }
   }
 
   async launch(container: Container, hub: Hub): Promise<Launched> {
@@ -111,6 +121,7 @@ export class Launcher {
   private async putUp(container: Container, bundle: string, undo: UndoStack, held: Held): Promise<RuntimeSpec> {
     const { parts } = this;
     const { id } = container;
+    const placed = new Map<MountPoint, string>();
     let root!: Mounted, user!: ResolvedUser, devices!: Awaited<ReturnType<typeof devicesFor>>, netns: string | undefined, etcFiles: Record<string, string> = {};
     await parts.containers.makeDirectory(id);
     await undo.together(
@@ -133,11 +144,13 @@ export class Launcher {
       ...container.mounts.map((point) => async () => {
         if (point.Type === "bind") await this.bindSource(container, point.Source, point.Destination);
         if (point.Type !== "volume") return;
-        const mounted = await parts.volumes.attach(point.Name!, id);
+        const mounted = await this.volumes.hold(container, point);
         undo.push(`volume ${point.Name}`, () => mounted.release());
+        placed.set(point, mounted.path);
       }),
       async () => { devices = await devicesFor(container); },
     );
+    container = { ...container, mounts: container.mounts.map((point) => ({ ...point, Source: placed.get(point) ?? point.Source })) };
     if (container.state.startedAt === undefined) await this.copyUp(container, root.path);
     const joined = await this.join(container, bundle, undo);
     return runtimeSpec({
@@ -161,7 +174,7 @@ export class Launcher {
     undo.push("the log", () => log.close());
     for (const point of container.mounts) {
       if (point.Type !== "volume") continue;
-      const mounted = await parts.volumes.attach(point.Name!, id);
+      const mounted = await this.volumes.resume(container, point);
       undo.push(`volume ${point.Name}`, () => mounted.release());
     }
     if (existsSync(join(bundle, "shm"))) undo.push("/dev/shm", () => parts.mounter.unmount(join(bundle, "shm")));
@@ -178,6 +191,7 @@ export class Launcher {
     const bundle = this.bundle(container.id);
     await this.runtimeOf(container).delete(container.id);
     await this.parts.mounter.unmount(join(bundle, "shm"));
+    await this.volumes.clear(container.id);
     await rm(bundle, { recursive: true, force: true });
   }
 

@@ -1,10 +1,11 @@
-import { Conflict, type Container, type ContainerId, type ContainerState, type Exit, messageOf, NotModified, Unavailable } from "../core/index.js";
+import { Conflict, type Container, type ContainerId, type ContainerState, type Exit, messageOf, NotFound, NotModified, Unavailable } from "../core/index.js";
+import type { HealthChecks } from "./containers-health.js";
 import { exitCodeOf, type Launcher } from "./containers-launch.js";
 import type { Launched, Live, LiveContainers, Run } from "./containers-live.js";
 import type { Mirrors } from "./containers-mirror.js";
 import { emitContainer, isLive, type ContainerParts } from "./containers-parts.js";
 import type { Remover } from "./containers-remove.js";
-import { wantsRestart } from "./containers-restart.js";
+import { Backoff, wantsRestart } from "./containers-restart.js";
 import { parseSignal } from "./signals.js";
 
 const SIGKILL = 9;
@@ -22,7 +23,7 @@ export interface StopOptions {
 export class Lifecycle {
   #closing = false;
 
-  constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly launcher: Launcher, private readonly remover: Remover, private readonly mirrors: Mirrors) {}
+  constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly launcher: Launcher, private readonly remover: Remover, private readonly mirrors: Mirrors, private readonly health: HealthChecks) {}
 
   start(id: ContainerId): Promise<void> {
     const live = this.live.of(id);
@@ -32,7 +33,9 @@ export class Lifecycle {
         case "running": case "restarting": throw new NotModified(`container ${id} is running`);
         case "paused": throw new Conflict("cannot start a paused container, try unpause instead");
         case "removing": case "dead": throw new Conflict("container is marked for removal and cannot be started");
-        default: await this.#launch(container, live, 0);
+        default:
+          live.backoff = new Backoff();
+          await this.#launch(container, live, 0);
       }
     });
   }
@@ -75,9 +78,12 @@ export class Lifecycle {
   async forceEnd(id: ContainerId): Promise<void> {
     const live = this.live.of(id);
     if (await this.#cancelRestart(id, live)) return;
-    // A start that is under way comes first.
+    // A start or an end that is under way comes first.
     const { run } = await live.mutex.run(async () => live);
-    if (run === null) return;
+    if (run === null) {
+      await this.#cancelRestart(id, live).catch((e: unknown) => { if (!(e instanceof NotFound)) throw e; });
+      return;
+    }
     const container = this.parts.containers.get(id);
     this.#meant(container, run);
     await this.#killNow(container, run);
@@ -107,6 +113,7 @@ export class Lifecycle {
   /** No restarts from now on. With `stop` every container is ended. */
   async close(stop: boolean): Promise<void> {
     this.#closing = true;
+    this.health.close();
     for (const live of this.live.values()) clearTimeout(live.restartTimer);
     if (!stop) return;
     await Promise.all([...this.parts.containers.list()].filter(isLive).map(async (c) => {
@@ -140,6 +147,7 @@ export class Lifecycle {
     const ended = new Promise<void>((resolve) => { done = resolve; });
     const run: Run = { ...launched, startedAt, stopped: false, again: false, ended };
     live.run = run;
+    this.health.begin(this.parts.containers.get(id), startedAt);
     void (async () => {
       try {
         const exit = await run.process.exit;
@@ -159,6 +167,7 @@ export class Lifecycle {
     // Ports must be free for others as soon as anybody hears of the end.
     await run.releaseNetwork().catch((err: unknown) => this.parts.logger.error({ err, container: id }, "the network of a container could not be released"));
     live.run = null;
+    this.health.end(live);
     live.renewHub();
     const stopped = run.stopped || before.state.stoppedByUser === true;
     const again = !this.#closing && wantsRestart(before.hostConfig.RestartPolicy, { exitCode: exit.code, stopped, restarts: before.state.restartCount });

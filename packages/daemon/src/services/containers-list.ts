@@ -1,6 +1,7 @@
 import type { Container, ContainerId, Endpoint, PortBinding } from "../core/index.js";
 import { InvalidArgument, NotFound, Unavailable } from "../core/index.js";
 import type { ImageId } from "@strata/oci";
+import type { LiveContainers } from "./containers-live.js";
 import type { ContainerParts } from "./containers-parts.js";
 import { booleanFilter, labelsMatch, rejectUnknown } from "./filter-match.js";
 import type { ContainerView, Filters } from "./types.js";
@@ -13,7 +14,7 @@ const HEALTH = ["starting", "healthy", "unhealthy", "none"];
 
 /** Containers as users see them. One statement each for containers, endpoints, ports and networks; no locks. */
 export class ContainerLister {
-  constructor(private readonly parts: ListParts) {}
+  constructor(private readonly parts: ListParts, private readonly live: Pick<LiveContainers, "healthOf">) {}
 
   async list(options: { all: boolean; limit: number; size: boolean; filters: Filters }): Promise<ContainerView[]> {
     const { filters } = options;
@@ -44,7 +45,10 @@ export class ContainerLister {
     const endpoints = group(networks.endpoints(id === undefined ? {} : { container: id }).map((e): [string, Endpoint & { networkName: string }] => [e.container, { ...e, networkName: names.get(e.network) ?? e.network }]));
     const ports = group(networks.ports(id).map(({ container, ...port }): [string, PortBinding] => [container, port]));
     const networkIds = new Map([...names].map(([network, name]) => [name, network]));
-    return (container) => ({ container, networkIds, endpoints: endpoints.get(container.id) ?? [], ports: ports.get(container.id) ?? [] });
+    return (container) => {
+      const health = this.live.healthOf(container.id);
+      return { container, ...(health === undefined ? {} : { health }), networkIds, endpoints: endpoints.get(container.id) ?? [], ports: ports.get(container.id) ?? [] };
+    };
   }
 
   private async sized(view: ContainerView, imageSizes: Map<ImageId, number>): Promise<ContainerView> {
@@ -80,11 +84,11 @@ export class ContainerLister {
     const published = values("publish").map(portRange), exposed = values("expose").map(portRange);
     const tasks = booleanFilter(filters, "is-task") ?? false;
     const any = <T>(list: readonly T[], test: (item: T) => boolean): boolean => list.length === 0 || list.some(test);
-    return ({ container: c, endpoints, ports }) =>
+    return ({ container: c, health, endpoints, ports }) =>
       !tasks && any(values("status"), (s) => s === c.state.status) && any(exited, (code) => (c.state.status === "exited" || c.state.status === "dead") && c.state.exitCode === code) &&
       any(names, (re) => re.test(`/${c.name}`) || re.test(c.name)) && any(ids, (re) => re.test(c.id)) && labelsMatch(filters, c.config.Labels ?? {}) &&
       any(before, (other) => older(c, other)) && any(since, (other) => older(other, c)) && (ancestors === null || ancestors(c.imageId)) &&
-      any(values("health"), (h) => h === "none") &&
+      any(values("health"), (h) => h === (health?.status ?? "none")) &&
       any(wantedNetworks, (n) => n !== undefined && (endpoints.some((e) => e.network === n.id) || Object.keys(c.networks).some((key) => key === n.name || key === n.id))) &&
       any(values("volume"), (v) => c.mounts.some((m) => m.Name === v || m.Destination === v || (m.Type === "bind" && m.Source === v))) &&
       any(published, (range) => ports.some((p) => within(range, p.hostPort, p.protocol))) &&

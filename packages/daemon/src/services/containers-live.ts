@@ -1,6 +1,7 @@
 import type { ContainerId, Logger, Process, Runtime } from "../core/index.js";
 import { Backoff } from "./containers-restart.js";
 import { Hub } from "./containers-hub.js";
+import type { HealthRecord } from "./health.js";
 import { Waiters } from "./containers-waiters.js";
 import { Mutex } from "./mutex.js";
 
@@ -34,7 +35,12 @@ export class Live {
   /** Held by whoever changes its state. Never by those who list or inspect. */
   readonly mutex = new Mutex();
   readonly waiters = new Waiters();
-  readonly backoff = new Backoff();
+  /** A new one with every start by hand. */
+  backoff = new Backoff();
+  /** What the checks found; null before the first run with checks. */
+  health: HealthRecord | null = null;
+  /** Under way now. */
+  checks: { stop(): void } | null = null;
   /** Those attached now; a new one for every run. */
   hub: Hub;
   run: Run | null = null;
@@ -58,6 +64,11 @@ export class LiveContainers {
     let live = this.#all.get(id);
     if (live === undefined) this.#all.set(id, (live = new Live(id, this.logger)));
     return live;
+  }
+
+  /** What health checks found, for those who only look. */
+  healthOf(id: ContainerId): HealthRecord | undefined {
+    return this.#all.get(id)?.health ?? undefined;
   }
 
   forget(id: ContainerId): void {

@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { type ContainerConfig, type HostConfig, InvalidArgument, type MountPoint, type MountSpec, NotImplemented } from "../core/index.js";
+import { type ContainerConfig, type HostConfig, InvalidArgument, type MountPoint, type MountSpec } from "../core/index.js";
 
 /** A mount as it is asked for, before volumes have been made. */
 export interface PlannedMount {
@@ -13,6 +13,8 @@ export interface PlannedMount {
   readonly propagation: string;
   /** The bind's source must be there already (`--mount`), or is made (`-v`). */
   readonly mustExist: boolean;
+  /** Of a volume: only what this path in it names. */
+  readonly subpath?: string;
   readonly volume?: { readonly driver?: string; readonly labels?: Record<string, string>; readonly options?: Record<string, string> };
 }
 
@@ -63,10 +65,11 @@ export function parseMount(m: MountSpec): PlannedMount {
       return { ...common, type: "bind", source: posix.normalize(m.Source).replace(/(.)\/$/, "$1"), propagation: m.BindOptions?.Propagation || "rprivate", mustExist: m.BindOptions?.CreateMountpoint !== true };
     case "volume": {
       if (m.BindOptions) return bad("field BindOptions must not be specified");
-      if (m.VolumeOptions?.Subpath) throw new NotImplemented(`${what}: Subpath is not supported`);
+      const subpath = m.VolumeOptions?.Subpath;
+      if (subpath && (posix.isAbsolute(subpath) || posix.normalize(subpath).split("/")[0] === "..")) return bad("subpath must be a relative path within the volume");
       const { DriverConfig: driver, Labels } = m.VolumeOptions ?? {};
       return {
-        ...common, type: "volume", ...(m.Source ? { source: m.Source } : {}), propagation: "", mustExist: false,
+        ...common, type: "volume", ...(m.Source ? { source: m.Source } : {}), ...(subpath ? { subpath } : {}), propagation: "", mustExist: false,
         volume: { ...(driver?.Name ? { driver: driver.Name } : {}), ...(driver?.Options ? { options: driver.Options } : {}), ...(Labels ? { labels: Labels } : {}) },
       };
     }
@@ -83,6 +86,7 @@ export function borrowedMounts(points: readonly MountPoint[], mode: string): Pla
   if (!/^(|ro|rw)$/.test(mode)) throw new InvalidArgument(`invalid mode for volumes-from: ${mode}`);
   return points.filter((p) => p.Type !== "tmpfs").map((p) => ({
     type: p.Type, source: p.Type === "volume" ? p.Name! : p.Source, target: p.Destination, mode: p.Mode, writable: p.RW && mode !== "ro", propagation: p.Propagation, mustExist: false,
+    ...(p.subpath === undefined ? {} : { subpath: p.subpath }),
   }));
 }
 
@@ -105,6 +109,6 @@ export function planMounts(config: ContainerConfig, host: HostConfig, borrowed: 
 
 /** Whether a volume takes over what the image has at its mount point. */
 export function copiesUp(point: MountPoint, host: HostConfig): boolean {
-  if (point.Type !== "volume" || point.Mode.split(",").includes("nocopy")) return false;
+  if (point.Type !== "volume" || point.subpath !== undefined || point.Mode.split(",").includes("nocopy")) return false;
   return !(host.Mounts ?? []).some((m) => m.Type === "volume" && posix.normalize(m.Target).replace(/(.)\/$/, "$1") === point.Destination && m.VolumeOptions?.NoCopy === true);
 }

@@ -32,7 +32,9 @@ export class Recovery {
     }));
     await this.parts.networking.recover(running.map((c) => this.parts.containers.get(c.id)));
     for (const container of ended) this.settle(container);
-    await this.sweepBundles(new Set(all.map((c) => c.id)));
+    const known = new Set(all.map((c) => c.id));
+    await this.sweepBundles(known);
+    await this.launcher.volumes.sweep(known);
   }
 
   /** False when its processes are gone without a trace. A failure to find out counts as that. */

@@ -53,8 +53,9 @@ export class Remover {
         volumes.detach(Name, container.id);
         await volumes.remove(Name);
         events.emit({ type: "volume", action: "destroy", id: Name, attributes: { driver: volume.driver } });
-      } catch (e) {
-        if (!(e instanceof Conflict || e instanceof NotFound)) throw e;
+      } catch (err) {
+        if (err instanceof Conflict || err instanceof NotFound) return;
+        this.parts.logger.error({ err, container: container.id, volume: Name }, "a volume of a container that was removed is left");
       }
     }));
   }

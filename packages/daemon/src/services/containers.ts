@@ -5,6 +5,7 @@ import { Listening } from "./containers-attach.js";
 import { Committer } from "./containers-commit.js";
 import { Creator } from "./containers-create.js";
 import { ContainerFiles } from "./containers-files.js";
+import { HealthChecks } from "./containers-health.js";
 import { Launcher } from "./containers-launch.js";
 import { Lifecycle, type StopOptions } from "./containers-lifecycle.js";
 import { ContainerLister } from "./containers-list.js";
@@ -45,16 +46,16 @@ export class Containers implements ContainerService {
     const launcher = new Launcher(parts);
     const mirrors = (this.#mirrors = new Mirrors(parts.containers, parts.logger));
     this.#remover = new Remover(parts, live, launcher, mirrors);
-    this.#lifecycle = new Lifecycle(parts, live, launcher, this.#remover, mirrors);
+    this.execs = new Execs(parts, live, launcher);
+    this.#lifecycle = new Lifecycle(parts, live, launcher, this.#remover, mirrors, new HealthChecks(parts, live, this.execs));
     this.#creator = new Creator(parts, launcher, mirrors);
-    this.#lister = new ContainerLister(parts);
+    this.#lister = new ContainerLister(parts, live);
     this.#listening = new Listening(parts, live, launcher);
     this.#committer = new Committer(parts, live);
     this.#recovery = new Recovery(parts, live, launcher, this.#lifecycle, this.#remover);
     this.#stats = new Stats(parts);
     this.#updater = new Updater(parts, live, mirrors);
     this.files = new ContainerFiles(parts, launcher);
-    this.execs = new Execs(parts, live, launcher);
   }
 
   /** Start-up, after the stores have recovered: finds running containers again. */

@@ -1,4 +1,5 @@
 import { Conflict, type Container, type ContainerId, type ExecId, InvalidArgument, messageOf, newId, NotFound, type Process, StrataError } from "../core/index.js";
+import { Capture } from "./capture.js";
 import { Hub } from "./containers-hub.js";
 import { exitCodeOf, type Launcher } from "./containers-launch.js";
 import type { LiveContainers, Run } from "./containers-live.js";
@@ -22,6 +23,10 @@ interface Entry {
   /** Set once it runs. */
   current: Process | null;
   exitCode: number | null;
+  /** It did not come to run. */
+  failed: boolean;
+  /** Can be inspected for a while after its end. */
+  kept: boolean;
 }
 
 /** Processes started in running containers. They are known for as long as this daemon lives. */
@@ -37,7 +42,7 @@ export class Execs implements ExecService {
     if (spec.cmd.length === 0) throw new InvalidArgument("No exec command specified");
     parseDetachKeys(spec.detachKeys);
     const id = newId<ExecId>();
-    this.#all.set(id, { id, container: container.id, spec, state: "created", process: null, current: null, exitCode: null });
+    this.#all.set(id, { id, container: container.id, spec, state: "created", process: null, current: null, exitCode: null, failed: false, kept: true });
     emitContainer(this.parts, container, `exec_create: ${spec.cmd.join(" ")}`, { execID: id });
     return id;
   }
@@ -85,6 +90,31 @@ export class Execs implements ExecService {
     await process.resize(height, width);
   }
 
+  /**
+   * Runs a command in a container to its end, as the container's own user. What it says is cut at `limit` bytes. When
+   * `signal` aborts it is killed, and nobody waits for its end. The exit code is -1 when it did not come to run.
+   */
+  async capture(container: ContainerId, cmd: readonly string[], { limit, signal }: { readonly limit: number; readonly signal: AbortSignal }): Promise<{ exitCode: number; output: string }> {
+    const id = await this.create(container, { cmd, tty: false, attachStdin: false, attachStdout: true, attachStderr: true, env: [], user: "", workingDir: "", privileged: false });
+    const entry = this.#get(id);
+    const client = new Capture(limit);
+    const abort = () => {
+      client.leave();
+      entry.process?.then((process) => process.kill(), () => undefined);
+    };
+    signal.addEventListener("abort", abort);
+    try {
+      const session = this.start(id, { tty: false }, client);
+      if (signal.aborted) abort();
+      await session;
+      return { exitCode: entry.failed ? -1 : entry.exitCode ?? -1, output: client.text };
+    } finally {
+      signal.removeEventListener("abort", abort);
+      entry.kept = false;
+      if (entry.state === "ended") this.#all.delete(id);
+    }
+  }
+
   /** Those of a container, for inspect. */
   list(container: string): ExecId[] {
     return [...this.#all.values()].filter((e) => e.container === container && e.state === "running").map((e) => e.id);
@@ -111,6 +141,7 @@ export class Execs implements ExecService {
   #failed(entry: Entry, container: Container, cause: unknown, client: AttachClient | null): string {
     const message = cause instanceof StrataError ? cause.message : `OCI runtime exec failed: ${messageOf(cause)}: unknown`;
     const code = exitCodeOf(message);
+    entry.failed = true;
     this.#ended(entry, container, code === 128 ? 126 : code);
     client?.write("stdout", Buffer.from(`${message}\r\n`));
     return message;
@@ -120,7 +151,8 @@ export class Execs implements ExecService {
     entry.state = "ended";
     entry.exitCode = code;
     emitContainer(this.parts, container, "exec_die", { execID: entry.id, exitCode: String(code) });
-    setTimeout(() => this.#all.delete(entry.id), KEPT).unref();
+    if (entry.kept) setTimeout(() => this.#all.delete(entry.id), KEPT).unref();
+    else this.#all.delete(entry.id);
   }
 
   #running(container: Container): Run {

@@ -20,7 +20,7 @@ function system(parts: Partial<SystemParts> = {}): { system: System; asked: stri
       volumeStore: { usage: async (name) => { if (name === "broken") throw new Error("gone"); return 42; } },
       images: { list: () => { asked.push("images"); return [{ id: "sha256:1" as ImageId }] as unknown as ImageSummary[]; } },
       containers: { list: async () => { asked.push("containers"); return []; } },
-      volumes: { list: () => { asked.push("volumes"); return [volume("a", 1), volume("b"), volume("broken")]; } },
+      volumes: { list: async () => { asked.push("volumes"); return [volume("a", 1), volume("b"), volume("broken")]; } },
       events: new LocalEvents(systemClock),
       registry: { login: async (domain) => { asked.push(domain); return { identityToken: "t" }; } },
       ...parts,

@@ -48,7 +48,7 @@ export class System implements SystemService {
     const wanted = (type: string): boolean => types.length === 0 || types.includes(type);
     const [containerViews, volumeViews] = await Promise.all([
       wanted("container") ? containers.list({ all: true, limit: 0, size: true, filters: NONE }) : [],
-      wanted("volume") ? this.#sized(volumes.list(NONE)) : [],
+      wanted("volume") ? volumes.list(NONE).then((views) => this.#sized(views)) : [],
     ]);
     let layersSize = 0;
     if (wanted("image")) for (const layer of layers.list()) layersSize += layer.size;

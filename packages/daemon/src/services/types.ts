@@ -95,7 +95,25 @@ export interface AttachClient {
   end(): void;
   readonly closed: Promise<void>;
 }
+/** What the health checks of a container found. */
+export interface Health {
+  readonly status: "starting" | "healthy" | "unhealthy";
+  /** Failures in a row. */
+  readonly failingStreak: number;
+  /** The last results, oldest first. */
+  readonly log: readonly HealthResult[];
+}
+export interface HealthResult {
+  /** Milliseconds since the epoch. */
+  readonly start: number;
+  readonly end: number;
+  /** -1 when the check could not be run or took too long. */
+  readonly exitCode: number;
+  readonly output: string;
+}
 export interface ContainerView {
+  /** Undefined where nothing is checked. */
+  readonly health?: Health;
   /** Of every network by its name: a container that does not run has no endpoints that tell. */
   readonly networkIds?: ReadonlyMap<string, string>;
   readonly container: Container;
@@ -167,6 +185,7 @@ export interface LogLine {
   readonly data: Buffer;
   readonly time: string;
   readonly partial: boolean;
+  readonly attributes?: Readonly<Record<string, string>>;
 }
 export interface CommitOptions {
   readonly ref?: string;
@@ -209,13 +228,17 @@ export interface ExecService {
 export interface VolumeView extends Volume {
   readonly refs: number;
   readonly size?: number;
+  /** What its plugin tells; without one: local. */
+  readonly scope?: "local" | "global";
+  readonly status?: Readonly<Record<string, unknown>>;
 }
 export interface VolumeService {
   create(spec: VolumeSpec): Promise<Volume>;
   /** Gives a volume another size. */
   update(name: string, options: Readonly<Record<string, string>>): Promise<Volume>;
-  inspect(name: string): VolumeView;
-  list(filters: Filters): VolumeView[];
+  inspect(name: string): Promise<VolumeView>;
+  /** With those that plugins know. */
+  list(filters: Filters): Promise<VolumeView[]>;
   remove(name: string, force: boolean): Promise<void>;
   prune(filters: Filters): Promise<{ removed: string[]; bytes: number }>;
 }

@@ -18,6 +18,9 @@ class MemoryVolumes implements VolumeStore {
   }
   list(): (Volume & { refs: string[] })[] { return [...this.known.values()].map((v) => ({ ...v, refs: [...this.uses.get(v.name) ?? []] })); }
   attach(): Promise<never> { throw new Error("not here"); }
+  resume(): Promise<never> { throw new Error("not here"); }
+  async discover(): Promise<void> {}
+  async told(name: string): Promise<undefined> { this.get(name); }
   use(name: string, owner: string): void { this.uses.set(name, (this.uses.get(name) ?? new Set()).add(owner)); }
   detach(name: string, owner: string): void { this.uses.get(name)?.delete(owner); }
   remove(name: string): Promise<void> {
@@ -46,11 +49,11 @@ test("are created once, found, and removed", async () => {
   await volumes.create({ name: "box" });
   await volumes.create({ name: "box" });
   store.use("box", "c1");
-  expect(volumes.inspect("box")).toMatchObject({ name: "box", refs: 1 });
+  expect(await volumes.inspect("box")).toMatchObject({ name: "box", refs: 1 });
   await expect(volumes.remove("box", true)).rejects.toMatchObject({ code: "Conflict", message: "remove box: volume is in use - [c1]" });
   store.detach("box", "c1");
   await volumes.remove("box", false);
-  expect(() => volumes.inspect("box")).toThrow("get box: no such volume");
+  await expect(volumes.inspect("box")).rejects.toThrow("get box: no such volume");
   await expect(volumes.remove("box", false)).rejects.toMatchObject({ code: "NotFound" });
   await volumes.remove("box", true);
   expect(emitted).toEqual(["create box", "destroy box"]);
@@ -70,14 +73,14 @@ test("are listed by filter", async () => {
   await volumes.create({ name: "red", labels: { color: "red" } });
   await volumes.create({ name: "blue", labels: { color: "blue" } });
   store.use("blue", "c1");
-  const names = (given: Record<string, string[]>): string[] => volumes.list(filters(given)).map((v) => v.name);
-  expect(names({ name: ["e"] })).toEqual(["red", "blue"]);
-  expect(names({ label: ["color=red"] })).toEqual(["red"]);
-  expect(names({ dangling: ["true"] })).toEqual(["red"]);
-  expect(names({ dangling: ["0"] })).toEqual(["blue"]);
-  expect(names({ driver: ["nfs"] })).toEqual([]);
-  expect(() => names({ size: [] })).toThrow("invalid filter 'size'");
-  expect(() => names({ dangling: ["perhaps"] })).toThrow("invalid filter 'dangling=[perhaps]'");
+  const names = async (given: Record<string, string[]>): Promise<string[]> => (await volumes.list(filters(given))).map((v) => v.name);
+  expect(await names({ name: ["e"] })).toEqual(["red", "blue"]);
+  expect(await names({ label: ["color=red"] })).toEqual(["red"]);
+  expect(await names({ dangling: ["true"] })).toEqual(["red"]);
+  expect(await names({ dangling: ["0"] })).toEqual(["blue"]);
+  expect(await names({ driver: ["nfs"] })).toEqual([]);
+  await expect(names({ size: [] })).rejects.toThrow("invalid filter 'size'");
+  await expect(names({ dangling: ["perhaps"] })).rejects.toThrow("invalid filter 'dangling=[perhaps]'");
 });
 
 test("are pruned: anonymous ones, or all", async () => {

@@ -35,17 +35,23 @@ export class Volumes implements VolumeService {
     return volume;
   }
 
-  inspect(name: string): VolumeView {
-    for (const { refs, ...volume } of this.store.list()) if (volume.name === name) return { ...volume, refs: refs.length };
+  async inspect(name: string): Promise<VolumeView> {
+    const told = await this.store.told(name);
+    for (const { refs, ...volume } of this.store.list()) if (volume.name === name) return { ...volume, refs: refs.length, ...told };
     throw new NotFound(`get ${name}: no such volume`);
   }
 
-  list(filters: Filters): VolumeView[] {
+  async list(filters: Filters): Promise<VolumeView[]> {
+    await this.store.discover();
+    return this.known(filters);
+  }
+
+  private known(filters: Filters): VolumeView[] {
     rejectUnknown(filters, ["dangling", "driver", "label", "name"]);
     const dangling = booleanFilter(filters, "dangling");
     const any = (key: string, match: (value: string) => boolean): boolean => !filters.has(key) || (filters.get(key) ?? []).some(match);
     return [...this.store.list()].filter((v) =>
-      any("name", (value) => v.name.includes(value)) && any("driver", (value) => v.driver === value) && labelsMatch(filters, v.labels) &&
+      any("name", (value) => v.name.includes(value)) && any("driver", (value) => v.driver === value) && labelsMatch(filters, labelsOf(v)) &&
       (dangling === undefined || dangling === (v.refs.length === 0)),
     ).map(({ refs, ...volume }) => ({ ...volume, refs: refs.length }));
   }
@@ -59,7 +65,7 @@ export class Volumes implements VolumeService {
       if (force && e instanceof NotFound) return;
       throw e;
     }
-    await this.store.remove(name);
+    await this.store.remove(name, { force });
     this.emit("destroy", volume);
   }
 
@@ -69,11 +75,11 @@ export class Volumes implements VolumeService {
     const all = booleanFilter(filters, "all") ?? false;
     const removed: string[] = [];
     let bytes = 0;
-    for (const volume of this.list(new Map())) {
-      if (volume.refs > 0 || !(all || volume.anonymous) || !labelsMatch(filters, volume.labels)) continue;
-      const size = await this.sizeOf(volume.name);
+    for (const volume of this.known(new Map())) {
+      if (volume.refs > 0 || !(all || volume.anonymous) || !labelsMatch(filters, labelsOf(volume))) continue;
+      const size = Math.max(0, await this.sizeOf(volume.name));
       try {
-        await this.remove(volume.name, true);
+        await this.remove(volume.name, false);
       } catch (e) {
         this.logger.warn({ err: e, volume: volume.name }, "volume is kept"); // a container took it meanwhile
         continue;
@@ -104,4 +110,9 @@ export class Volumes implements VolumeService {
   private emit(action: "create" | "update" | "destroy", volume: Volume): void {
     this.events.emit({ type: "volume", action, id: volume.name, attributes: { driver: volume.driver } });
   }
+}
+
+/** With the one that Docker gives to volumes without a name. */
+function labelsOf({ anonymous, labels }: Volume): Readonly<Record<string, string>> {
+  return anonymous ? { "com.docker.volume.anonymous": "", ...labels } : labels;
 }

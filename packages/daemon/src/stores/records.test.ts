@@ -11,12 +11,13 @@ import { LedgerNetworks } from "./networks.js";
 import { lockRoot, type RootLock } from "./root-lock.js";
 import { FakeMounter, noLimits, TestClock, container, imageConfig, layerRows, temporaryRoot } from "./testing/fixtures.js";
 import { Trash } from "./trash.js";
-import { LocalVolumes } from "./volumes.js";
+import { noPlugins } from "./plugin-volumes.js";
+import { LedgerVolumes } from "./volumes.js";
 
 const workers = new WorkerPool({ size: 1 });
 let root: DataRoot, remove: () => void, lock: RootLock, ledger: Ledger;
 let clock: TestClock, mounter: FakeMounter, trash: Trash;
-let leases: LedgerLeases, images: LedgerImages, containers: LedgerContainers, volumes: LocalVolumes, networks: LedgerNetworks;
+let leases: LedgerLeases, images: LedgerImages, containers: LedgerContainers, volumes: LedgerVolumes, networks: LedgerNetworks;
 
 beforeEach(() => {
   ({ root, remove } = temporaryRoot());
@@ -28,7 +29,7 @@ beforeEach(() => {
   leases = new LedgerLeases(ledger, clock);
   images = new LedgerImages(ledger, leases, clock);
   containers = new LedgerContainers(ledger, root, trash, silentLogger);
-  volumes = new LocalVolumes(ledger, root, trash, workers, mounter, noLimits, clock, silentLogger);
+  volumes = new LedgerVolumes(ledger, root, trash, workers, mounter, noLimits, noPlugins, clock, silentLogger);
   networks = new LedgerNetworks(ledger);
 });
 afterEach(async () => {
@@ -252,6 +253,7 @@ describe("volumes", () => {
     const v = await volumes.create({ name: "data", labels: { a: "b" } });
     expect(v).toMatchObject({ name: "data", driver: "local", anonymous: false, labels: { a: "b" }, mountpoint: join(root.volumes, "data", "_data") });
     expect(await volumes.create({ name: "data", driver: "local" })).toEqual(v);
+    await expect(volumes.create({ name: "data", driver: "other" })).rejects.toThrow('plugin "other" not found');
     expect((await volumes.create({})).name).toMatch(/^[0-9a-f]{64}$/);
     const held = await volumes.attach("data", "c1");
     volumes.use("data", "c2");
@@ -301,7 +303,7 @@ describe("volumes", () => {
     mounter.failing = false;
     await volumes.attach("mem", "a");
     expect(mounter.mounted.get(mountpoint)!.mounts[0]!.options).toEqual([["size", "1m"], ["uid", "5"]]);
-    const next = new LocalVolumes(ledger, root, trash, workers, mounter, noLimits, clock, silentLogger);
+    const next = new LedgerVolumes(ledger, root, trash, workers, mounter, noLimits, noPlugins, clock, silentLogger);
     await next.attach("mem", "a");
     expect(mounter.log.filter((l) => l.startsWith("mount"))).toHaveLength(1);
     next.detach("mem", "a");

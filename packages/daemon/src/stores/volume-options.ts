@@ -4,6 +4,9 @@ import { InvalidArgument, type Mount, parseSize, Unavailable } from "../core/ind
 
 type Options = Readonly<Record<string, string>>;
 
+/** Words of mount(8) for what is so without them. */
+const PLAIN: ReadonlySet<string> = new Set(["defaults", "rw", "suid", "dev", "exec", "async", "atime", "diratime"]);
+
 /** Refuses options of the `local` driver that mean nothing: it takes `size`, or `type`, `device` and `o`, as mount(8) does. */
 export function checkVolumeOptions(options: Options): void {
   for (const key of Object.keys(options)) {
@@ -28,7 +31,7 @@ export function sizeOf({ size }: Options): number | undefined {
 export async function volumeMount(options: Options): Promise<Mount | undefined> {
   const { type, device } = options;
   if (type === undefined || device === undefined) return undefined;
-  const words = (options.o ?? "").split(",").filter((w) => w !== "").map((word): string | readonly [string, string] => {
+  const words = (options.o ?? "").split(",").filter((w) => w !== "" && !PLAIN.has(w)).map((word): string | readonly [string, string] => {
     const at = word.indexOf("=");
     return at < 0 ? word : [word.slice(0, at), word.slice(at + 1)];
   });

@@ -4,7 +4,8 @@ import { WorkerPool } from "../archive/workers/pool.js";
 import { Ledger } from "../db/ledger.js";
 import { FakeMounter, TestClock, temporaryRoot } from "./testing/fixtures.js";
 import { Trash } from "./trash.js";
-import { LocalVolumes } from "./volumes.js";
+import { noPlugins } from "./plugin-volumes.js";
+import { LedgerVolumes } from "./volumes.js";
 
 /** Limits that are only noted: the real ones are drivers/volume's. */
 class NotedLimits implements VolumeLimits {
@@ -19,7 +20,7 @@ class NotedLimits implements VolumeLimits {
 }
 
 const workers = new WorkerPool({ size: 1 });
-let root: DataRoot, remove: () => void, ledger: Ledger, trash: Trash, limits: NotedLimits, volumes: LocalVolumes;
+let root: DataRoot, remove: () => void, ledger: Ledger, trash: Trash, limits: NotedLimits, volumes: LedgerVolumes;
 
 beforeEach(() => {
   ({ root, remove } = temporaryRoot());
@@ -28,7 +29,7 @@ beforeEach(() => {
   const mounter = new FakeMounter();
   trash = new Trash(root.trash, mounter, workers, silentLogger);
   limits = new NotedLimits();
-  volumes = new LocalVolumes(ledger, root, trash, workers, mounter, limits, new TestClock(), silentLogger);
+  volumes = new LedgerVolumes(ledger, root, trash, workers, mounter, limits, noPlugins, new TestClock(), silentLogger);
 });
 afterEach(async () => {
   await trash.drain();

@@ -2,35 +2,44 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { WorkerPool } from "../archive/workers/pool.js";
-import { type Clock, type Collectable, Conflict, type DataRoot, errnoOf, InvalidArgument, type Logger, type Mounted, type Mounter, newId, noUsage, NotFound, type Usage, type Volume, type VolumeLimits, type VolumeSpec, type VolumeStore } from "../core/index.js";
+import { type Clock, type Collectable, Conflict, type DataRoot, errnoOf, InvalidArgument, type Logger, messageOf, type Mounted, type Mounter, newId, noUsage, NotFound, type Told, type Usage, type Volume, type VolumeLimits, type VolumePlugins, type VolumeSpec, type VolumeStore } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import { Mounts } from "./mounts.js";
 import { namesIn } from "./names.js";
+import { PluginVolumes } from "./plugin-volumes.js";
 import { flag, parseFrozen } from "./rows.js";
 import type { Trash } from "./trash.js";
 import { checkVolumeOptions, sizeOf, volumeMount } from "./volume-options.js";
 
 interface Row { name: string; driver: string; anonymous: number; labels: string; options: string; created_at: number }
 
-/** Volumes of the `local` driver: `volumes/<name>/_data`, with whatever their options say mounted on it while in use. */
-export class LocalVolumes implements VolumeStore, Collectable {
+/**
+ * Volumes: of the `local` driver (`volumes/<name>/_data`, with whatever their options say mounted on it while in use), and
+ * of plugins, which keep the files themselves.
+ */
+export class LedgerVolumes implements VolumeStore, Collectable {
   readonly kind = "volume";
   private readonly mounts: Mounts;
+  private readonly foreign: PluginVolumes;
 
   constructor(
     private readonly ledger: Ledger, private readonly root: DataRoot, private readonly trash: Trash, private readonly workers: WorkerPool, mounter: Mounter,
-    private readonly limits: VolumeLimits, private readonly clock: Clock, private readonly logger: Logger,
+    private readonly limits: VolumeLimits, plugins: VolumePlugins, private readonly clock: Clock, private readonly logger: Logger,
   ) {
     this.mounts = new Mounts(mounter);
+    this.foreign = new PluginVolumes(ledger, plugins, clock, logger);
   }
 
   async create(spec: VolumeSpec): Promise<Volume> {
-    const driver = spec.driver === undefined || spec.driver === "" ? "local" : spec.driver;
-    if (driver !== "local") throw new NotFound(`plugin ${JSON.stringify(driver)} not found`);
+    const driver = spec.driver || this.ledger.sql<[string], { driver: string }>("SELECT driver FROM volume WHERE name = ?").get(spec.name ?? "")?.driver || "local";
     const anonymous = spec.name === undefined || spec.name === "";
     const name = anonymous ? newId<string>() : spec.name;
-    checkName(name);
-    checkVolumeOptions(spec.options ?? {});
+    if (driver === "local") {
+      checkName(name);
+      checkVolumeOptions(spec.options ?? {});
+    } else {
+      await this.foreign.check(driver);
+    }
     const { changes: made } = this.ledger.transaction(() => this.ledger.sql<[string, string, number, string, string, number]>("INSERT INTO volume (name, driver, anonymous, labels, options, created_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
       .run(name, driver, flag(anonymous), JSON.stringify(spec.labels ?? {}), JSON.stringify(spec.options ?? {}), this.clock.now()), { durable: false });
     const volume = this.get(name);
@@ -38,7 +47,8 @@ export class LocalVolumes implements VolumeStore, Collectable {
     const size = spec.options?.size;
     if (made === 0 && size !== undefined && size !== volume.options.size) return this.update(name, { size });
     try {
-      await this.directory(volume);
+      if (driver === "local") await this.directory(volume);
+      else if (made > 0) await this.foreign.create(volume);
     } catch (e) {
       if (made > 0) await this.drop(volume);
       throw e;
@@ -53,6 +63,7 @@ export class LocalVolumes implements VolumeStore, Collectable {
     if (other !== undefined) throw new InvalidArgument(`Options: ${JSON.stringify(other)} of a volume cannot be changed, only its size`);
     const size = sizeOf(options);
     if (size === undefined) return volume;
+    if (volume.driver !== "local") throw new InvalidArgument(`size: the volume ${name} is its plugin's (${volume.driver})`);
     if (volume.options.type !== undefined) throw new InvalidArgument(`size: the volume ${name} is a mount of its own (${volume.options.type})`);
     await this.directory(volume);
     await this.limits.apply(volume.mountpoint, size);
@@ -65,8 +76,8 @@ export class LocalVolumes implements VolumeStore, Collectable {
 
   /** After a start: sizes hold again where their directories lost them. What cannot be is logged. */
   async restoreLimits(): Promise<void> {
-    for (const { name, mountpoint, options } of this.list()) {
-      const size = sizeOf(options);
+    for (const { name, driver, mountpoint, options } of this.list()) {
+      const size = driver === "local" ? sizeOf(options) : undefined;
       if (size === undefined || !existsSync(mountpoint)) continue;
       try {
         await this.limits.apply(mountpoint, size);
@@ -88,13 +99,29 @@ export class LocalVolumes implements VolumeStore, Collectable {
   }
 
   /** Mounts with the first attach of any owner; a mount that outlived the daemon is taken over. */
-  async attach(name: string, owner: string): Promise<Mounted> {
+  async attach(name: string, owner: string, mount = owner): Promise<Mounted> {
     this.use(name, owner);
     const volume = this.get(name);
+    if (volume.driver !== "local") return this.foreign.attach(volume, mount);
     await this.directory(volume);
-    const mount = await volumeMount(volume.options);
-    if (mount === undefined) return { path: volume.mountpoint, release: async () => undefined };
-    return this.mounts.hold(name, { plan: async () => ({ target: volume.mountpoint, mounts: [mount] }), unmounted: async () => undefined });
+    const mounting = await volumeMount(volume.options);
+    if (mounting === undefined) return { path: volume.mountpoint, release: async () => undefined };
+    try {
+      return await this.mounts.hold(name, { plan: async () => ({ target: volume.mountpoint, mounts: [mounting] }), unmounted: async () => undefined });
+    } catch (e) {
+      throw mountFailure(volume, e);
+    }
+  }
+
+  async resume(name: string, owner: string): Promise<Mounted> {
+    const volume = this.get(name);
+    return volume.driver === "local" ? this.attach(name, owner) : this.foreign.resume(volume, owner);
+  }
+
+  discover(): Promise<void> { return this.foreign.discover(); }
+  async told(name: string): Promise<Told | undefined> {
+    const volume = this.get(name);
+    return volume.driver === "local" ? undefined : this.foreign.told(volume);
   }
 
   use(name: string, owner: string): void {
@@ -109,19 +136,27 @@ export class LocalVolumes implements VolumeStore, Collectable {
     this.ledger.transaction(() => this.ledger.sql<[string, string]>("DELETE FROM volume_use WHERE volume = ? AND owner = ?").run(name, owner), { durable: false });
   }
 
-  async remove(name: string): Promise<void> {
+  async remove(name: string, { force = false }: { readonly force?: boolean } = {}): Promise<void> {
     const volume = this.get(name);
+    this.unused(name);
+    if (volume.driver !== "local") await this.foreign.remove(volume, force);
     this.ledger.transaction(() => {
-      const owners = this.ledger.sql<[string], { owner: string }>("SELECT owner FROM volume_use WHERE volume = ?").all(name);
-      if (owners.length > 0) throw new Conflict(`remove ${name}: volume is in use - [${owners.map((o) => o.owner).join(", ")}]`);
+      this.unused(name);
       this.ledger.sql<[string]>("DELETE FROM volume WHERE name = ?").run(name);
     });
-    await this.discard(dirname(volume.mountpoint));
+    if (volume.driver === "local") await this.discard(dirname(volume.mountpoint));
   }
 
-  /** Sum of the files' lengths, as Docker counts a volume. */
+  /** Conflict while a container has it. */
+  private unused(name: string): void {
+    const owners = this.ledger.sql<[string], { owner: string }>("SELECT owner FROM volume_use WHERE volume = ?").all(name);
+    if (owners.length > 0) throw new Conflict(`remove ${name}: volume is in use - [${owners.map((o) => o.owner).join(", ")}]`);
+  }
+
+  /** Sum of the files' lengths, as Docker counts a volume; -1 where a plugin keeps them. */
   async usage(name: string): Promise<number> {
-    return (await this.workers.run("usage", { path: this.get(name).mountpoint })).size;
+    const { driver, mountpoint } = this.get(name);
+    return driver === "local" ? (await this.workers.run("usage", { path: mountpoint })).size : -1;
   }
 
   /** Volumes are removed by name only. */
@@ -150,13 +185,13 @@ export class LocalVolumes implements VolumeStore, Collectable {
   /** Takes back a volume whose directory could not be made. */
   private async drop(volume: Volume): Promise<void> {
     this.ledger.transaction(() => this.ledger.sql<[string]>("DELETE FROM volume WHERE name = ?").run(volume.name), { durable: false });
-    await this.discard(dirname(volume.mountpoint));
+    if (volume.driver === "local") await this.discard(dirname(volume.mountpoint));
   }
 
   private fromRow(row: Row): Volume {
     return {
       name: row.name, driver: row.driver, anonymous: row.anonymous === 1, labels: parseFrozen<Record<string, string>>(row.labels), options: parseFrozen<Record<string, string>>(row.options),
-      createdAt: row.created_at, mountpoint: join(this.root.volumes, row.name, "_data"),
+      createdAt: row.created_at, mountpoint: row.driver === "local" ? join(this.root.volumes, row.name, "_data") : this.foreign.place(row.name),
     };
   }
 }
@@ -167,6 +202,12 @@ function checkName(name: string): void {
     throw new InvalidArgument(`create ${name}: ${JSON.stringify(name)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`);
   }
   if (name.length > 255) throw new InvalidArgument(`create ${name}: volume name is too long, this server has a limit of 255 characters`);
+}
+
+/** As mount(8) would say it, in Docker's words. */
+function mountFailure({ mountpoint, options }: Volume, cause: unknown): Error {
+  const data = options.o ? `, data: ${options.o}` : "";
+  return new Error(`error while mounting volume '${mountpoint}': failed to mount local volume: mount ${options.device}:${mountpoint}${data}: ${messageOf(cause)}`, { cause });
 }
 
 const missing = (name: string): NotFound => new NotFound(`get ${name}: no such volume`);

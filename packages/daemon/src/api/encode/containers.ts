@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { rfc3339Nano, type Container, type ContainerState, type MountPoint } from "../../core/index.js";
 import { parseLink } from "../../services/networks-directory.js";
 import { legacyLinks } from "../../services/networks-links.js";
-import type { ContainerView } from "../../services/types.js";
+import type { ContainerView, Health } from "../../services/types.js";
 import type { components } from "../generated/openapi.js";
 import { humanDuration } from "./duration.js";
 import { encodeConfig } from "./images.js";
@@ -10,10 +10,10 @@ import { encodeConfig } from "./images.js";
 type Schemas = components["schemas"];
 
 /** `Up 3 seconds`, `Exited (0) 2 minutes ago`. */
-export function statusText(state: ContainerState, now: number): string {
+export function statusText(state: ContainerState, now: number, health?: Health): string {
   const since = (at: number | undefined): string => humanDuration(now - (at ?? now));
   switch (state.status) {
-    case "running": return `Up ${since(state.startedAt)}`;
+    case "running": return `Up ${since(state.startedAt)}${health === undefined ? "" : health.status === "starting" ? " (health: starting)" : ` (${health.status})`}`;
     case "paused": return `Up ${since(state.startedAt)} (Paused)`;
     case "restarting": return `Restarting (${state.exitCode}) ${since(state.finishedAt)} ago`;
     case "removing": return "Removal In Progress";
@@ -21,6 +21,13 @@ export function statusText(state: ContainerState, now: number): string {
     case "created": return "Created";
     case "exited": return state.finishedAt === undefined ? "Created" : `Exited (${state.exitCode}) ${since(state.finishedAt)} ago`;
   }
+}
+
+function encodeHealth({ status, failingStreak, log }: Health): Schemas["Health"] {
+  return {
+    Status: status, FailingStreak: failingStreak,
+    Log: log.map((r) => ({ Start: rfc3339Nano(r.start), End: rfc3339Nano(r.end), ExitCode: r.exitCode, Output: r.output })),
+  };
 }
 
 function endpointSettings(view: ContainerView, name: string): Schemas["EndpointSettings"] {
@@ -93,7 +100,7 @@ export function encodeContainerSummary(view: ContainerView, now: number): Schema
     ...sizes(view),
     Labels: c.config.Labels ?? {},
     State: c.state.status,
-    Status: statusText(c.state, now),
+    Status: statusText(c.state, now, view.health),
     HostConfig: { NetworkMode: c.hostConfig.NetworkMode ?? "default", ...(c.hostConfig.Annotations ? { Annotations: c.hostConfig.Annotations } : {}) },
     NetworkSettings: { Networks: networksOf(view) },
     Mounts: c.mounts.map(encodeMount),
@@ -145,6 +152,7 @@ export function encodeContainer(view: ContainerView, facts: InspectFacts): Schem
       Running: s.status === "running" || s.status === "paused" || s.status === "restarting",
       Paused: s.status === "paused", Restarting: s.status === "restarting", OOMKilled: s.oomKilled, Dead: s.status === "dead",
       Pid: s.pid, ExitCode: s.exitCode, Error: s.error, StartedAt: rfc3339Nano(s.startedAt), FinishedAt: rfc3339Nano(s.finishedAt),
+      ...(view.health === undefined ? {} : { Health: encodeHealth(view.health) }),
     },
     Image: c.imageId,
     ResolvConfPath: file("resolv.conf"), HostnamePath: file("hostname"), HostsPath: file("hosts"),

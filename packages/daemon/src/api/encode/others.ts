@@ -13,7 +13,8 @@ export function encodeVolume(volume: Volume | VolumeView, usage = false): Schema
     Mountpoint: volume.mountpoint,
     Name: volume.name,
     Options: Object.keys(volume.options).length > 0 ? { ...volume.options } : null,
-    Scope: "local",
+    Scope: "scope" in volume && volume.scope !== undefined ? volume.scope : "local",
+    ...("status" in volume && volume.status !== undefined ? { Status: volume.status } : {}),
     ...(usage && "refs" in volume ? { UsageData: { RefCount: volume.refs, Size: volume.size ?? -1 } } : {}),
   };
 }

@@ -1629,6 +1629,23 @@ export interface components {
             Error: string;
             StartedAt: string;
             FinishedAt: string;
+            Health?: components["schemas"]["Health"];
+        };
+        /** @description What the health checks found; absent where nothing was ever checked. */
+        Health: {
+            /** @enum {string} */
+            Status: "starting" | "healthy" | "unhealthy";
+            /** @description Failures in a row. */
+            FailingStreak: number;
+            /** @description The last five results, oldest first. */
+            Log: {
+                Start: string;
+                End: string;
+                /** @description -1 when the check could not be run or took too long. */
+                ExitCode: number;
+                /** @description Its first 4096 bytes. */
+                Output: string;
+            }[];
         };
         /** @description A mount as it is. */
         MountPoint: {
@@ -2035,7 +2052,10 @@ export interface components {
             Driver: string;
             Mountpoint: string;
             CreatedAt?: string;
-            Status?: Record<string, never>;
+            /** @description What the volume's plugin tells. */
+            Status?: {
+                [key: string]: unknown;
+            };
             Labels: {
                 [key: string]: string;
             } | null;
@@ -3293,7 +3313,7 @@ export interface operations {
                 until?: string;
                 /** @description Put the time before each line. */
                 timestamps?: boolean;
-                /** @description Accepted; there are none. */
+                /** @description Before each line what its log notes of the container. */
                 details?: boolean;
                 /** @description So many lines from the end, or `all`. */
                 tail?: string;

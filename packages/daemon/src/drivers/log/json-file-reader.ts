@@ -1,8 +1,9 @@
-import { closeSync, fstatSync, openSync, read } from "node:fs";
+import { fstatSync, read } from "node:fs";
 import { promisify } from "node:util";
-import { type LogQuery, type Moment, type Output, errnoOf } from "../../core/index.js";
+import type { LogQuery, Moment, Output } from "../../core/index.js";
 import { decodeLine } from "./json-line.js";
-import { type JsonFileWriter, rotated } from "./json-file-writer.js";
+import type { JsonFileWriter } from "./json-file-writer.js";
+import { LogFile } from "./log-file.js";
 
 const readFd = promisify(read);
 const BLOCK = 256 << 10;
@@ -10,7 +11,7 @@ const NEWLINE = 0x0a;
 
 /** Reads a json-file log, oldest rotated file first. `writer` is the one that writes it now, if any does. */
 export async function* readJsonFile(file: string, query: LogQuery, writer: () => JsonFileWriter | undefined, signal: AbortSignal): AsyncGenerator<readonly Output[]> {
-  const files = openAll(file);
+  const files = LogFile.all(file);
   const live = query.follow ? writer() : undefined;
   let generation = live?.generation ?? 0;
   const filter = new Filter(query);
@@ -19,24 +20,24 @@ export async function* readJsonFile(file: string, query: LogQuery, writer: () =>
     let offset = 0;
     if (query.tail !== undefined) {
       const start = await tailStart(files, live?.size, query.tail, filter);
-      for (const fd of files.splice(0, start.file)) closeSync(fd);
+      for (const before of files.splice(0, start.file)) before.close();
       offset = start.offset;
     }
     while (files.length > 0) {
       // Taken before reading: what is read then holds at least this much.
       const known = live === undefined ? null : { generation: live.generation, size: live.size, closed: live.closed };
-      offset = yield* readOn(files[0]!, offset, filter, end.signal);
+      offset = yield* readOn(await files[0]!.lines(), offset, filter, end.signal);
       if (filter.past || end.signal.aborted) return;
       if (files.length > 1) {
-        closeSync(files.shift()!);
+        files.shift()!.close();
         offset = 0;
       } else if (live === undefined || known === null) {
         return;
       } else if (generation < known.generation) {
         // Ours is complete. What followed it is still there unless as many files have come since as are kept.
-        const next = reopen(file, live.generation - ++generation);
+        const next = LogFile.open(file, live.generation - ++generation);
         if (next !== null) {
-          closeSync(files.shift()!);
+          files.shift()!.close();
           files.push(next);
           offset = 0;
         }
@@ -47,7 +48,7 @@ export async function* readJsonFile(file: string, query: LogQuery, writer: () =>
     }
   } finally {
     end.cancel();
-    for (const fd of files) closeSync(fd);
+    for (const one of files) one.close();
   }
 }
 
@@ -112,13 +113,14 @@ async function* readOn(fd: number, offset: number, filter: Filter, signal: Abort
  * Where the last `lines` lines begin. Reads backwards, no further than needed. `size` is how much of the newest file
  * is whole lines, when somebody is writing it.
  */
-async function tailStart(files: readonly number[], size: number | undefined, lines: number, filter: Filter): Promise<{ file: number; offset: number }> {
+async function tailStart(files: readonly LogFile[], size: number | undefined, lines: number, filter: Filter): Promise<{ file: number; offset: number }> {
   const last = files.length - 1;
   if (last < 0) return { file: 0, offset: 0 };
-  let start = { file: last, offset: size ?? fstatSync(files[last]!).size };
+  let start = { file: last, offset: size ?? fstatSync(await files[last]!.lines()).size };
   let seen = 0;
   for (let file = last; file >= 0; file--) {
-    for await (const batch of backwards(files[file]!, file === last ? start.offset : fstatSync(files[file]!).size)) {
+    const fd = await files[file]!.lines();
+    for await (const batch of backwards(fd, file === last ? start.offset : fstatSync(fd).size)) {
       for (const { offset, line } of batch) {
         const record = decodeLine(line, 0, line.length);
         if (record !== null && filter.stream(record)) {
@@ -134,10 +136,11 @@ async function tailStart(files: readonly number[], size: number | undefined, lin
 
 /** How a log ends; undefined for one without records. */
 export async function lastMoment(file: string): Promise<Moment | undefined> {
-  const files = openAll(file);
+  const files = LogFile.all(file);
   let time: string | undefined, count = 0;
   try {
-    for (const fd of files.reverse()) {
+    for (const one of files.reverse()) {
+      const fd = await one.lines();
       for await (const batch of backwards(fd, fstatSync(fd).size)) {
         for (const { line } of batch) {
           const record = decodeLine(line, 0, line.length);
@@ -149,7 +152,7 @@ export async function lastMoment(file: string): Promise<Moment | undefined> {
       }
     }
   } finally {
-    for (const fd of files) closeSync(fd);
+    for (const one of files) one.close();
   }
   return time === undefined ? undefined : { time, count };
 }
@@ -174,24 +177,5 @@ async function* backwards(fd: number, size: number): AsyncGenerator<readonly { o
       stop = from;
     }
     yield lines;
-  }
-}
-
-/** All files that exist, oldest first. Synchronous: the writer cannot rotate in between. */
-function openAll(file: string): number[] {
-  const files: number[] = [];
-  for (let n = 0; ; n++) {
-    const fd = reopen(file, n);
-    if (fd === null) return files.reverse();
-    files.push(fd);
-  }
-}
-
-function reopen(file: string, n: number): number | null {
-  try {
-    return openSync(rotated(file, n), "r");
-  } catch (e) {
-    if (errnoOf(e) === "ENOENT") return null;
-    throw e;
   }
 }

@@ -1,17 +1,13 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, renameSync, rmSync, write, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, write, writeSync } from "node:fs";
 import { promisify } from "node:util";
-import { type LogWriter, type Output, errnoOf } from "../../core/index.js";
+import type { LogWriter, Output } from "../../core/index.js";
 import { encodeLine } from "./json-line.js";
+import { pack, rotate, rotated } from "./log-file.js";
 import type { RotationOptions } from "./options.js";
 
 const writeFd = promisify(write);
 /** Bytes that are written at once, on the main thread: less than a turn of the thread pool costs. */
 const AT_ONCE = 16 * 1024;
-
-/** `n` 0 is the current file, 1 the one before. */
-export function rotated(file: string, n: number): string {
-  return n === 0 ? file : `${file}.${n}`;
-}
 
 /**
  * Appends to a json-file log and rotates it. Readers in this process learn of progress through `changed`, and find
@@ -25,11 +21,13 @@ export class JsonFileWriter implements LogWriter {
   #fd: number;
   readonly #listeners = new Set<() => void>();
   #queue: Promise<void> = Promise.resolve();
+  /** The file before the current one is being packed. */
+  #packing: Promise<void> = Promise.resolve();
   /** Bytes of a character that a partial record cut, by stream. */
   readonly #cut: Record<Output["stream"], Buffer | null> = { stdout: null, stderr: null };
 
-  /** `fresh`: what of the first batch the file does not have yet; null when it cannot have any of it. */
-  constructor(readonly file: string, private readonly options: RotationOptions, private fresh: ((batch: readonly Output[]) => readonly Output[]) | null, private readonly onClose: () => void) {
+  /** `attributes`: as `encodeAttributes` gives them, for every line. `fresh`: what of the first batch the file does not have yet; null when it cannot have any of it. */
+  constructor(readonly file: string, private readonly options: RotationOptions, private readonly attributes: string, private fresh: ((batch: readonly Output[]) => readonly Output[]) | null, private readonly onClose: () => void) {
     this.#fd = openSync(file, "a+", 0o640);
     this.size = fstatSync(this.#fd).size;
     const last = Buffer.from("\n");
@@ -45,6 +43,7 @@ export class JsonFileWriter implements LogWriter {
 
   async close(): Promise<void> {
     await this.#queue;
+    await this.#packing;
     if (this.closed) return;
     this.closed = true;
     closeSync(this.#fd);
@@ -74,10 +73,11 @@ export class JsonFileWriter implements LogWriter {
     for (const record of fresh) {
       const text = this.#text(record);
       if (text === "") continue;
-      const line = encodeLine(text, record.stream, record.time);
+      const line = encodeLine(text, record.stream, record.time, this.attributes);
       const length = Buffer.byteLength(line);
       if (this.size + bytes + length > this.options.maxSize && this.size + bytes > 0) {
         await this.#append(pending);
+        await this.#packing;
         this.#rotate();
         pending = "";
         bytes = 0;
@@ -112,17 +112,11 @@ export class JsonFileWriter implements LogWriter {
     this.size += data.length;
   }
 
-  /** Synchronous, so that no reader in this process sees half of it. */
   #rotate(): void {
     closeSync(this.#fd);
-    if (this.options.maxFiles === 1) rmSync(this.file, { force: true });
-    for (let n = this.options.maxFiles - 2; n >= 0; n--) {
-      try {
-        renameSync(rotated(this.file, n), rotated(this.file, n + 1));
-      } catch (e) {
-        if (errnoOf(e) !== "ENOENT") throw e;
-      }
-    }
+    rotate(this.file, this.options.maxFiles);
+    // What cannot be packed is read as it is.
+    if (this.options.compress) this.#packing = pack(rotated(this.file, 1)).catch(() => undefined);
     this.#fd = openSync(this.file, "a", 0o640);
     this.size = 0;
     this.generation++;

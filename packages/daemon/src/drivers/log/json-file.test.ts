@@ -6,6 +6,7 @@ import { JsonFileLogs } from "./json-file.js";
 import { incompleteTail } from "./json-file-writer.js";
 import { decodeLine, encodeLine, nineDigits } from "./json-line.js";
 import { NoLogs } from "./none.js";
+import { container } from "./testing/container.js";
 
 const all: LogQuery = { follow: false, stdout: true, stderr: true };
 const time = (n: number) => new Date(1_700_000_000_000 + n * 1000).toISOString().replace("Z", "000000Z");
@@ -60,7 +61,7 @@ describe("json-file logs", () => {
   afterEach(() => rmSync(dir, { recursive: true }));
 
   async function fill(lines: number, options: Record<string, string> = {}): Promise<void> {
-    const writer = await logs.open(file, options);
+    const writer = await logs.open(file, options, container);
     for (let i = 0; i < lines; i += 100) await writer.write(Array.from({ length: Math.min(100, lines - i) }, (_, k) => record(`line ${i + k}\n`, i + k, (i + k) % 2 === 0 ? "stdout" : "stderr")));
     await writer.close();
   }
@@ -86,7 +87,7 @@ describe("json-file logs", () => {
   });
 
   test("the last lines of one stream; parts of a line count once", async () => {
-    const writer = await logs.open(file, {});
+    const writer = await logs.open(file, {}, container);
     await writer.write([record("a\n"), record("b1 "), record("b2 "), record("b3\n"), record("err\n", 0, "stderr"), record("c open")]);
     await writer.close();
     expect(await texts(logs.read(file, { ...all, stderr: false, tail: 2 }, never))).toEqual(["b1 ", "b2 ", "b3\n", "c open"]);
@@ -95,7 +96,7 @@ describe("json-file logs", () => {
 
   test("lines longer than a block", async () => {
     const long = `${"x".repeat(700_000)}\n`;
-    const writer = await logs.open(file, {});
+    const writer = await logs.open(file, {}, container);
     await writer.write([record("first\n"), record(long), record("last\n")]);
     await writer.close();
     expect(await texts(logs.read(file, all, never))).toEqual(["first\n", long, "last\n"]);
@@ -111,7 +112,7 @@ describe("json-file logs", () => {
   });
 
   test("follow goes on across rotations and ends with the writer", async () => {
-    const writer = await logs.open(file, { "max-size": "2k", "max-file": "100" });
+    const writer = await logs.open(file, { "max-size": "2k", "max-file": "100" }, container);
     await writer.write([record("line 0\n")]);
     const following = texts(logs.read(file, { ...all, follow: true }, never));
     for (let i = 1; i < 500; i++) {
@@ -123,7 +124,7 @@ describe("json-file logs", () => {
   });
 
   test("follow ends with its signal, and at until", async () => {
-    const writer = await logs.open(file, {});
+    const writer = await logs.open(file, {}, container);
     const controller = new AbortController();
     const following = texts(logs.read(file, { ...all, follow: true }, controller.signal));
     await writer.write([record("one\n")]);
@@ -138,14 +139,14 @@ describe("json-file logs", () => {
     await fill(3);
     writeFileSync(file, readFileSync(file).subarray(0, -20));
     expect(await texts(logs.read(file, all, never))).toEqual(["line 0\n", "line 1\n"]);
-    const writer = await logs.open(file, {});
+    const writer = await logs.open(file, {}, container);
     await writer.write([record("after\n")]);
     await writer.close();
     expect(await texts(logs.read(file, all, never))).toEqual(["line 0\n", "line 1\n", "after\n"]);
   });
 
   test("a character that two records share", async () => {
-    const writer = await logs.open(file, {});
+    const writer = await logs.open(file, {}, container);
     const snow = Buffer.from("☃");
     await writer.write([{ ...record("x"), data: snow.subarray(0, 1), partial: true }]);
     await writer.write([{ ...record("x\n"), data: Buffer.concat([snow.subarray(1), Buffer.from("\n")]), partial: false }]);

@@ -1,29 +1,57 @@
-import type { LogDriver, LogQuery, LogWriter, Moment, Output } from "../../core/index.js";
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Container, LogDriver, LogQuery, LogWriter, Moment, Output } from "../../core/index.js";
+import { ABOUT, attributesOf, checkAbout, tagOf } from "./about.js";
+import { bufferOf, delivered, DELIVERY } from "./delivery.js";
+import { encodeAttributes } from "./json-line.js";
 import { JsonFileWriter } from "./json-file-writer.js";
 import { lastMoment, readJsonFile } from "./json-file-reader.js";
-import { rotationOptions } from "./options.js";
+import { jsonFileRotation, localRotation, type LogOptions, rejectUnknown, ROTATION, type RotationOptions } from "./options.js";
 import { withoutRepeated } from "./repeated.js";
 
-/** Docker's json-file logs, rotated. Followers are woken by the writer, which is in the same process. */
-export class JsonFileLogs implements LogDriver {
-  readonly name = "json-file";
+/** Logs in files, rotated. Followers are woken by the writer, which is in the same process. */
+abstract class FileLogs implements LogDriver {
+  abstract readonly name: string;
   readonly #writers = new Map<string, JsonFileWriter>();
 
-  check(options: Readonly<Record<string, string>>): void {
-    rotationOptions(options, this.name);
+  /** Path below the container's directory. */
+  abstract file(id: string): string;
+  protected abstract rotation(options: LogOptions): RotationOptions;
+
+  check(options: LogOptions): void {
+    rejectUnknown(options, this.name, [...ROTATION, ...ABOUT, ...DELIVERY]);
+    this.rotation(options);
+    checkAbout(options);
+    bufferOf(options);
   }
 
-  async open(file: string, options: Readonly<Record<string, string>>, resuming?: { readonly taken: Moment | undefined }): Promise<LogWriter> {
+  async open(file: string, options: LogOptions, container: Container, resuming?: { readonly taken: Moment | undefined }): Promise<LogWriter> {
+    await mkdir(dirname(file), { recursive: true, mode: 0o710 });
     const logged = resuming && (await lastMoment(file));
     const fresh = logged ? (batch: readonly Output[]) => withoutRepeated(batch, logged, resuming.taken) : null;
-    const writer: JsonFileWriter = new JsonFileWriter(file, rotationOptions(options, this.name), fresh, () => {
+    const attributes = encodeAttributes({ ...attributesOf(options, container), ...(options["tag"] ? { tag: tagOf(options, container, "") } : {}) });
+    const writer: JsonFileWriter = new JsonFileWriter(file, this.rotation(options), attributes, fresh, () => {
       if (this.#writers.get(file) === writer) this.#writers.delete(file);
     });
     this.#writers.set(file, writer);
-    return writer;
+    return delivered(writer, options);
   }
 
   read(file: string, query: LogQuery, signal: AbortSignal): AsyncIterable<readonly Output[]> {
     return readJsonFile(file, query, () => this.#writers.get(file), signal);
   }
+}
+
+/** Docker's json-file logs. */
+export class JsonFileLogs extends FileLogs {
+  readonly name = "json-file";
+  file(id: string): string { return `${id}-json.log`; }
+  protected rotation(options: LogOptions): RotationOptions { return jsonFileRotation(options); }
+}
+
+/** The `local` driver: lines as json-file has them, and old files packed. */
+export class LocalLogs extends FileLogs {
+  readonly name = "local";
+  file(): string { return "local-logs/container.log"; }
+  protected rotation(options: LogOptions): RotationOptions { return localRotation(options); }
 }

@@ -1,11 +1,16 @@
 import type { Output } from "../../core/index.js";
 
 /**
- * One line of Docker's json-file format: `{"log":"text\n","stream":"stdout","time":"2026-…Z"}`. A record that does not
- * end its line has no `\n` in `log`.
+ * One line of Docker's json-file format: `{"log":"text\n","stream":"stdout","time":"2026-…Z"}`, with what
+ * `encodeAttributes` gives before the time. A record that does not end its line has no `\n` in `log`.
  */
-export function encodeLine(text: string, stream: Output["stream"], time: string): string {
-  return `{"log":${JSON.stringify(text)},"stream":"${stream}","time":"${time}"}\n`;
+export function encodeLine(text: string, stream: Output["stream"], time: string, attrs = ""): string {
+  return `{"log":${JSON.stringify(text)},"stream":"${stream}",${attrs}"time":"${time}"}\n`;
+}
+
+/** The member of a line that notes attributes; nothing when there are none. */
+export function encodeAttributes(attributes: Readonly<Record<string, string>>): string {
+  return Object.keys(attributes).length === 0 ? "" : `"attrs":${JSON.stringify(attributes)},`;
 }
 
 const NEWLINE = 0x0a, QUOTE = 0x22, BACKSLASH = 0x5c, LETTER_N = 0x6e;
@@ -39,7 +44,7 @@ export function decodeLine(data: Buffer, start: number, end: number): Output | n
 }
 
 function parseLine(line: string): Output | null {
-  let entry: { log?: unknown; stream?: unknown; time?: unknown };
+  let entry: { log?: unknown; stream?: unknown; time?: unknown; attrs?: Record<string, string> };
   try {
     entry = JSON.parse(line) as typeof entry;
   } catch {
@@ -51,6 +56,7 @@ function parseLine(line: string): Output | null {
     data: Buffer.from(entry.log),
     time: nineDigits(entry.time),
     partial: !entry.log.endsWith("\n"),
+    ...(entry.attrs === undefined ? {} : { attributes: entry.attrs }),
   };
 }
 

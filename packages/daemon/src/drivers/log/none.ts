@@ -7,6 +7,8 @@ export class NoLogs implements LogDriver {
   /** Options of whatever driver was meant before are of no account. */
   check(): void {}
 
+  file(id: string): string { return `${id}.log`; }
+
   async open(): Promise<LogWriter> {
     return { write: async () => undefined, close: async () => undefined };
   }

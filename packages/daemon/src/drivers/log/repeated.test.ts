@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Output } from "../../core/index.js";
 import { JsonFileLogs } from "./json-file.js";
+import { container } from "./testing/container.js";
 import { withoutRepeated } from "./repeated.js";
 
 const time = (second: number): string => `2026-01-01T00:00:0${second}.000000000Z`;
@@ -30,10 +31,10 @@ test("a json-file that is resumed leaves out what it has, once", async () => {
   const folder = mkdtempSync(join(tmpdir(), "strata-log-"));
   const file = join(folder, "log");
   const logs = new JsonFileLogs();
-  const first = await logs.open(file, {});
+  const first = await logs.open(file, {}, container);
   await first.write([record(1, "a"), record(2, "b")]);
   await first.close();
-  const resumed = await logs.open(file, {}, { taken: undefined });
+  const resumed = await logs.open(file, {}, container, { taken: undefined });
   await resumed.write([record(1, "a"), record(2, "b"), record(2, "c")]);
   await resumed.write([record(2, "b")]);
   await resumed.close();

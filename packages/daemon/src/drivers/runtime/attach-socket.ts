@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { SHUT_RD, SHUT_WR, connectSeqpacket, sendPacket, shutdown } from "../../kernel/libc.js";
+import { SHUT_RD, SHUT_WR, SOCK_SEQPACKET, connectPackets, sendPacket, shutdown } from "../../kernel/libc.js";
 
 /** conmon reads packets into 32 KiB less one. */
 const PACKET = 16 << 10;
@@ -66,10 +66,10 @@ export class AttachSocket {
 
 /** A socket address has room for 107 bytes; longer paths go through the directory's descriptor. */
 function connect(path: string): number {
-  if (Buffer.byteLength(path) <= ADDRESS) return connectSeqpacket(path);
+  if (Buffer.byteLength(path) <= ADDRESS) return connectPackets(path, SOCK_SEQPACKET);
   const dir = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    return connectSeqpacket(`/proc/self/fd/${dir}/${basename(path)}`);
+    return connectPackets(`/proc/self/fd/${dir}/${basename(path)}`, SOCK_SEQPACKET);
   } finally {
     closeSync(dir);
   }

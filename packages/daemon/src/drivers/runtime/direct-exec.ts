@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { type Exit, type Output, type Process, type ProcessIo, rfc3339Nano } from "../../core/index.js";
 import { Child } from "../../kernel/child.js";
+import { killGroup } from "../../kernel/kill-group.js";
 import { OutputQueue } from "./output-queue.js";
 import { loggedError, plainWords } from "./runtime-log.js";
 
@@ -77,6 +78,13 @@ export class DirectExec implements Process {
 
   /** No terminal, no size. */
   async resize(): Promise<void> {}
+
+  /** With what it has started. */
+  kill(): void {
+    if (this.#over) return;
+    if (this.pid === 0) setTimeout(() => this.kill(), LOOK_MS);
+    else killGroup(this.pid);
+  }
 
   #read(source: Readable, stream: Output["stream"]): Promise<void> {
     this.output.feedFrom(source);

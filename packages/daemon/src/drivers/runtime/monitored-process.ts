@@ -8,6 +8,7 @@ import type { LogPipe } from "./log-pipe.js";
 
 /** Between two sizes: conmon 2.1 reads only the first of two lines that come at once. */
 const RESIZE_GAP_MS = 10;
+const SIGKILL = 9;
 
 export interface MonitoredOptions {
   readonly pid: number;
@@ -62,6 +63,10 @@ export class MonitoredProcess implements Process {
     this.#size = `1 ${height} ${width}\n`;
     this.#resizing ??= this.#drain().finally(() => { this.#resizing = null; });
     return this.#resizing;
+  }
+
+  kill(): void {
+    this.signal(SIGKILL);
   }
 
   /** False when the process has gone. */
