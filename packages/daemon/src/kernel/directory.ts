@@ -1,4 +1,5 @@
 import { AT_FDCWD, close, fchmodat, getdents64, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, openat } from "./libc.js";
+import { errnoOf } from "../core/errors.js";
 import { cPath, type ByteString } from "./byte-path.js";
 
 /** d_type of an entry; `unknown` where the file system does not tell. */
@@ -10,10 +11,10 @@ export interface DirectoryEntry {
   readonly type: number;
 }
 
-/** Every entry of an open directory but `.` and `..`, sorted by name (bytes). Reads from where the descriptor stands. */
+/** Every entry of an open directory but `.` and `..`, sorted by name (bytes). Reads from where the descriptor stands. One that was removed has none. */
 export function readDirectory(fd: number, buffer: Buffer = Buffer.allocUnsafeSlow(65536)): DirectoryEntry[] {
   const entries: DirectoryEntry[] = [];
-  for (let n = getdents64(fd, buffer); n > 0; n = getdents64(fd, buffer)) {
+  for (let n = entriesInto(fd, buffer); n > 0; n = entriesInto(fd, buffer)) {
     for (let at = 0; at < n; at += buffer.readUInt16LE(at + 16)) {
       const end = buffer.indexOf(0, at + 19);
       const name = buffer.toString("latin1", at + 19, end);
@@ -21,6 +22,14 @@ export function readDirectory(fd: number, buffer: Buffer = Buffer.allocUnsafeSlo
     }
   }
   return entries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+function entriesInto(fd: number, buffer: Buffer): number {
+  try { return getdents64(fd, buffer); }
+  catch (error) {
+    if (errnoOf(error) === "ENOENT") return 0;
+    throw error;
+  }
 }
 
 /** Opens the entry `name` of an open directory, which must be a directory itself and no symlink. */

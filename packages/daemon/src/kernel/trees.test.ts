@@ -1,8 +1,9 @@
-import { existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfinedFiles } from "./confined.js";
-import { close, mkdirat, mkfifo, O_DIRECTORY, O_RDONLY, openat } from "./libc.js";
+import { readDirectory } from "./directory.js";
+import { AT_FDCWD, close, mkdirat, mkfifo, O_DIRECTORY, O_RDONLY, openat } from "./libc.js";
 import { mountOne, mountPlan, unmount, unmountAll } from "./mount.js";
 import { mountsBelow } from "./mount-table.js";
 import { removePath } from "./remove-tree.js";
@@ -139,6 +140,14 @@ test("usage counts inodes once and blocks on disk", () => {
   const measured = finish(measureTree(join(dir, "t")));
   expect(measured.inodes).toBe(4);
   expect(measured.bytes).toBe(blocks);
+});
+test("a directory that is removed while it is read has no entries", () => {
+  mkdirSync(join(dir, "t"));
+  const fd = openat(AT_FDCWD, join(dir, "t"), O_RDONLY | O_DIRECTORY);
+  try {
+    rmdirSync(join(dir, "t"));
+    expect(readDirectory(fd)).toEqual([]);
+  } finally { close(fd); }
 });
 test("many syncs at once are done when they say so", async () => {
   const disk = new FileSystemSync(dir);

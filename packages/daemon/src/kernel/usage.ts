@@ -1,4 +1,5 @@
 import { errnoOf } from "../core/errors.js";
+import type { ByteString } from "./byte-path.js";
 import { AT_FDCWD, close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openat } from "./libc.js";
 import { readDirectory, openDirectoryAt } from "./directory.js";
 import { inodeKey, isDirectory, Stater } from "./stat.js";
@@ -32,19 +33,23 @@ export function* measureTree(path: string, besides?: string): Generator<undefine
       if (!isDirectory(stat.mode)) size += stat.size;
       if (++inodes % 1024 === 0) yield;
       if (!isDirectory(stat.mode) || stat.dev !== top!.dev) continue;
-      let child: number;
-      try { child = openDirectoryAt(fd, name); }
-      catch (error) {
-        // Gone meanwhile: a live tree.
-        if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") continue;
-        throw error;
-      }
+      const child = openLive(fd, name);
+      if (child === undefined) continue;
       try { yield* walk(child); } finally { close(child); }
     }
   }
   const fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   try { yield* walk(fd); } finally { close(fd); }
   return { bytes, inodes, size };
+}
+
+/** A directory of a tree that may be in use; undefined when it went meanwhile. */
+function openLive(dir: number, name: ByteString): number | undefined {
+  try { return openDirectoryAt(dir, name); }
+  catch (error) {
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined;
+    throw error;
+  }
 }
 
 /** Adds the inodes of a tree that have several names. */
@@ -58,7 +63,8 @@ function* collectLinked(path: string, linked: Set<string>): Generator<undefined,
       const stat = stater.at(fd, name);
       if (!stat) continue;
       if (!isDirectory(stat.mode)) { if (stat.nlink > 1) linked.add(inodeKey(stat)); continue; }
-      const child = openDirectoryAt(fd, name);
+      const child = openLive(fd, name);
+      if (child === undefined) continue;
       try { yield* walk(child); } finally { close(child); }
     }
   }

@@ -248,7 +248,7 @@ m=mmap.mmap(f,8192); m[0:5]=b"hello"; os._exit(0)`]);
       await mounted(chain);
       process.kill(Number(processes()[0]), "SIGKILL");
       await gone();
-      expect(() => readdirSync(root)).toThrow("ENOTCONN");
+      expect(() => readdirSync(root)).toThrow(/ENOTCONN|ECONNABORTED/);
       expect(await rig.changes(chain)).toEqual(["A /kept"]);
       await mounted(chain);
       expect(readdirSync(root).sort()).toEqual(["a", "kept"]);

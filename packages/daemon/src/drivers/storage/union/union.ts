@@ -144,8 +144,10 @@ export class UnionDriver implements OpenedDriver {
   /** A mount whose program has died is there and answers nothing. */
   private async clearDead(target: string): Promise<void> {
     try { await stat(target); }
-    catch (error) { if (errnoOf(error) === "ENOTCONN") await unmountAll(target); }
+    catch (error) { if (DEAD.has(errnoOf(error) ?? "")) await unmountAll(target); }
   }
 }
 
-const GONE = new Set(["ENOENT", "ENOTCONN", "ECONNABORTED"]);
+/** Aborted: at the moment when it died. */
+const DEAD = new Set(["ENOTCONN", "ECONNABORTED"]);
+const GONE = new Set(["ENOENT", ...DEAD]);
