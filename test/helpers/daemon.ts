@@ -138,9 +138,13 @@ export class Daemon {
     await unmountBelow(this.folder);
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
-  private async removeContainers(): Promise<void> {
+  /** Removes every container, whether it runs or not, with its anonymous volumes. */
+  async removeContainers(): Promise<void> {
     const { json } = await this.api("GET", "/containers/json", { query: { all: 1 } });
-    await Promise.all((json as { Id: string }[]).map(({ Id }) => this.api("DELETE", `/containers/${Id}`, { query: { force: 1, v: 1 } })));
+    await Promise.all((json as { Id: string }[]).map(async ({ Id }) => {
+      const { status, text } = await this.api("DELETE", `/containers/${Id}`, { query: { force: 1, v: 1 } });
+      if (status !== 204 && status !== 404) throw new Error(`container ${Id} cannot be removed: ${text}`);
+    }));
   }
 }
 

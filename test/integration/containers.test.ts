@@ -10,8 +10,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => bed.close(), 60_000);
 afterEach(async () => {
-  const ids = (await daemon.dockerOk("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await daemon.dockerOk("rm", "-f", ...ids);
+  await daemon.removeContainers();
 });
 
 const run = (...args: string[]): ReturnType<Daemon["docker"]> => daemon.docker(["run", "--rm", ...args]);

@@ -1,23 +1,20 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Daemon, ok, TestBed, daemonNeeds, needs, tarOfMembers, unmet } from "../helpers/index.js";
+import { type Daemon, ok, TestBed, daemonNeeds, needs, tarOfMembers } from "../helpers/index.js";
 
-const wanted = [...daemonNeeds, "docker"] as const;
-const it = needs(...wanted);
+const it = needs(...daemonNeeds, "docker");
 
-let bed: TestBed | undefined;
+let bed: TestBed;
 let daemon: Daemon;
 let here: string;
 beforeAll(async () => {
-  if (unmet(wanted) !== undefined) return;
   bed = await TestBed.create();
   daemon = await bed.daemonWithBusybox();
 }, 120_000);
-afterAll(() => bed?.close(), 60_000);
-beforeEach(() => { if (bed) here = mkdtempSync(bed.path("cp-")); });
+afterAll(() => bed.close(), 60_000);
+beforeEach(() => { here = mkdtempSync(bed.path("cp-")); });
 afterEach(async () => {
-  const ids = (await daemon.dockerOk("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await daemon.dockerOk("rm", "-fv", ...ids);
+  await daemon.removeContainers();
   rmSync(here, { recursive: true, force: true });
 });
 
@@ -34,7 +31,7 @@ const local = (name: string, text?: string): string => {
   if (text !== undefined) writeFileSync(path, text);
   return path;
 };
-const mounts = (): string[] => readFileSync(`/proc/${daemon.pid}/mountinfo`, "utf8").split("\n").filter((line) => line.includes(bed!.folder));
+const mounts = (): string[] => readFileSync(`/proc/${daemon.pid}/mountinfo`, "utf8").split("\n").filter((line) => line.includes(bed.folder));
 
 describe.each(["running", "stopped", "never started"])("a container that is %s", (state) => {
   const made = async (...args: string[]): Promise<void> => {

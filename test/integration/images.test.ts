@@ -200,8 +200,7 @@ describe("a registry", () => {
 
 describe("the disk", () => {
   it("is empty once everything was removed", async () => {
-    const ids = (await daemon.dockerOk("ps", "-aq")).split("\n").filter(Boolean);
-    if (ids.length > 0) await daemon.dockerOk("rm", "-f", ...ids);
+    await daemon.removeContainers();
     await daemon.dockerOk("image", "prune", "-af");
     expect(await daemon.dockerOk("images", "-aq")).toBe("");
     await emptied(daemon);

@@ -12,8 +12,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => bed.close(), 60_000);
 afterEach(async () => {
-  const ids = (await daemon.dockerOk("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await daemon.dockerOk("rm", "-f", ...ids);
+  await daemon.removeContainers();
 });
 
 const said = (name: string, script: string, ...flags: string[]): Promise<string> => daemon.dockerOk("run", "--name", name, ...flags, "busybox", "sh", "-c", script);

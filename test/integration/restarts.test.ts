@@ -10,8 +10,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => bed.close(), 60_000);
 afterEach(async () => {
-  const ids = (await daemon.dockerOk("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await daemon.dockerOk("rm", "-f", ...ids);
+  await daemon.removeContainers();
 });
 
 const policy = (name: string, restart: string, command: string): Promise<string> => daemon.dockerOk("run", "-d", "--name", name, "--restart", restart, "busybox", "sh", "-c", command);

@@ -1,19 +1,16 @@
-import { type Daemon, TestBed, daemonNeeds, needs, unmet, until } from "../helpers/index.js";
+import { type Daemon, TestBed, daemonNeeds, needs, until } from "../helpers/index.js";
 
-const wanted = [...daemonNeeds, "docker"] as const;
-const it = needs(...wanted);
+const it = needs(...daemonNeeds, "docker");
 
-let bed: TestBed | undefined;
+let bed: TestBed;
 let daemon: Daemon;
 beforeAll(async () => {
-  if (unmet(wanted) !== undefined) return;
   bed = await TestBed.create();
   daemon = await bed.daemonWithBusybox();
 }, 120_000);
-afterAll(() => bed?.close(), 60_000);
+afterAll(() => bed.close(), 60_000);
 afterEach(async () => {
-  const ids = (await daemon.dockerOk("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await daemon.dockerOk("rm", "-f", ...ids);
+  await daemon.removeContainers();
 });
 const box = (...args: string[]): Promise<string> => daemon.dockerOk("run", "-d", "--name", "box", ...args);
 

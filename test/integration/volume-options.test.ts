@@ -12,8 +12,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => bed.close(), 60_000);
 afterEach(async () => {
-  const ids = (await daemon.dockerOk("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await daemon.dockerOk("rm", "-f", ...ids);
+  await daemon.removeContainers();
   const left = (await daemon.dockerOk("volume", "ls", "-q")).split("\n").filter(Boolean);
   if (left.length > 0) await daemon.dockerOk("volume", "rm", ...left);
   expect(mountsBelow(join(daemon.dataRoot, "volumes"))).toEqual([]);

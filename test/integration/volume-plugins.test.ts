@@ -20,8 +20,7 @@ afterAll(async () => {
   await bed.close();
 }, 60_000);
 afterEach(async () => {
-  const ids = (await daemon.dockerOk("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await daemon.dockerOk("rm", "-f", ...ids);
+  await daemon.removeContainers();
   const left = (await daemon.dockerOk("volume", "ls", "-q")).split("\n").filter(Boolean);
   if (left.length > 0) await daemon.dockerOk("volume", "rm", ...left);
   plugin.calls.length = 0;

@@ -5,6 +5,9 @@ import type { ContainerParts } from "./containers-parts.js";
 
 type Parts = Pick<ContainerParts, "volumes" | "mounter" | "files" | "config" | "events">;
 
+/** How the places of looks begin. */
+const LOOK = "look-";
+
 /** Holds the volumes of containers while these run. Parts of volumes are mounted on places of their own, below the exec root. */
 export class VolumeHolder {
   constructor(private readonly parts: Parts) {}
@@ -16,7 +19,7 @@ export class VolumeHolder {
 
   /** The same for a look into it, whether the container runs or not. */
   look(container: Container, point: MountPoint): Promise<Mounted> {
-    const name = `look-${newId().slice(0, 12)}`;
+    const name = `${LOOK}${newId().slice(0, 12)}`;
     return this.take(container, point, join(this.directory(container.id), name), `${container.id}-${name}`);
   }
 
@@ -43,14 +46,16 @@ export class VolumeHolder {
     return this.untold(container, point, point.subpath === undefined ? mounted : this.partOf(this.place(container, point), mounted));
   }
 
-  /** Removes the places that a run left. Nothing to do is success. */
-  async clear(id: ContainerId): Promise<void> {
-    for (const name of await names(this.directory(id))) await this.forgetPlace(join(this.directory(id), name));
+  /** Removes the places that a run left; a look removes its own. Nothing to do is success. */
+  clear(id: ContainerId): Promise<void> { return this.forgetPlaces(id, (name) => !name.startsWith(LOOK)); }
+
+  /** At the start: removes the places of containers that are not known, and those of a former daemon's looks. */
+  async sweep(known: ReadonlySet<string>): Promise<void> {
+    for (const id of await names(this.root)) await this.forgetPlaces(id as ContainerId, (name) => !known.has(id) || name.startsWith(LOOK));
   }
 
-  /** Removes the places of containers that are not known. */
-  async sweep(known: ReadonlySet<string>): Promise<void> {
-    for (const id of await names(this.root)) if (!known.has(id)) await this.clear(id as ContainerId);
+  private async forgetPlaces(id: ContainerId, which: (name: string) => boolean): Promise<void> {
+    for (const name of await names(this.directory(id))) if (which(name)) await this.forgetPlace(join(this.directory(id), name));
   }
 
   /** With the events of a mount and its end. */
