@@ -90,7 +90,7 @@ class ThinTrees implements Trees {
     }
   }
 
-  has(id: SnapshotId): boolean { return this.layout.isSnapshot(id) && existsSync(join(this.layout.records, id)) && !this.isRemoved(id); }
+  has(id: SnapshotId): boolean { return this.layout.isSnapshot(id) && this.isThere(id); }
 
   async plan(id: SnapshotId, mode: MountMode): Promise<MountPlan> {
     await this.holds.plan(id);
@@ -143,7 +143,7 @@ class ThinTrees implements Trees {
   }
 
   async *list(): AsyncIterable<SnapshotId> {
-    const ids = new Set((await this.records()).filter((id) => !this.isRemoved(id)));
+    const ids = new Set((await this.records()).filter((id) => this.isThere(id)));
     for (const id of await namesIn(this.layout.mounts)) ids.add(id);
     for (const id of ids) yield id as SnapshotId;
   }
@@ -194,6 +194,13 @@ class ThinTrees implements Trees {
   private readable(id: string): DeviceRecord | undefined {
     try { return this.layout.device(id); } catch (error) {
       if (error instanceof DataLoss) return undefined;
+      throw error;
+    }
+  }
+  /** Also with a damaged record. In one look: the reaper may forget the record meanwhile. */
+  private isThere(id: string): boolean {
+    try { return this.layout.device(id)?.deleted === false; } catch (error) {
+      if (error instanceof DataLoss) return true;
       throw error;
     }
   }
