@@ -48,7 +48,7 @@ test.each<[string, RegExp]>([
   ["ENV A=1 B", /can't find = in "B"/],
   ["ENV =x", /names can not be blank/],
   ["ENV A=\"open", /double-quote/],
-  ["ENV A=${B", /unsupported modifier|unexpected end/],
+  ["ENV A=${B", /missing '}'/],
   ["EXPOSE nope", /invalid containerPort: nope/],
   ["EXPOSE 80/icmp", /invalid containerPort/],
   ["EXPOSE 70000", /invalid containerPort/],
