@@ -113,7 +113,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Builds an image from a Dockerfile and a context. */
-        post: operations["imageBuild"];
+        post: operations["build"];
         delete?: never;
         options?: never;
         head?: never;
@@ -129,7 +129,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Empties the build cache. There is none yet. */
+        /** Forgets records of build steps, and what only they hold. */
         post: operations["buildPrune"];
         delete?: never;
         options?: never;
@@ -2498,7 +2498,7 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    imageBuild: {
+    build: {
         parameters: {
             query?: {
                 /** @description Path of the Dockerfile in the context. */

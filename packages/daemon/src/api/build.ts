@@ -7,7 +7,7 @@ import { parseFilters } from "./filters.js";
 import { readPlatform } from "./images.js";
 import { ProgressStream, uploadOf } from "./streams.js";
 
-type Query = Context<"imageBuild">["query"];
+type Query = Context<"build">["query"];
 
 /** JSON in a query parameter. */
 function readJson<T>(name: string, text: string | undefined, fits: (value: unknown) => value is T): T | undefined {
@@ -51,9 +51,9 @@ function registryOf(server: string): string {
   return /^(index\.|registry-1\.)?docker\.io$/.test(host) ? "docker.io" : host;
 }
 
-export function buildRoutes(builds: BuildService): Pick<Routes, "imageBuild" | "buildPrune"> {
+export function buildRoutes(builds: BuildService): Pick<Routes, "build" | "buildPrune"> {
   return {
-    async imageBuild(c) {
+    async build(c) {
       const q = c.query;
       if (q.version === "2") throw new InvalidArgument("version: only the classic builder (1) is served");
       const type = c.request.headers["content-type"] ?? "";

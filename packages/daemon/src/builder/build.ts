@@ -57,7 +57,7 @@ export async function build(needs: BuildNeeds, host: BuildHost, options: BuildOp
   const numbers = new Map([...plan.stages].map(([index, { stage }]) => {
     const first = number;
     number += 1 + stage.instructions.length;
-    return [index, { next: first + 1 }] as const;
+    return [index, { next: first + 1 }] as [number, { next: number }];
   }));
 
   const start = (planned: PlannedStage, place: number): Promise<StepState> => {

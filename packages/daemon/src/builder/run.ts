@@ -1,5 +1,6 @@
 import { join, posix } from "node:path";
 import { InvalidArgument, parseSize } from "../core/index.js";
+import { fromByteString } from "../kernel/byte-path.js";
 import { type Expand, withVariable } from "./configure.js";
 import type { RunInstruction } from "./dockerfile.js";
 import type { RunBind, RunTmpfs } from "./needs.js";

@@ -4,7 +4,7 @@ import { BuildArgs } from "./args.js";
 import { commandOf, configure, type Expand, variableOf, type ConfigInstruction } from "./configure.js";
 import type { BuildContext } from "./context.js";
 import { Copier } from "./copy.js";
-import type { ArgInstruction, Instruction, RunInstruction, Stage } from "./dockerfile.js";
+import type { ArgInstruction, Instruction, RunInstruction, Stage, Value } from "./dockerfile.js";
 import type { BuildHost, BuildNeeds } from "./needs.js";
 import type { StageOutput } from "./output.js";
 import { parseTrigger } from "./parse.js";
@@ -109,7 +109,7 @@ export class StageBuild {
     return known ?? steps.make(this.state, what, description, { ...rest, createdBy: noOperation(this.config, comment) });
   }
 
-  private async workdir(instruction: Instruction & { kind: "WORKDIR" }): Promise<StepState> {
+  private async workdir(instruction: Value<"WORKDIR">): Promise<StepState> {
     const { config, comment } = configure(this.config, instruction, this.expand, false);
     return this.copier.directory(this.state, config, comment, instruction.text, this.output);
   }

@@ -1,5 +1,5 @@
-import { rfc3339Nano, type Network, type StrataEvent, type Volume } from "../../core/index.js";
-import type { BuildRecordView, NetworkView, VolumeView } from "../../services/types.js";
+import { rfc3339Nano, type BuildRecordView, type Network, type StrataEvent, type Volume } from "../../core/index.js";
+import type { NetworkView, VolumeView } from "../../services/types.js";
 import type { components } from "../generated/openapi.js";
 
 type Schemas = components["schemas"];
