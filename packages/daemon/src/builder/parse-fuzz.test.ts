@@ -120,8 +120,8 @@ test("2000 spoilt triggers and words: read or refused", () => {
 });
 
 test("what is large takes time in proportion", () => {
-  const many = `FROM a\n${"RUN echo \\\n # c\n x\n".repeat(20_000)}`;
-  expect(parseDockerfile(many).stages[0]!.instructions).toHaveLength(20_000);
+  const many = `FROM a\n${"RUN echo \\\n # c\n x\n".repeat(5000)}`;
+  expect(parseDockerfile(many).stages[0]!.instructions).toHaveLength(5000);
   for (const text of ["RUN <<E ".repeat(20_000), `RUN ${"\"".repeat(100_001)}`, `ENV ${"A=1 ".repeat(50_000)}`, `RUN ${"[".repeat(100_000)}`, `RUN${" \\\n".repeat(100_000)}`, `COPY ${"--exclude=a ".repeat(20_000)} a b`, `HEALTHCHECK --interval=${"1".repeat(50_000)} CMD x`, `RUN ${"<< ".repeat(50_000)}`, `RUN a${" ".repeat(100_000)}b`, "\\\n".repeat(100_000)]) {
     attempt(() => parseDockerfile(`FROM a\n${text}`));
   }
