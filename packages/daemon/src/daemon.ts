@@ -21,6 +21,9 @@ import { lookAtMachine } from "./machine.js";
 import { openNetworking } from "./networking.js";
 import { openStores } from "./open-stores.js";
 import { findPrograms } from "./runtimes.js";
+import { Trees } from "./archive/trees.js";
+import { ConfinedFiles } from "./kernel/confined.js";
+import { Builds } from "./services/build.js";
 import { LocalEvents } from "./services/events.js";
 import { Images } from "./services/images.js";
 import { System, type SystemFacts } from "./services/system.js";
@@ -95,6 +98,10 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     });
     const volumes = new Volumes({ store: stores.volumes, events, logger });
     const containers = openContainers({ config, execRoot, machine, programs, stores, networking, workers, events, clock, logger });
+    const builds = new Builds({
+      images: imageStore, layers, leases, cache: stores.buildCache, names: stores.buildCache, clock, workers, hostPlatform: platform, temporary: root.tmp,
+      imageService: images, containers, volumes: stores.volumes, files: new ConfinedFiles(), porter: new Trees(workers), collector, events, logger,
+    });
     const facts = (): SystemFacts => ({
       id: engineId(root.root), driver: storage.defaultDriver,
       runtimes: Object.fromEntries([...programs.runtimes].map(([name, path]) => [name, { path }])), defaultRuntime: programs.defaultRuntime,
@@ -104,16 +111,17 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       liveRestore: config.liveRestore, loggingDriver: config.logDriver, registryMirrors: config.registryMirrors, insecureRegistries: config.insecureRegistries, versions: programs.versions,
     });
     const system = new System({
-      facts, driverStatus: () => storage.status(), containerStore: stores.containers, imageStore, layers, volumeStore: stores.volumes, images, containers, volumes, events, registry,
+      facts, driverStatus: () => storage.status(), containerStore: stores.containers, imageStore, layers, volumeStore: stores.volumes, buildCache: stores.buildCache, images, containers, volumes, events, registry,
     });
 
     await collector.recover();
     await stores.restoreLimits();
     await networking.networks.ensureDefaults();
     await containers.recover();
+    await builds.recover();
 
     const api = new Api(routes({
-      images, containers, files: containers.files, exec: containers.execs, volumes, networks: networking.networks, system, clock,
+      images, builds, containers, files: containers.files, exec: containers.execs, volumes, networks: networking.networks, system, clock,
       facts: {
         product: `Strata ${build.version}`, version: build.engineVersion, gitCommit: build.commit, buildTime: build.time, kernel: machine.kernel, arch: platform.architecture, machine: machine.machine,
         components: Object.entries(programs.versions).map(([name, version]) => ({ name, version })), debug: config.debug,

@@ -1,12 +1,13 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { WorkerPool } from "./archive/workers/pool.js";
-import type { Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore } from "./core/index.js";
+import type { BuildCache, BuildContainers, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
 import { openVolumeLimits } from "./drivers/volume/limits.js";
 import { PLUGIN_DIRECTORIES, SocketPlugins } from "./drivers/volume/plugins.js";
 import { Collector } from "./gc/collect.js";
 import { KernelMounter } from "./kernel/mounter.js";
+import { LedgerBuildCache } from "./stores/build-cache.js";
 import { LedgerContainers } from "./stores/containers.js";
 import { FileContent } from "./stores/content.js";
 import { LedgerImages } from "./stores/images.js";
@@ -49,6 +50,7 @@ export interface Stores {
   readonly containers: ContainerStore;
   readonly volumes: VolumeStore;
   readonly networks: NetworkStore;
+  readonly buildCache: BuildCache & BuildContainers;
   readonly collector: GarbageCollector;
   /** Once before serving: volumes that lost their sizes get them back. */
   restoreLimits(): Promise<void>;
@@ -81,6 +83,7 @@ export function openStores(options: OpenStoresOptions): Stores {
     ledger, leases, content, layers, containers, volumes, collector,
     images: new LedgerImages(ledger, leases, clock),
     networks: new LedgerNetworks(ledger),
+    buildCache: new LedgerBuildCache(ledger, clock),
     restoreLimits: () => volumes.restoreLimits(),
     close: async () => {
       await collector.close();

@@ -103,6 +103,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/build": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Builds an image from a Dockerfile and a context. */
+        post: operations["build"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/build/prune": {
         parameters: {
             query?: never;
@@ -112,7 +129,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Empties the build cache. There is none yet. */
+        /** Forgets records of build steps, and what only they hold. */
         post: operations["buildPrune"];
         delete?: never;
         options?: never;
@@ -1320,12 +1337,32 @@ export interface components {
             Images?: components["schemas"]["ImageSummary"][] | null;
             Containers?: components["schemas"]["ContainerSummary"][] | null;
             Volumes?: components["schemas"]["Volume"][] | null;
-            BuildCache?: Record<string, never>[] | null;
+            BuildCache?: components["schemas"]["BuildCache"][] | null;
             /**
              * Format: int64
              * @description Until 1.41.
              */
             BuilderSize?: number;
+        };
+        /** @description The record of a build step. */
+        BuildCache: {
+            ID?: string;
+            /** @description The image that the step stood on. */
+            Parent?: string;
+            Parents?: string[];
+            Type?: string;
+            Description?: string;
+            /** @description An image has the layer. */
+            InUse?: boolean;
+            Shared?: boolean;
+            /**
+             * Format: int64
+             * @description Bytes of the layer that the step made.
+             */
+            Size?: number;
+            CreatedAt?: string;
+            LastUsedAt?: string;
+            UsageCount?: number;
         };
         BuildPruneReport: {
             CachesDeleted: string[] | null;
@@ -2458,6 +2495,77 @@ export interface operations {
                     "application/json": components["schemas"]["DiskUsage"];
                 };
             };
+            default: components["responses"]["Error"];
+        };
+    };
+    build: {
+        parameters: {
+            query?: {
+                /** @description Path of the Dockerfile in the context. */
+                dockerfile?: string;
+                /** @description Names for the image, `name[:tag]`. */
+                t?: string[];
+                /** @description Lines for `/etc/hosts` of commands, `name:address`. */
+                extrahosts?: string[];
+                /** @description URL of a tar or of a Dockerfile, in place of a body. */
+                remote?: string;
+                /** @description Tell only the image's ID. */
+                q?: boolean;
+                /** @description Do every step again. */
+                nocache?: boolean;
+                /** @description JSON list of images to take steps from; those here are always looked at. */
+                cachefrom?: string;
+                /** @description Look for newer base images. */
+                pull?: string;
+                /** @description Remove containers of steps that succeeded. */
+                rm?: boolean;
+                /** @description Remove containers of steps that failed */
+                forcerm?: boolean;
+                /** @description Bytes of memory for commands. */
+                memory?: number;
+                /** @description Bytes of memory and swap together, -1 for no limit. */
+                memswap?: number;
+                cpushares?: number;
+                cpusetcpus?: string;
+                cpusetmems?: string;
+                /** @description Microseconds. */
+                cpuperiod?: number;
+                /** @description Microseconds in a period. */
+                cpuquota?: number;
+                /** @description JSON object of build arguments; null for a name without a value. */
+                buildargs?: string;
+                /** @description Bytes of `/dev/shm`. */
+                shmsize?: number;
+                squash?: boolean;
+                /** @description JSON object of labels for the image. */
+                labels?: string;
+                /** @description Network of commands. */
+                networkmode?: string;
+                cgroupparent?: string;
+                /** @description JSON list of `{Name, Soft, Hard}`. */
+                ulimits?: string;
+                /** @description JSON list of security options. */
+                securityopt?: string;
+                /** @description `os[/arch[/variant]]`. */
+                platform?: string;
+                /** @description Name or number of the stage to build. */
+                target?: string;
+                /** @description `1`, the classic builder, is the one that is served. */
+                version?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The context as a tar, packed with gzip, bzip2, xz, zstd or not at all. */
+        requestBody?: {
+            content: {
+                "application/x-tar": string;
+            };
+        };
+        responses: {
+            200: components["responses"]["Progress"];
+            400: components["responses"]["Error"];
             default: components["responses"]["Error"];
         };
     };

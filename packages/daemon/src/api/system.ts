@@ -6,7 +6,7 @@ import { ok, type Context, type Reply, type Routes } from "./context.js";
 import { toRegistryAuth } from "./credentials.js";
 import { encodeContainerSummary } from "./encode/containers.js";
 import { encodeImageSummary } from "./encode/images.js";
-import { encodeEvent, encodeVolume } from "./encode/others.js";
+import { encodeBuildRecord, encodeEvent, encodeVolume } from "./encode/others.js";
 import { diskUsage, systemInfo } from "./encode/shapes.js";
 import { parseFilters, parseTime } from "./filters.js";
 import type { components } from "./generated/openapi.js";
@@ -77,7 +77,7 @@ function encodeInfo(i: SystemInfo, f: ServerFacts, now: number): Schemas["System
   };
 }
 
-type SystemRoutes = Pick<Routes, "ping" | "pingHead" | "version" | "info" | "auth" | "events" | "systemDf" | "buildPrune">;
+type SystemRoutes = Pick<Routes, "ping" | "pingHead" | "version" | "info" | "auth" | "events" | "systemDf">;
 
 export function systemRoutes(system: SystemService, facts: ServerFacts, clock: Clock): SystemRoutes {
   const version = encodeVersion(facts);
@@ -105,7 +105,6 @@ export function systemRoutes(system: SystemService, facts: ServerFacts, clock: C
       await sendLines(c, (async function* () { for await (const event of events) yield encodeEvent(event); })());
       return undefined;
     },
-    buildPrune: () => ok({ CachesDeleted: null, SpaceReclaimed: 0 }),
     async systemDf(c) {
       const types = c.query.type ?? [];
       const wanted = (type: (typeof types)[number]): boolean => types.length === 0 || types.includes(type);
@@ -116,7 +115,7 @@ export function systemRoutes(system: SystemService, facts: ServerFacts, clock: C
         Images: wanted("image") ? usage.images.map((i) => encodeImageSummary(i, true)) : null,
         Containers: wanted("container") ? usage.containers.map((v) => encodeContainerSummary(v, now)) : null,
         Volumes: wanted("volume") ? usage.volumes.map((v) => encodeVolume(v, true)) : null,
-        BuildCache: wanted("build-cache") ? [] : null,
+        BuildCache: wanted("build-cache") ? usage.buildCache.map(encodeBuildRecord) : null,
       }, c.version));
     },
   };

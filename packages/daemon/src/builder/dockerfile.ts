@@ -88,10 +88,11 @@ export interface ShellInstruction extends At {
   readonly args: readonly string[];
 }
 /** One value: the rest of the line. */
-export interface ValueInstruction extends At {
-  readonly kind: "WORKDIR" | "USER" | "STOPSIGNAL" | "MAINTAINER";
+export interface Value<K extends string> extends At {
+  readonly kind: K;
   readonly value: string;
 }
+export type ValueInstruction = Value<"WORKDIR"> | Value<"USER"> | Value<"STOPSIGNAL"> | Value<"MAINTAINER">;
 export interface WordsInstruction extends At {
   readonly kind: "EXPOSE" | "VOLUME";
   readonly words: readonly string[];

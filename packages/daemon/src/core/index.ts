@@ -1,3 +1,4 @@
+export * from "./build-cache.js";
 export * from "./clock.js";
 export * from "./containers.js";
 export * from "./content.js";

@@ -72,6 +72,8 @@ export interface WritableOptions {
   readonly size?: number;
   /** A throw-away container: its mount need not reach the disk. */
   readonly volatile?: boolean;
+  /** Only what the image has: no mount points are made for a runtime. */
+  readonly bare?: boolean;
 }
 
 /** The parent of a layer that is registered is still being registered itself. */

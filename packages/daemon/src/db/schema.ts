@@ -1,4 +1,5 @@
 import { sql as first } from "./migrations/0001.js";
+import { sql as second } from "./migrations/0002.js";
 
 /**
  * The schema. An arrow is a foreign key (or, where the other end may not exist yet, a plain value: ~>).
@@ -14,6 +15,8 @@ import { sql as first } from "./migrations/0001.js";
  *        ↑~ endpoint(network, container) ──→ network(id)
  *        ↑~ port(protocol, host_port, host_ip)
  *
+ *   build_record(key) ──→ layer (top)                                          build_container(name) ~> container
+ *
  *   lease(id) ←── lease_hold(kind, key) ~> anything new            ingest(id): downloads under way, found by `ref`
  *
  * The schema is the graph: the views `root(kind, key)` and `edge(from_kind, from_key, to_kind, to_key)` say what is
@@ -22,4 +25,4 @@ import { sql as first } from "./migrations/0001.js";
  *
  * Writers: `layer` refers forward within one transaction, so its foreign keys are checked at commit.
  */
-export const migrations: readonly string[] = [first];
+export const migrations: readonly string[] = [first, second];

@@ -6,7 +6,7 @@ import type { Readable } from "node:stream";
 import type { Duplex } from "node:stream";
 import type { ChainId, Digest, HealthConfig, History, ImageId, Platform } from "@strata/oci";
 import type {
-  Change, Container, ContainerConfig, ContainerId, Endpoint, EndpointSpec, ExecId, HostConfig, Image, ImageSummary, IpamPool, LayerSummary, MountPoint,
+  BuildRecordView, Change, Container, ContainerConfig, ContainerId, Endpoint, EndpointSpec, ExecId, HostConfig, Image, ImageSummary, IpamPool, LayerSummary, MountPoint,
   Network, PathStat, PortBinding, ResourceUsage, StrataEvent, Volume, VolumeSpec,
 } from "../core/index.js";
 
@@ -291,6 +291,7 @@ export interface DiskUsage {
   readonly images: readonly ImageSummary[];
   readonly containers: readonly ContainerView[];
   readonly volumes: readonly VolumeView[];
+  readonly buildCache: readonly BuildRecordView[];
 }
 export interface SystemInfo {
   readonly id: string;

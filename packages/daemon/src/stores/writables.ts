@@ -40,7 +40,7 @@ export class Writables {
     this.announce(owner, parent, driverName, lease, options);
     try {
       await driver.create(init, below);
-      await this.fill(driver, init, below);
+      if (options.bare !== true) await this.fill(driver, init, below);
       await driver.create(snapshot, [init, ...below], options.size === undefined ? {} : { size: options.size });
       this.writeMountId(driverName, owner, snapshot, init, parent);
       this.ledger.transaction(() => {

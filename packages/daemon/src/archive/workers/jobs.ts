@@ -5,6 +5,11 @@ import { changesSize, changesTar, listChangesAsText } from "../changes.js";
 import { copyTree, copyTreeFromRoot } from "../copy-tree.js";
 import { reassemble } from "../reassemble.js";
 import { referring } from "../referring.js";
+import { ContextIndexJob } from "../context/index-job.js";
+import { contextLayer } from "../context/layer-job.js";
+import { contextMember, contextStat } from "../context/member-job.js";
+import { treePlace } from "../context/place-job.js";
+import { contextFind } from "../context/select.js";
 import { extractTar } from "../extract-tar.js";
 import { treeTar } from "../tree-tar.js";
 import { viewStat, viewTar, ViewWriter } from "../view-jobs.js";
@@ -17,6 +22,8 @@ export const consumers = {
   apply: (args: ConstructorParameters<typeof ApplyJob>[0]) => new ApplyJob(args),
   /** Files for a container. */
   viewWrite: (args: ConstructorParameters<typeof ViewWriter>[0]) => new ViewWriter(args),
+  /** A build context. */
+  contextIndex: (args: ConstructorParameters<typeof ContextIndexJob>[0]) => new ContextIndexJob(args),
   /** A layer as its tar and an EROFS index. */
   applyErofs: (args: ConstructorParameters<typeof ApplyErofsJob>[0]) => new ApplyErofsJob(args),
 } satisfies Record<string, (args: never) => Consumer<unknown, never>>;
@@ -45,6 +52,13 @@ export const steps = {
   changesTar,
   referring,
   assignProject,
+  /** What is copied of a build context, and that as a layer tar; one of its files. */
+  contextFind,
+  contextLayer,
+  contextStat,
+  contextMember,
+  /** Where a path leads. */
+  treePlace,
 } satisfies Record<string, (args: never) => Steps<unknown>>;
 
 /** The promise of what the end of a consumer needs; nothing where it needs nothing. */

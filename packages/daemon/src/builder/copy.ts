@@ -1,0 +1,237 @@
+import { createHash, randomUUID } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join, posix } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { RunConfig } from "@strata/oci";
+import { detectCompression } from "../archive/compress.js";
+import type { Found } from "../archive/context/select.js";
+import type { Place } from "../archive/context/place-job.js";
+import type { Placement } from "../archive/context/layer-job.js";
+import { fileTar, singleFile } from "../archive/single-file.js";
+import { InvalidArgument, type Layer, NotFound } from "../core/index.js";
+import type { Expand } from "./configure.js";
+import { BuildContext } from "./context.js";
+import type { CopyInstruction, Heredoc } from "./dockerfile.js";
+import type { StageOutput } from "./output.js";
+import type { StageShared } from "./stage.js";
+import { noOperation, type StepState } from "./steps.js";
+
+/** Sources that lie in one context. */
+interface Part {
+  readonly context: BuildContext;
+  readonly sources: readonly string[];
+  readonly exclude: readonly string[];
+  /** An archive that is unpacked: owners are its own. */
+  readonly unpacked: boolean;
+  readonly found: Found;
+}
+
+const REMOTE = /^https?:\/\//i;
+const GIT = /^(?:git@|git:\/\/|ssh:\/\/|https?:\/\/[^#]*\.git(?:#.*)?$)/i;
+
+/** COPY and ADD: from a context straight into a layer tar. */
+export class Copier {
+  constructor(private readonly shared: StageShared) {}
+
+  async copy(state: StepState, instruction: CopyInstruction, expand: Expand, output: StageOutput): Promise<StepState> {
+    const opened: BuildContext[] = [];
+    try {
+      const destination = expand(instruction.destination), chown = instruction.chown === undefined ? undefined : expand(instruction.chown);
+      const mode = instruction.chmod === undefined ? undefined : modeOf(expand(instruction.chmod));
+      const parts = await this.parts(instruction, expand, opened);
+      const matches = parts.reduce((sum, { found }) => sum + found.matches, 0);
+      if (matches === 0) throw new InvalidArgument(`${instruction.kind} failed: no source files were specified`);
+      if (matches > 1 && !/\/\.?$|^\.$/.test(destination)) throw new InvalidArgument(`When using ${instruction.kind} with more than one source file, the destination must be a directory and end with a /`);
+      const hash = describe(parts);
+      const what = JSON.stringify(["copy", hash, parts.map(({ unpacked }) => unpacked), destination, chown ?? null, mode ?? null, instruction.parents, state.config.config?.WorkingDir ?? ""]);
+      const known = this.shared.steps.cached(state, what);
+      if (known !== undefined) {
+        output.write(" ---> Using cache\n");
+        return known;
+      }
+      const layer = await this.layer(state, parts, instruction, destination, chown, mode);
+      const said = `${instruction.kind} ${chown === undefined ? "" : `--chown=${chown} `}${instruction.chmod === undefined ? "" : `--chmod=${instruction.chmod} `}${hash} in ${destination} `;
+      return this.shared.steps.make(state, what, instruction.text, { layer, createdBy: noOperation(state.config.config, said) });
+    } finally {
+      await Promise.all(opened.map((context) => context.remove()));
+    }
+  }
+
+  /** WORKDIR: a directory that is made where there is none. */
+  async directory(state: StepState, config: RunConfig, comment: string, description: string, output: StageOutput): Promise<StepState> {
+    const { steps, host, needs } = this.shared, what = JSON.stringify(["workdir", comment]);
+    const known = steps.cached(state, what);
+    if (known !== undefined) {
+      output.write(" ---> Using cache\n");
+      return known;
+    }
+    const place = await host.tree(state.top, steps.lease, (root) => this.placeIn(root, config.WorkingDir!));
+    if (place.kind === "other") throw new InvalidArgument(`cannot mkdir: ${config.WorkingDir!} is not a directory`);
+    const made = place.missing.length === 0 ? {} : {
+      layer: await needs.layers.register(needs.workers.produce("contextLayer", { selection: null, place: { path: place.path, into: true, missing: place.missing }, owner: ROOT, now: steps.now }), state.top, steps.lease),
+    };
+    return steps.make(state, what, description, { ...made, config, createdBy: noOperation(state.config.config, comment) });
+  }
+
+  private placeIn(root: string, path: string): Promise<Place> { return this.shared.needs.workers.run("treePlace", { root, path }); }
+
+  private async layer(state: StepState, parts: readonly Part[], instruction: CopyInstruction, destination: string, chown: string | undefined, mode: number | undefined): Promise<Layer> {
+    const { steps, host, needs } = this.shared;
+    const path = posix.resolve(state.config.config?.WorkingDir || "/", destination);
+    const { place, owner } = await host.tree(state.top, steps.lease, async (root) => ({
+      place: await this.placeIn(root, path), owner: chown === undefined ? ROOT : await host.owner(root, chown),
+    }));
+    const whole = parts.some(({ found, unpacked }) => found.directory || unpacked), into = whole || /\/\.?$|^\.$/.test(destination) || place.kind === "directory" || instruction.parents;
+    if (place.kind === "other" && into) throw new InvalidArgument(`cannot copy to non-directory: ${destination}`);
+    const where: Placement = { path: place.path, into, missing: into ? place.missing : place.missing.slice(0, -1) };
+    const tars = parts.map((part, i) => {
+      const own = part.unpacked && chown === undefined;
+      return part.context.layer({ sources: part.sources, exclude: part.exclude, parents: instruction.parents, owners: own }, {
+        place: where, now: steps.now, ...(own ? {} : { owner }), ...(mode === undefined || part.unpacked ? {} : { mode }), ...(steps.epoch === undefined ? {} : { newest: steps.epoch }), open: i < parts.length - 1,
+      });
+    });
+    return needs.layers.register(tars.length === 1 ? tars[0]! : joined(tars), state.top, steps.lease);
+  }
+
+  private async parts(instruction: CopyInstruction, expand: Expand, opened: BuildContext[]): Promise<Part[]> {
+    const exclude = instruction.exclude.map(expand), parts: Part[] = [], plain: string[] = [];
+    for (const source of instruction.sources) {
+      if (typeof source !== "string") {
+        parts.push(await this.fileOf(source, expand, opened));
+        continue;
+      }
+      const text = expand(source);
+      if (instruction.kind === "ADD" && GIT.test(text)) parts.push(await this.repository(text, instruction, opened));
+      else if (instruction.kind === "ADD" && REMOTE.test(text)) parts.push(...await this.download(text, instruction, opened));
+      else plain.push(text);
+    }
+    if (plain.length === 0) return parts;
+    if (instruction.from !== undefined) return [...await this.fromStage(instruction.from, plain, exclude, opened), ...parts];
+    const { context } = this.shared;
+    if (context === null) throw new InvalidArgument(`${instruction.kind} failed: the build has no context`);
+    if (instruction.kind === "ADD" && instruction.unpack !== false) return [...await this.unpacked(context, plain, exclude, opened), ...parts];
+    return [await part(context, plain, exclude, false, instruction.kind), ...parts];
+  }
+
+  /** What of the sources is an archive, by itself; the rest together. */
+  private async unpacked(context: BuildContext, sources: readonly string[], exclude: readonly string[], opened: BuildContext[]): Promise<Part[]> {
+    const parts: Part[] = [], rest: string[] = [];
+    for (const source of sources) {
+      const { files, matches } = await finding(context, [source], exclude, "ADD");
+      const inside = files.length === matches ? await Promise.all(files.map((file) => this.archive(context, file, opened))) : [];
+      if (inside.length === 0 || inside.every((one) => one === undefined)) rest.push(source);
+      else for (const [i, one] of inside.entries()) parts.push(one ?? await part(context, [files[i]!], exclude, false, "ADD"));
+    }
+    return rest.length === 0 ? parts : [await part(context, rest, exclude, false, "ADD"), ...parts];
+  }
+
+  /** The content of a file, when it is a tar, packed or not. */
+  private async archive(context: BuildContext, file: string, opened: BuildContext[]): Promise<Part | undefined> {
+    const head = await firstBytes(context.member(file), 512);
+    if (detectCompression(head) === "none" && head.toString("latin1", 257, 262) !== "ustar") return undefined;
+    try {
+      const inside = await this.open(context.member(file), opened);
+      return await part(inside, ["."], [], true, "ADD");
+    } catch (error) {
+      // Packed, but no tar: copied as it is.
+      if (error instanceof InvalidArgument) return undefined;
+      throw error;
+    }
+  }
+
+  private async fromStage(from: string, sources: readonly string[], exclude: readonly string[], opened: BuildContext[]): Promise<Part[]> {
+    const { steps, host } = this.shared, { top } = await this.shared.source(from);
+    return host.tree(top, steps.lease, (root) => Promise.all(sources.map(async (source) => {
+      // A pattern is looked for in the directory before its first part that is one.
+      const parts = posix.resolve("/", source).split("/").slice(1), wild = parts.findIndex((one) => /[*?[\\]/.test(one));
+      const path = `/${(wild < 0 ? parts : parts.slice(0, wild)).join("/")}`;
+      const place = await this.placeIn(root, path);
+      if (place.kind === "none") throw new NotFound(`COPY failed: stat ${source.replace(/^\//, "")}: file does not exist`);
+      const resolved = `/${Buffer.from(place.path, "latin1").toString("utf8")}`;
+      const inside = await this.open(host.tar(root, resolved), opened, posix.dirname(path) === "/" ? "" : posix.dirname(path).slice(1));
+      // The tar's names begin with the last part of where it lies.
+      const base = posix.basename(resolved), renamed = posix.join(posix.dirname(path), base === "" ? "." : base);
+      return part(inside, [wild < 0 ? renamed : posix.join(renamed, ...parts.slice(wild))], exclude, false, "COPY");
+    })));
+  }
+
+  private async fileOf({ name, content, expand: variables }: Heredoc, expand: Expand, opened: BuildContext[]): Promise<Part> {
+    const text = variables ? expandText(content, expand) : content;
+    return part(await this.open(singleFile(name, Buffer.from(text), 0o644, 0), opened), [name], [], false, "COPY");
+  }
+
+  private async download(url: string, { checksum, unpack }: CopyInstruction, opened: BuildContext[]): Promise<Part[]> {
+    const name = posix.basename(new URL(url).pathname);
+    if (name === "" || name === "/") throw new InvalidArgument(`cannot determine filename for source ${url}`);
+    const { body, modified } = await this.shared.host.download(url, this.shared.signal);
+    const file = join(this.shared.needs.temporary, `download-${randomUUID()}`);
+    let context: BuildContext;
+    try {
+      await pipeline(body, createWriteStream(file, { mode: 0o600 }));
+      context = await this.open(fileTar(name, file, 0o600, Math.floor((modified ?? 0) / 1000)), opened);
+    } finally { await rm(file, { force: true }); }
+    if (checksum !== undefined) {
+      const digest = (await context.stat(name))!.digest;
+      if (checksum !== `sha256:${digest}`) throw new InvalidArgument(`digest mismatch of ${url}: sha256:${digest}, not ${checksum}`);
+    }
+    const archive = unpack === true ? await this.archive(context, name, opened) : undefined;
+    return [archive ?? await part(context, [name], [], false, "ADD")];
+  }
+
+  private async repository(url: string, { keepGitDir }: CopyInstruction, opened: BuildContext[]): Promise<Part> {
+    const context = await this.open(await this.shared.host.git(url, keepGitDir, this.shared.signal), opened);
+    return part(context, ["."], [], false, "ADD");
+  }
+
+  private async open(tar: Readable, opened: BuildContext[], prefix = ""): Promise<BuildContext> {
+    const context = await BuildContext.read(tar, join(this.shared.needs.temporary, `build-${randomUUID()}`), this.shared.needs.workers, Buffer.from(prefix).toString("latin1"));
+    opened.push(context);
+    return context;
+  }
+}
+
+const ROOT = { uid: 0, gid: 0 };
+
+async function part(context: BuildContext, sources: readonly string[], exclude: readonly string[], unpacked: boolean, kind: string): Promise<Part> {
+  return { context, sources, exclude, unpacked, found: await finding(context, sources, exclude, kind, unpacked) };
+}
+async function finding(context: BuildContext, sources: readonly string[], exclude: readonly string[], kind: string, owners = false): Promise<Found> {
+  try { return await context.find({ sources, exclude, parents: false, owners }); }
+  catch (error) {
+    if (error instanceof NotFound) throw new NotFound(`${kind} failed: file not found in build context or excluded by .dockerignore: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+/** `file:…`, `dir:…` or `multi:…`, as history names what was copied. */
+function describe(parts: readonly Part[]): string {
+  const [first] = parts;
+  if (parts.length === 1 && first!.found.matches === 1) return `${first!.found.directory ? "dir" : "file"}:${first!.found.digest}`;
+  return `multi:${createHash("sha256").update(parts.map(({ found }) => found.digest).join(",")).digest("hex")}`;
+}
+
+function modeOf(text: string): number {
+  if (!/^0?[0-7]{3,4}$/.test(text)) throw new InvalidArgument(`--chmod takes octal digits, not ${text}`);
+  return Number.parseInt(text, 8);
+}
+
+/** Variables in the text of a here-document. Quotes mean nothing in it. */
+function expandText(text: string, expand: Expand): string {
+  return text.split(/(\\?\$(?:\{[^}]*\}|[A-Za-z_][A-Za-z0-9_]*))/).map((piece, i) => (i % 2 === 0 ? piece : piece.startsWith("\\") ? piece.slice(1) : expand(`"${piece}"`))).join("");
+}
+
+async function firstBytes(stream: Readable, count: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    parts.push(chunk as Buffer);
+    length += (chunk as Buffer).length;
+    if (length >= count) break;
+  }
+  return Buffer.concat(parts).subarray(0, count);
+}
+function joined(streams: readonly Readable[]): Readable {
+  return Readable.from((async function* () { for (const stream of streams) yield* stream; })(), { objectMode: false });
+}

@@ -1,0 +1,140 @@
+import { type ImageConfig, type ImageId, type Platform, type RunConfig } from "@strata/oci";
+import { InvalidArgument, StrataError } from "../core/errors.js";
+import { BuildArgs } from "./args.js";
+import { commandOf, configure, type Expand, variableOf, type ConfigInstruction } from "./configure.js";
+import type { BuildContext } from "./context.js";
+import { Copier } from "./copy.js";
+import type { ArgInstruction, Instruction, RunInstruction, Stage, Value } from "./dockerfile.js";
+import type { BuildHost, BuildNeeds } from "./needs.js";
+import type { StageOutput } from "./output.js";
+import { parseTrigger } from "./parse.js";
+import { Runner } from "./run.js";
+import { noOperation, type StepMaker, type StepState } from "./steps.js";
+import { expandWord } from "./words.js";
+
+/** What a stage shares with the others. */
+export interface StageShared {
+  readonly needs: BuildNeeds;
+  readonly host: BuildHost;
+  readonly steps: StepMaker;
+  /** Null where the build has none. */
+  readonly context: BuildContext | null;
+  readonly escape: "\\" | "`";
+  readonly signal: AbortSignal;
+  readonly network?: string;
+  /** The tree of another stage or of an image. */
+  source(name: string): Promise<StepState>;
+  /** Announces a step. */
+  step(output: StageOutput, text: string): void;
+}
+
+/** Carries a stage out, one instruction after the other. */
+export class StageBuild {
+  private state!: StepState;
+  private cmdGiven = false;
+  private readonly copier: Copier;
+  private readonly runner: Runner;
+
+  constructor(private readonly shared: StageShared, private readonly stage: Stage, private readonly args: BuildArgs, private readonly output: StageOutput) {
+    this.copier = new Copier(shared);
+    this.runner = new Runner(shared);
+  }
+
+  /** `fresh`: the base is an image and no stage, so that its triggers count. */
+  async run(base: StepState, fresh: boolean, more: readonly Instruction[]): Promise<StepState> {
+    const { shared, stage, output } = this;
+    this.state = base;
+    shared.step(output, stage.text);
+    if (base.image !== null) output.write(` ---> ${short(base.image)}\n`);
+    const triggers = fresh ? base.config.config?.OnBuild ?? [] : [];
+    if (triggers.length > 0) {
+      output.write(`# Executing ${triggers.length} build trigger${triggers.length === 1 ? "" : "s"}\n`);
+      this.state = { ...base, config: { ...base.config, config: { ...base.config.config, OnBuild: null } } };
+      for (const trigger of triggers) await this.carryOut(parseTrigger(trigger, shared.escape), stage.line);
+    }
+    for (const instruction of [...stage.instructions, ...more]) {
+      shared.step(output, instruction.text);
+      await this.carryOut(instruction, instruction.line);
+      output.write(` ---> ${short(this.state.image!)}\n`);
+    }
+    return this.state;
+  }
+
+  private async carryOut(instruction: Instruction, line: number): Promise<void> {
+    this.shared.signal.throwIfAborted();
+    try { this.state = await this.next(instruction); }
+    catch (error) {
+      if (error instanceof InvalidArgument && !/^dockerfile parse error|line \d+/i.test(error.message)) throw new InvalidArgument(`dockerfile line ${line}: ${error.message}: ${instruction.text}`, { cause: error });
+      throw error instanceof StrataError || !(error instanceof Error) ? error : new Error(`dockerfile line ${line}: ${error.message}`, { cause: error });
+    }
+  }
+
+  private next(instruction: Instruction): Promise<StepState> | StepState {
+    const { copier, state, output } = this;
+    switch (instruction.kind) {
+      case "ARG": return this.arg(instruction);
+      case "MAINTAINER": return this.plain(instruction.text, { author: instruction.value, comment: `MAINTAINER ${instruction.value}` });
+      case "RUN": return this.command(instruction);
+      case "COPY": case "ADD": return copier.copy(state, instruction, this.expand, output);
+      case "WORKDIR": return this.workdir(instruction);
+      default: return this.configured(instruction);
+    }
+  }
+
+  private readonly expand: Expand = (word) => expandWord(word, (name) => variableOf(this.config, name) ?? this.args.value(name), this.shared.escape);
+  private get config(): RunConfig { return this.state.config.config ?? {}; }
+
+  private arg({ args, text }: ArgInstruction): StepState {
+    const said: string[] = [];
+    for (const { name, value } of args) {
+      const given = value === undefined ? undefined : this.expand(value);
+      this.args.declare(this.expand(name), given);
+      said.push(given === undefined ? name : `${name}=${given}`);
+    }
+    return this.plain(text, { comment: `ARG ${said.join(" ")}` });
+  }
+
+  private configured(instruction: ConfigInstruction): StepState {
+    if (instruction.kind === "CMD") this.cmdGiven = true;
+    const { config, comment } = configure(this.config, instruction, this.expand, this.cmdGiven);
+    return this.plain(instruction.text, { config, comment });
+  }
+
+  /** A step that changes the configuration at most. */
+  private plain(description: string, made: { config?: RunConfig; author?: string; comment: string }): StepState {
+    const { steps } = this.shared, { comment, ...rest } = made;
+    const what = JSON.stringify(["plain", comment, this.config.Shell ?? null]);
+    const known = steps.cached(this.state, what);
+    if (known !== undefined) this.output.write(" ---> Using cache\n");
+    return known ?? steps.make(this.state, what, description, { ...rest, createdBy: noOperation(this.config, comment) });
+  }
+
+  private async workdir(instruction: Value<"WORKDIR">): Promise<StepState> {
+    const { config, comment } = configure(this.config, instruction, this.expand, false);
+    return this.copier.directory(this.state, config, comment, instruction.text, this.output);
+  }
+
+  private command(instruction: RunInstruction): Promise<StepState> {
+    const { args, config } = this;
+    const own = args.values().filter(([name]) => variableOf(config, name) === undefined);
+    return this.runner.run(this.state, instruction, {
+      command: commandOf(withHeredocs(instruction), config), args: own, proxies: args.proxies(), shell: "shell" in instruction.command, expand: this.expand,
+    }, this.output);
+  }
+}
+
+/** A here-document by itself is the script; with a command on its line, the shell reads it. */
+function withHeredocs({ command, heredocs }: RunInstruction): RunInstruction["command"] {
+  if ("exec" in command || heredocs.length === 0) return command;
+  const [first] = heredocs;
+  if (heredocs.length === 1 && /^<<-?\s*(["']?)[^\s"'<]+\1$/.test(command.shell.trim())) return { shell: first!.content };
+  return { shell: `${command.shell}\n${heredocs.map(({ name, content }) => `${content}${name}\n`).join("")}` };
+}
+
+export const short = (id: ImageId): string => id.slice(7, 19);
+
+/** Where a build on `scratch` begins. */
+export function scratch({ os, architecture, variant }: Platform): StepState {
+  const config: ImageConfig = { architecture, ...(variant ? { variant } : {}), os, config: {}, rootfs: { type: "layers", diff_ids: [] } };
+  return { image: null, config, top: null };
+}

@@ -1,0 +1,92 @@
+import { createHash } from "node:crypto";
+import { type ChainId, chainIdsOf, type History, type ImageConfig, type ImageId, type RunConfig } from "@strata/oci";
+import { type BuildCache, type Clock, type ImageStore, type Layer, type LayerStore, type Lease, rfc3339Nano } from "../core/index.js";
+
+/** What a build stands on after a step. */
+export interface StepState {
+  /** Null before the first step on `scratch`. */
+  readonly image: ImageId | null;
+  readonly config: ImageConfig;
+  readonly top: ChainId | null;
+}
+
+/** What a step makes. */
+export interface Made {
+  readonly config?: RunConfig;
+  readonly author?: string;
+  /** What it changed in the tree; absent for steps that change none. */
+  readonly layer?: Layer;
+  readonly createdBy: string;
+}
+
+export interface StepsNeeds {
+  readonly images: ImageStore;
+  readonly layers: LayerStore;
+  readonly cache: BuildCache;
+  readonly clock: Clock;
+}
+export interface StepsOptions {
+  readonly lease: Lease;
+  readonly noCache: boolean;
+  /** Seconds since the epoch, in place of the time of day. */
+  readonly epoch?: number;
+}
+
+/** A tar without a member changes nothing. */
+const EMPTY_TAR = 1024;
+
+/** Makes an image of every step, and a record of it to be found again. */
+export class StepMaker {
+  constructor(private readonly needs: StepsNeeds, private readonly options: StepsOptions) {}
+
+  get lease(): Lease { return this.options.lease; }
+  get epoch(): number | undefined { return this.options.epoch; }
+  /** Seconds since the epoch. */
+  get now(): number { return this.options.epoch ?? Math.floor(this.needs.clock.now() / 1000); }
+
+  /** What the step on `state` that depends on `what` made before. */
+  cached(state: StepState, what: string): StepState | undefined {
+    if (this.options.noCache) return undefined;
+    const { images, layers, cache } = this.needs;
+    return images.atomically(() => {
+      const record = cache.find(this.key(state, what), true);
+      if (record === undefined || (record.top !== null && !layers.has(record.top))) return undefined;
+      return { image: images.create(record.config, this.lease, parentOf(state)), config: JSON.parse(record.config.toString()) as ImageConfig, top: record.top };
+    });
+  }
+
+  make(state: StepState, what: string, description: string, made: Made): StepState {
+    const { images, cache } = this.needs;
+    const layer = made.layer !== undefined && made.layer.tarSize > EMPTY_TAR ? made.layer : undefined;
+    const config = this.document(state.config, made, layer);
+    const bytes = Buffer.from(JSON.stringify(config));
+    const top = chainIdsOf(config.rootfs.diff_ids).at(-1) ?? null;
+    return images.atomically(() => {
+      const image = images.create(bytes, this.lease, parentOf(state));
+      cache.record({ key: this.key(state, what), parent: state.image, config: bytes, top, description, size: layer?.size ?? 0 });
+      return { image, config, top };
+    });
+  }
+
+  private key(state: StepState, what: string): string {
+    const { architecture, os, variant } = state.config;
+    return createHash("sha256").update(JSON.stringify([state.image ?? [os, architecture, variant], this.epoch ?? null, what])).digest("hex");
+  }
+
+  private document(base: ImageConfig, { config, author, createdBy }: Made, layer: Layer | undefined): ImageConfig {
+    const created = rfc3339Nano(this.epoch === undefined ? this.needs.clock.now() : this.epoch * 1000);
+    const by = author ?? base.author;
+    const entry: History = { created, created_by: createdBy, ...(by ? { author: by } : {}), ...(layer === undefined ? { empty_layer: true } : {}) };
+    return {
+      architecture: base.architecture, ...(base.variant ? { variant: base.variant } : {}), os: base.os, ...(base["os.version"] ? { "os.version": base["os.version"] } : {}),
+      ...(by ? { author: by } : {}), created, config: config ?? base.config ?? {},
+      rootfs: { type: "layers", diff_ids: layer === undefined ? base.rootfs.diff_ids : [...base.rootfs.diff_ids, layer.diffId] },
+      history: [...(base.history ?? []), entry],
+    };
+  }
+}
+
+const parentOf = ({ image }: StepState): { parent?: ImageId } => (image === null ? {} : { parent: image });
+
+/** How history tells of a step that runs nothing. */
+export const noOperation = (config: RunConfig | undefined, comment: string): string => [...(config?.Shell ?? ["/bin/sh", "-c"]), "#(nop) ", comment].join(" ");

@@ -1,0 +1,44 @@
+import type { ChainId } from "@strata/oci";
+
+/** What one step of a build made, to be taken instead of doing it again. */
+export interface BuildRecord {
+  /** Digest (hex) of all that the step depends on. */
+  readonly key: string;
+  /** Of the step before. */
+  readonly parent: string | null;
+  /** Configuration of the image that the step made. */
+  readonly config: Buffer;
+  readonly top: ChainId | null;
+  /** The instruction. */
+  readonly description: string;
+  /** Bytes of the layer that it made, as `docker history` counts; 0 where it made none. */
+  readonly size: number;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly lastUsedAt: number;
+  readonly uses: number;
+}
+/** A record with what else holds its layer. */
+export interface BuildRecordView extends BuildRecord {
+  /** An image holds its top layer, too: removing the record frees nothing. */
+  readonly shared: boolean;
+}
+
+/** Records of steps; they keep their layers alive. */
+export interface BuildCache {
+  /** The record of a key; with `use` this counts as a use. */
+  find(key: string, use?: boolean): BuildRecord | undefined;
+  /** Takes the place of an older record of the key. NotFound when the layer is not registered. */
+  record(step: Omit<BuildRecord, "createdAt" | "lastUsedAt" | "uses">): void;
+  list(): BuildRecordView[];
+  /** Forgets records; the collector takes what nothing else holds. */
+  remove(keys: readonly string[]): void;
+}
+
+/** Names of containers that builds run in, so that none outlives a crash. */
+export interface BuildContainers {
+  /** Before the container is made. */
+  announce(name: string): void;
+  forget(name: string): void;
+  announced(): string[];
+}

@@ -1,0 +1,205 @@
+import { createHash, randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { familiarName, formatReference, type ImageId, parseReference, type Platform, type Reference, withDefaultTag } from "@strata/oci";
+import { detectCompression } from "../archive/compress.js";
+import { singleFile } from "../archive/single-file.js";
+import { build } from "../builder/build.js";
+import { BuildContext } from "../builder/context.js";
+import type { BuildHost, BuildNeeds, Download } from "../builder/needs.js";
+import { parseDockerfile } from "../builder/parse.js";
+import {
+  type BuildContainers, type BuildRecordView, type EventBus, type GarbageCollector, InvalidArgument, type Lease, type Logger, messageOf, newId, NotFound, NotImplemented, type RootFiles, type TreePorter, Unavailable, type VolumeStore,
+} from "../core/index.js";
+import { emitImageEvent, labelsOf } from "./images-names.js";
+import { runStep } from "./build-run.js";
+import type { BuildRequest, BuildService } from "./build-types.js";
+import { resolveUser } from "./spec/users.js";
+import type { ContainerService, Filters, ImageService, ProgressSink } from "./types.js";
+
+export interface BuildsParts extends BuildNeeds {
+  readonly names: BuildContainers;
+  readonly imageService: Pick<ImageService, "pull">;
+  readonly containers: Pick<ContainerService, "create" | "attach" | "wait" | "start" | "remove">;
+  readonly volumes: VolumeStore;
+  readonly files: RootFiles;
+  readonly porter: TreePorter;
+  readonly collector: Pick<GarbageCollector, "notify" | "collect">;
+  readonly events: EventBus;
+  readonly logger: Logger;
+}
+
+/** Bytes of a Dockerfile at most. */
+const LARGEST_FILE = 4 << 20;
+
+/** Images from Dockerfiles. */
+export class Builds implements BuildService {
+  constructor(private readonly parts: BuildsParts) {}
+
+  /** Start-up: containers of builds that a crash cut off go. */
+  async recover(): Promise<void> {
+    for (const name of this.parts.names.announced()) {
+      await this.parts.containers.remove(name, { force: true, volumes: true, link: false }).catch((e: unknown) => {
+        if (!(e instanceof NotFound)) throw e;
+      });
+      this.parts.names.forget(name);
+    }
+  }
+
+  async build(request: BuildRequest, { progress, signal }: { progress: ProgressSink; signal: AbortSignal }): Promise<ImageId> {
+    const tags = request.tags.map(tagOf);
+    if (request.squash) throw new NotImplemented("squash: layers are not merged; multi-stage builds leave out what is not needed");
+    const context = await this.context(request, signal);
+    try {
+      return await this.parts.leases.with("build", (lease) => this.solve(request, context, tags, lease, progress, signal));
+    } finally {
+      await context.remove();
+      this.parts.collector.notify("deletion");
+    }
+  }
+
+  private async solve(request: BuildRequest, context: BuildContext, tags: readonly Reference[], lease: Lease, progress: ProgressSink, signal: AbortSignal): Promise<ImageId> {
+    const { parts } = this;
+    const text = await context.text(request.dockerfile, LARGEST_FILE) ?? (request.dockerfile === "Dockerfile" ? await context.text("dockerfile", LARGEST_FILE) : undefined);
+    if (text === undefined) throw new InvalidArgument(`Cannot locate specified Dockerfile: ${request.dockerfile}`);
+    const file = parseDockerfile(text);
+    const say: ProgressSink = (line) => { if (!request.quiet) progress(line); };
+    const alive = setInterval(() => parts.leases.renew(lease), 600_000).unref();
+    try {
+      const { image } = await build(parts, this.host(request, say, signal), {
+        file, context, args: request.args, labels: request.labels, noCache: request.noCache, lease, signal,
+        ...(request.target === undefined ? {} : { target: request.target }), ...(request.platform === undefined ? {} : { platform: request.platform }), ...(request.network === undefined ? {} : { network: request.network }),
+        output: (stream) => say({ stream }), aux: (ID) => progress({ aux: { ID } }),
+      });
+      parts.images.atomically(() => { for (const tag of tags) parts.images.tag(image, formatReference(tag)); });
+      parts.images.touch(image);
+      for (const tag of tags) {
+        say({ stream: `Successfully tagged ${familiarName(tag)}\n` });
+        emitImageEvent(parts.events, "tag", image, familiarName(tag), labelsOf(parts.images, image));
+      }
+      if (request.quiet) progress({ stream: `${image}\n` });
+      return image;
+    } finally { clearInterval(alive); }
+  }
+
+  private async context({ context, remote, dockerfile }: BuildRequest, signal: AbortSignal): Promise<BuildContext> {
+    const directory = join(this.parts.temporary, `context-${randomUUID()}`);
+    if (remote === undefined) return BuildContext.read(context!, directory, this.parts.workers);
+    if (!/^https?:\/\//.test(remote) || /\.git(?:#.*)?$/.test(remote)) throw new NotImplemented(`remote: a build context from ${remote} is not supported; a tar or a Dockerfile by http(s) is`);
+    const { body } = await fetchStream(remote, signal);
+    // A tar begins with its magic or that of what packed it; anything else is a Dockerfile.
+    const { head, all } = await peek(body, 512);
+    if (detectCompression(head) !== "none" || head.toString("latin1", 257, 262) === "ustar") return BuildContext.read(all, directory, this.parts.workers);
+    const parts: Buffer[] = [];
+    for await (const chunk of all) parts.push(Buffer.from(chunk as Uint8Array));
+    return BuildContext.read(singleFile(dockerfile, Buffer.concat(parts), 0o644, 0), directory, this.parts.workers);
+  }
+
+  private host(request: BuildRequest, say: ProgressSink, signal: AbortSignal): BuildHost {
+    const { parts } = this, epoch = request.args.get("SOURCE_DATE_EPOCH");
+    const host: BuildHost = {
+      base: (reference, platform) => this.base(reference, platform, request, say, signal),
+      run: (wanted) => runStep(parts, wanted, { hostConfig: request.hostConfig, remove: request.remove, forceRemove: request.forceRemove, ...(epoch ? { newest: Number(epoch) } : {}) }),
+      tree: async (top, lease, work) => {
+        const owner = newId<string>();
+        await parts.layers.createWritable(owner, top, lease, { volatile: true, bare: true });
+        try {
+          const mounted = await parts.layers.mount(owner);
+          try { return await work(mounted.path); } finally { await mounted.release(); }
+        } finally { await parts.layers.release(owner); }
+      },
+      owner: async (root, text) => {
+        const [user = "", group = user] = text.split(":", 2);
+        const [passwd, groups] = await Promise.all([parts.files.read(root, "/etc/passwd"), parts.files.read(root, "/etc/group")]);
+        const { uid, gid } = resolveUser(`${user}:${group}`, [], passwd?.toString() ?? null, groups?.toString() ?? null);
+        return { uid, gid };
+      },
+      download: fetchStream,
+      tar: (root, path) => parts.porter.read({ root, writable: false, mounts: [] }, path),
+      cacheDirectory: async (id) => (await parts.volumes.create({ name: `build-cache-${createHash("sha256").update(id).digest("hex").slice(0, 16)}`, labels: { "com.strata.build-cache": id } })).mountpoint,
+      git: (url) => Promise.reject(new NotImplemented(`ADD of a git repository is not supported: ${url}`)),
+    };
+    return host;
+  }
+
+  private async base(name: string, platform: Platform | undefined, { pull, auth }: BuildRequest, say: ProgressSink, signal: AbortSignal): Promise<ImageId> {
+    const { images, imageService } = this.parts;
+    const local = (): ImageId | undefined => {
+      try { return images.resolve(name); } catch (e) {
+        if (e instanceof NotFound) return undefined;
+        throw e;
+      }
+    };
+    const known = local();
+    // An ID names no repository to pull from.
+    if (known !== undefined && (!pull || /^(sha256:)?[0-9a-f]{12,64}$/.test(name))) return known;
+    const reference = formatReference(withDefaultTag(parseReference(name)));
+    const credentials = auth.get(parseReference(name).domain);
+    await imageService.pull(reference, { ...(platform === undefined ? {} : { platform }), ...(credentials === undefined ? {} : { auth: credentials }), progress: say, signal });
+    return images.resolve(name);
+  }
+
+  records(): BuildRecordView[] { return this.parts.cache.list(); }
+
+  async prune({ filters, keep }: { filters: Filters; all: boolean; keep?: number }): Promise<{ removed: string[]; bytes: number }> {
+    const records = this.parts.cache.list().filter(filterOf(filters, this.parts.clock.now()));
+    let total = this.parts.cache.list().reduce((sum, { size }) => sum + size, 0);
+    const going: BuildRecordView[] = [];
+    for (const record of records) {
+      if (keep !== undefined && total <= keep) break;
+      going.push(record);
+      total -= record.size;
+    }
+    this.parts.cache.remove(going.map(({ key }) => key));
+    const { freed } = await this.parts.collector.collect();
+    this.parts.events.emit({ type: "builder", action: "prune", id: "", attributes: { reclaimed: String(freed.bytes) } });
+    return { removed: going.map(({ key }) => key), bytes: freed.bytes };
+  }
+}
+
+function tagOf(text: string): Reference {
+  let reference: Reference;
+  try { reference = parseReference(text); } catch (cause) { throw new InvalidArgument(`invalid argument "${text}" for t: invalid reference format`, { cause }); }
+  if (reference.digest !== undefined) throw new InvalidArgument("build tag cannot contain a digest");
+  return withDefaultTag(reference);
+}
+
+const FILTERS = ["until", "unused-for", "id", "parent", "type", "description", "inuse", "shared", "private", "label"];
+const UNITS: Readonly<Record<string, number>> = { s: 1e3, m: 60e3, h: 3600e3, d: 86_400e3 };
+
+function filterOf(filters: Filters, now: number): (record: BuildRecordView) => boolean {
+  for (const key of filters.keys()) if (!FILTERS.includes(key.replace(/!$/, ""))) throw new InvalidArgument(`invalid filter '${key}'`);
+  const ages = [...filters.get("until") ?? [], ...filters.get("unused-for") ?? []].map(durationOf);
+  const ids = filters.get("id"), descriptions = filters.get("description"), parents = filters.get("parent"), shared = filters.get("shared"), inUse = filters.get("inuse");
+  return (record) => ages.every((age) => record.lastUsedAt <= now - age)
+    && (ids === undefined || ids.some((id) => record.key.startsWith(id))) && (parents === undefined || parents.some((id) => record.parent?.includes(id) === true))
+    && (descriptions === undefined || descriptions.some((text) => record.description.includes(text)))
+    && (shared === undefined || shared.includes(String(record.shared))) && (inUse === undefined || inUse.includes(String(record.shared)));
+}
+function durationOf(text: string): number {
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(s|m|h|d)/g)];
+  if (parts.length === 0 || parts.map(([whole]) => whole).join("") !== text) throw new InvalidArgument(`invalid filter 'until=${text}': a duration such as 24h is wanted`);
+  return parts.reduce((sum, [, value, unit]) => sum + Number(value) * UNITS[unit!]!, 0);
+}
+
+async function fetchStream(url: string, signal: AbortSignal): Promise<Download> {
+  let response: Response;
+  try { response = await fetch(url, { signal }); } catch (cause) { throw new Unavailable(`cannot fetch ${url}: ${messageOf(cause)}`, { cause }); }
+  if (!response.ok || response.body === null) throw new InvalidArgument(`cannot fetch ${url}: ${response.status} ${response.statusText}`);
+  const modified = Date.parse(response.headers.get("last-modified") ?? "");
+  return { body: Readable.fromWeb(response.body), ...(Number.isNaN(modified) ? {} : { modified }) };
+}
+
+async function peek(stream: Readable, count: number): Promise<{ head: Buffer; all: Readable }> {
+  const chunks: Buffer[] = [], iterator = stream[Symbol.asyncIterator]() as AsyncIterableIterator<Uint8Array>;
+  for (let length = 0; length < count;) {
+    const next = await iterator.next();
+    if (next.done) break;
+    chunks.push(Buffer.from(next.value));
+    length += next.value.length;
+  }
+  const all = new PassThrough();
+  pipeline((async function* () { yield* chunks; yield* iterator; })(), all).catch(() => undefined);
+  return { head: Buffer.concat(chunks), all };
+}

@@ -1,0 +1,48 @@
+import type { ChainId } from "@strata/oci";
+import { type BuildCache, type BuildContainers, type BuildRecord, type BuildRecordView, type Clock, NotFound } from "../core/index.js";
+import { type Ledger, violated } from "../db/ledger.js";
+
+interface Row { key: string; parent: string | null; config: Buffer; top: ChainId | null; description: string; size: number; created_at: number; last_used_at: number; uses: number }
+
+/** Records of build steps in the ledger. */
+export class LedgerBuildCache implements BuildCache, BuildContainers {
+  constructor(private readonly ledger: Ledger, private readonly clock: Clock) {}
+
+  find(key: string, use = false): BuildRecord | undefined {
+    const row = this.ledger.sql<[string], Row>("SELECT * FROM build_record WHERE key = ?").get(key);
+    if (row === undefined) return undefined;
+    // A power cut may lose it: it only ranks what goes first.
+    if (use) this.ledger.transaction(() => this.ledger.sql<[number, string]>("UPDATE build_record SET last_used_at = ?, uses = uses + 1 WHERE key = ?").run(this.clock.now(), key), { durable: false });
+    return recordOf(row);
+  }
+
+  record({ key, parent, config, top, description, size }: Parameters<BuildCache["record"]>[0]): void {
+    const now = this.clock.now();
+    try {
+      this.ledger.transaction(() => this.ledger.sql<[string, string | null, Buffer, string | null, string, number, number, number]>(
+        `INSERT INTO build_record (key, parent, config, top, description, size, created_at, last_used_at, uses) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)
+          ON CONFLICT (key) DO UPDATE SET config = excluded.config, top = excluded.top, size = excluded.size, created_at = excluded.created_at, last_used_at = excluded.last_used_at`,
+      ).run(key, parent, config, top, description, size, now, now), { durable: false });
+    } catch (e) {
+      if (violated(e) === "foreign-key") throw new NotFound(`layer ${top!} is not registered`, { cause: e });
+      throw e;
+    }
+  }
+
+  list(): BuildRecordView[] {
+    return this.ledger.sql<[], Row & { shared: number }>("SELECT *, EXISTS (SELECT 1 FROM image_layer WHERE chain = top) AS shared FROM build_record ORDER BY last_used_at, key").all()
+      .map((row) => ({ ...recordOf(row), shared: row.shared === 1 }));
+  }
+
+  remove(keys: readonly string[]): void {
+    this.ledger.transaction(() => { for (const key of keys) this.ledger.sql<[string]>("DELETE FROM build_record WHERE key = ?").run(key); });
+  }
+
+  announce(name: string): void { this.ledger.transaction(() => this.ledger.sql<[string]>("INSERT INTO build_container (name) VALUES (?)").run(name), { durable: false }); }
+  forget(name: string): void { this.ledger.transaction(() => this.ledger.sql<[string]>("DELETE FROM build_container WHERE name = ?").run(name), { durable: false }); }
+  announced(): string[] { return this.ledger.sql<[], { name: string }>("SELECT name FROM build_container").all().map(({ name }) => name); }
+}
+
+function recordOf(row: Row): BuildRecord {
+  return { key: row.key, parent: row.parent, config: row.config, top: row.top, description: row.description, size: row.size, createdAt: row.created_at, lastUsedAt: row.last_used_at, uses: row.uses };
+}
