@@ -18,7 +18,9 @@ export class Flags {
       if (kind === undefined) throw new InvalidArgument(`unknown flag: --${name}${didYouMean(name, Object.keys(kinds))}`);
       const earlier = this.#values.get(name);
       if (earlier !== undefined && kind !== "list") throw new InvalidArgument(`duplicate flag specified: --${name}`);
-      this.#values.set(name, [...(earlier ?? []), kind === "switch" ? switchValue(name, value) : needed(name, value)]);
+      const read = kind === "switch" ? switchValue(name, value) : needed(name, value);
+      if (earlier === undefined) this.#values.set(name, [read]);
+      else earlier.push(read);
     }
   }
 
@@ -67,7 +69,7 @@ const UNIT_NS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, "µs": 1e3, 
 
 /** Go's durations (`1m30s`, `.5s`) in nanoseconds: at least a millisecond, or nothing. */
 export function parseInterval(name: string, text: string): number {
-  const [, sign = "", digits = ""] = /^([+-]?)(0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/.exec(text) ?? [];
+  const [, sign = "", digits = ""] = /^([+-]?)(0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/.exec(text) ?? [];
   let total = 0;
   for (const [, value, unit] of digits.matchAll(/([\d.]+)(ns|us|µs|μs|ms|s|m|h)/g)) total += Number(value) * UNIT_NS[unit!]!;
   if (digits === "" || total >= 2 ** 63) throw new InvalidArgument(`invalid duration "${text}" of --${name}`);

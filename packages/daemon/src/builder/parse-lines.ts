@@ -19,18 +19,22 @@ const DIRECTIVE = /^#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(\S.*)$/;
  * line between the parts of a continued instruction is passed over; what follows `<<EOF` is read by `heredoc`.
  */
 export class LineReader {
-  escape: "\\" | "`" = "\\";
+  #escape: "\\" | "`";
   syntax: string | undefined;
   readonly warnings: string[] = [];
   readonly #lines: readonly string[];
   readonly #directives = new Set<string>();
   #at = 0;
-  #atTop = true;
+  #atTop: boolean;
 
-  constructor(text: string, directives = true) {
+  /** Directives are looked for unless the escape is given. */
+  constructor(text: string, escape?: "\\" | "`") {
     this.#lines = text.replace(/^\uFEFF/, "").split("\n");
-    this.#atTop = directives;
+    this.#escape = escape ?? "\\";
+    this.#atTop = escape === undefined;
   }
+
+  get escape(): "\\" | "`" { return this.#escape; }
 
   /** Number of lines read. */
   get line(): number { return this.#at; }
@@ -84,7 +88,7 @@ export class LineReader {
   #continued(line: string): { text: string; more: boolean } {
     let end = line.length;
     while (end > 0 && (line[end - 1] === " " || line[end - 1] === "\t")) end--;
-    const more = line[end - 1] === this.escape && line[end - 2] !== this.escape;
+    const more = line[end - 1] === this.#escape && line[end - 2] !== this.#escape;
     return more ? { text: line.slice(0, end - 1), more } : { text: line, more };
   }
 
@@ -101,6 +105,6 @@ export class LineReader {
     if (name === "syntax") this.syntax = value;
     if (name !== "escape") return;
     if (value !== "\\" && value !== "`") throw errorAt(this.#at, line, `invalid escape token '${value}' does not match \` or \\`);
-    this.escape = value;
+    this.#escape = value;
   }
 }

@@ -29,34 +29,35 @@ export function parseDockerfile(text: string): Dockerfile {
 
 /** One instruction by itself: a trigger of a base image. FROM, ONBUILD and MAINTAINER are none. */
 export function parseTrigger(text: string, escape: Dockerfile["escape"] = "\\"): Instruction {
-  const [instruction, second] = parseInstructions(text, checkTrigger, escape);
-  if (instruction === undefined) throw errorAt(1, text, "an ONBUILD trigger is empty");
+  const reader = new LineReader(text, escape);
+  const line = reader.next();
+  if (line === undefined) throw errorAt(1, text, "an ONBUILD trigger is empty");
+  const instruction = withLine(reader, line, () => single(reader, line, checkTrigger));
+  const second = reader.next();
   if (second !== undefined) throw errorAt(second.line, second.text, "an ONBUILD trigger is a single instruction");
   return instruction;
 }
 
-/** Instructions without a stage and without directives. `check` throws for a keyword (in upper case) that may not be there. */
-export function parseInstructions(text: string, check: (keyword: string) => void, escape: Dockerfile["escape"] = "\\"): Instruction[] {
-  const reader = new LineReader(text, false);
-  reader.escape = escape;
+/** Instructions without a stage, as `--change` gives them; messages name no line. `check` throws for a keyword (in upper case) that may not be there. */
+export function parseInstructions(text: string, check: (keyword: string) => void): Instruction[] {
+  const reader = new LineReader(text, "\\");
   const instructions: Instruction[] = [];
-  let read: LogicalLine | undefined;
-  while ((read = reader.next()) !== undefined) {
-    const line = read;
-    withLine(reader, line, () => {
-      const source = readInstruction(reader, line);
-      check(source.keyword);
-      instructions.push(parseInstruction(source));
-    });
-  }
+  let line: LogicalLine | undefined;
+  while ((line = reader.next()) !== undefined) instructions.push(single(reader, line, check));
   return instructions;
+}
+
+function single(reader: LineReader, line: LogicalLine, check: (keyword: string) => void): Instruction {
+  const source = readInstruction(reader, line);
+  check(source.keyword);
+  return parseInstruction(source);
 }
 
 type Mutable = Omit<Stage, "instructions"> & { readonly instructions: Instruction[] };
 
-function withLine(reader: LineReader, { line }: LogicalLine, work: () => void): void {
+function withLine<T>(reader: LineReader, { line }: LogicalLine, work: () => T): T {
   try {
-    work();
+    return work();
   } catch (e) {
     if (!(e instanceof InvalidArgument)) throw e;
     throw errorAt(line, reader.source(line), e.message);

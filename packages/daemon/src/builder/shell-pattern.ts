@@ -7,17 +7,17 @@ import { InvalidArgument } from "../core/index.js";
 type Token = { readonly kind: "star" | "one" } | { readonly kind: "is"; readonly char: string };
 
 export function trimPrefix(pattern: string, value: string, longest: boolean): string {
-  const chars = Array.from(value);
-  return chars.slice(prefix(parse(pattern), chars, longest)).join("");
+  const [tokens, chars] = both(pattern, value);
+  return chars.slice(prefix(tokens, chars, longest)).join("");
 }
 
 export function trimSuffix(pattern: string, value: string, longest: boolean): string {
-  const chars = Array.from(value);
-  return chars.slice(0, chars.length - prefix(parse(pattern).reverse(), chars.toReversed(), longest)).join("");
+  const [tokens, chars] = both(pattern, value);
+  return chars.slice(0, chars.length - prefix(tokens.toReversed(), chars.toReversed(), longest)).join("");
 }
 
 export function replacePattern(pattern: string, value: string, replacement: string, all: boolean): string {
-  const tokens = parse(pattern), chars = Array.from(value);
+  const [tokens, chars] = both(pattern, value);
   let out = "", from = 0, last = -1;
   while (from <= chars.length) {
     const found = find(tokens, chars, from);
@@ -30,6 +30,15 @@ export function replacePattern(pattern: string, value: string, replacement: stri
     if (!all) break;
   }
   return out + chars.slice(from).join("");
+}
+
+/** More is no honest file, and would hold up everyone else. */
+const MAX_WORK = 10_000_000;
+
+function both(pattern: string, value: string): [Token[], string[]] {
+  const tokens = parse(pattern), chars = Array.from(value);
+  if (tokens.length * chars.length > MAX_WORK) throw new InvalidArgument(`a pattern of ${tokens.length} characters is too long for a value of ${chars.length}`);
+  return [tokens, chars];
 }
 
 function parse(pattern: string): Token[] {

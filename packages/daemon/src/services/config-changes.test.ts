@@ -42,7 +42,7 @@ test("changes apply in order; an ENTRYPOINT after a CMD leaves it", () => {
 test.each<[string, RegExp]>([
   ["RUN make", /^RUN is not a valid change command/],
   ["FROM x", /FROM is not a valid change command/],
-  ["nonsense", /nonsense is not a valid change command/],
+  ["nonsense", /NONSENSE is not a valid change command/],
   ["ENV", /ENV requires at least one argument/],
   ["ENV A", /ENV must have two arguments/],
   ["ENV A=1 B", /can't find = in "B"/],
@@ -60,7 +60,7 @@ test.each<[string, RegExp]>([
   ["HEALTHCHECK --interval=soon CMD x", /invalid duration/],
   ["HEALTHCHECK --interval=1us CMD x", /less than 1ms/],
   ["HEALTHCHECK CMD", /Missing command/],
-  ["STOPSIGNAL a b", /exactly one/],
+  ["STOPSIGNAL a b", /Invalid signal: a b/],
 ])("refuses %s", (change, message) => {
   const attempt = (): RunConfig => applyChanges(base, [change]);
   expect(attempt).toThrow(InvalidArgument);
