@@ -56,6 +56,7 @@ const checks = {
   pty: program("script"),
   curl: program("curl"),
   compose: program("docker-compose"),
+  dockerd: program("dockerd"),
   debootstrap: program("debootstrap"),
   skopeo: program("skopeo"),
   umoci: program("umoci"),

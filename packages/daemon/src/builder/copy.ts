@@ -118,16 +118,25 @@ export class Copier {
     return [await part(context, plain, exclude, "context", instruction.kind), ...parts];
   }
 
-  /** What of the sources is an archive, by itself; the rest together. */
+  /** Archives by themselves, what stands between them together: of one name, the last counts. */
   private async unpacked(context: BuildContext, sources: readonly string[], exclude: readonly string[], opened: BuildContext[]): Promise<Part[]> {
-    const parts: Part[] = [], rest: string[] = [];
+    const parts: Part[] = [];
+    let plain: string[] = [];
+    const flush = async (): Promise<void> => {
+      if (plain.length > 0) parts.push(await part(context, plain, exclude, "context", "ADD"));
+      plain = [];
+    };
     for (const source of sources) {
       const { files, matches } = await finding(context, [source], exclude, "ADD");
       const inside = files.length === matches ? await Promise.all(files.map((file) => this.archive(context, file, opened))) : [];
-      if (inside.length === 0 || inside.every((one) => one === undefined)) rest.push(source);
-      else for (const [i, one] of inside.entries()) parts.push(one ?? await part(context, [files[i]!], exclude, "context", "ADD"));
+      if (inside.every((one) => one === undefined)) plain.push(source);
+      else {
+        await flush();
+        for (const [i, one] of inside.entries()) parts.push(one ?? await part(context, [files[i]!], exclude, "context", "ADD"));
+      }
     }
-    return rest.length === 0 ? parts : [await part(context, rest, exclude, "context", "ADD"), ...parts];
+    await flush();
+    return parts;
   }
 
   /** The content of a file, when it is a tar, packed or not. */

@@ -1,6 +1,6 @@
 import { type ImageConfig, type ImageId, type Platform, type RunConfig } from "@strata/oci";
 import { InvalidArgument, StrataError } from "../core/errors.js";
-import { BuildArgs } from "./args.js";
+import type { BuildArgs } from "./args.js";
 import { commandOf, configure, type Expand, variableOf, type ConfigInstruction } from "./configure.js";
 import type { BuildContext } from "./context.js";
 import { Copier } from "./copy.js";

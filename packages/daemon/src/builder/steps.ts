@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { type ChainId, chainIdsOf, type History, type ImageConfig, type ImageId, type RunConfig } from "@strata/oci";
-import { type BuildCache, type Clock, type ImageStore, type Layer, type LayerStore, type Lease, rfc3339Nano } from "../core/index.js";
+import { type ChainId, chainIdsOf, digestOf, type History, type ImageConfig, type ImageId, type RunConfig } from "@strata/oci";
+import { type BuildCache, type Clock, type ImageStore, type Layer, type LayerStore, type Lease, type LeaseStore, rfc3339Nano } from "../core/index.js";
 
 /** What a build stands on after a step. */
 export interface StepState {
@@ -22,6 +22,7 @@ export interface Made {
 export interface StepsNeeds {
   readonly images: ImageStore;
   readonly layers: LayerStore;
+  readonly leases: LeaseStore;
   readonly cache: BuildCache;
   readonly clock: Clock;
 }
@@ -47,12 +48,14 @@ export class StepMaker {
   /** What the step on `state` that depends on `what` made before. */
   cached(state: StepState, what: string): StepState | undefined {
     if (this.options.noCache) return undefined;
-    const { images, layers, cache } = this.needs;
-    return images.atomically(() => {
-      const record = cache.find(this.key(state, what), true);
-      if (record === undefined || (record.top !== null && !layers.has(record.top))) return undefined;
-      return { image: images.create(record.config, this.lease, parentOf(state)), config: JSON.parse(record.config.toString()) as ImageConfig, top: record.top };
-    });
+    const { images, layers, leases, cache } = this.needs;
+    const record = cache.find(this.key(state, what), true);
+    if (record === undefined || (record.top !== null && !layers.has(record.top))) return undefined;
+    const id = digestOf<ImageId>(record.config);
+    // Nothing need be written where the image is still there.
+    if (images.has(id)) leases.hold(this.lease, "image", id);
+    else images.create(record.config, this.lease, parentOf(state));
+    return { image: id, config: JSON.parse(record.config.toString()) as ImageConfig, top: record.top };
   }
 
   make(state: StepState, what: string, description: string, made: Made): StepState {

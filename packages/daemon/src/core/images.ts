@@ -35,6 +35,7 @@ export interface ImageStore {
   /** Stores a config whose layers are all registered. Losing a race to the same image is success. */
   create(config: Uint8Array, lease: Lease, options?: { parent?: ImageId }): ImageId;
   get(id: ImageId): Image;
+  has(id: ImageId): boolean;
   /** The exact config bytes. */
   config(id: ImageId): Buffer;
   /** Tag, `name@digest`, `sha256:…`, or an unambiguous ID prefix. NotFound names what was asked for. */

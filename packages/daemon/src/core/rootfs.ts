@@ -6,6 +6,8 @@ export interface RootFiles {
   read(root: string, path: string): Promise<Buffer | null>;
   /** Mounts what is there on `target`, which is made for it: a directory, or a file. False when nothing is there. */
   bind(root: string, path: string, target: string): Promise<boolean>;
+  /** Makes a directory (mode 755) and those on the way to it. What is there stays, whatever it is. */
+  makeDirectory(root: string, path: string): Promise<void>;
 }
 
 /** Fills a new volume with what the image has at the place where it will be mounted. */

@@ -3,6 +3,8 @@ import type { RootFiles } from "../core/rootfs.js";
 import { errnoOf, InvalidArgument } from "../core/errors.js";
 import { AT_FDCWD, close, mount, MS, O_DIRECTORY, O_PATH, O_RDONLY, openat, openInRoot } from "./libc.js";
 import { isDirectory, isRegular, Stater } from "./stat.js";
+import { withFd } from "./directory.js";
+import { makePoint } from "./view.js";
 
 /** No file of a container that the daemon reads whole (passwd, group …) is larger. */
 const LARGEST = 16 << 20;
@@ -48,4 +50,8 @@ function bindFromRoot(root: string, path: string, target: string): boolean {
 export class ConfinedFiles implements RootFiles {
   async read(root: string, path: string): Promise<Buffer | null> { return readFileInRoot(root, path); }
   async bind(root: string, path: string, target: string): Promise<boolean> { return bindFromRoot(root, path, target); }
+  async makeDirectory(root: string, path: string): Promise<void> {
+    try { withFd(openat(AT_FDCWD, root, O_PATH | O_DIRECTORY), (base) => makePoint(base, path, true)); }
+    catch (error) { if (!["ENOTDIR", "ELOOP", "EEXIST"].includes(errnoOf(error) ?? "")) throw error; }
+  }
 }

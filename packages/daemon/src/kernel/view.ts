@@ -50,8 +50,8 @@ function isDirectory(source: string): boolean {
   }
 }
 
-/** What the runtime makes at a start: a container that was never started lacks it. */
-function makePoint(base: number, path: string, directory: boolean): void {
+/** Makes a mount point and the directories on the way to it, where they are not there. */
+export function makePoint(base: number, path: string, directory: boolean): void {
   try { return close(openInRoot(base, path, O_PATH)); }
   catch (error) { if (errnoOf(error) !== "ENOENT") throw error; }
   const parent = posix.dirname(path), name = posix.basename(path);

@@ -151,7 +151,11 @@ export class Launcher {
       async () => { devices = await devicesFor(container); },
     );
     container = { ...container, mounts: container.mounts.map((point) => ({ ...point, Source: placed.get(point) ?? point.Source })) };
-    if (container.state.startedAt === undefined) await this.copyUp(container, root.path);
+    if (container.state.startedAt === undefined) {
+      // A runtime would make them with other permissions.
+      for (const { Type, Destination } of container.mounts) if (Type !== "bind") await parts.files.makeDirectory(root.path, Destination);
+      await this.copyUp(container, root.path);
+    }
     const joined = await this.join(container, bundle, undo);
     return runtimeSpec({
       container: this.withLinks(container), host: parts.host, rootfs: root.path, user, ...(netns === undefined ? {} : { netns }), ...joined, etcFiles, devices, hostname: this.hostname(container),

@@ -158,7 +158,7 @@ export class LedgerImages implements ImageStore {
     return this.ledger.sql<[string], PackedSource>("SELECT digest, size, media_type AS mediaType, repository FROM packed_source WHERE diff_id = ?").all(diffId);
   }
 
-  private has(id: string): boolean {
+  has(id: string): boolean {
     return this.ledger.sql<[string]>("SELECT 1 FROM image WHERE id = ?").get(id) !== undefined;
   }
 }

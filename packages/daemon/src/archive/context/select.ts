@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { InvalidArgument, NotFound } from "../../core/errors.js";
+import { globMatch, hasWildcards, IgnoreRules } from "@strata/oci";
+import { InvalidArgument, messageOf, NotFound } from "../../core/errors.js";
 import { fromByteString, toByteString, type ByteString } from "../../kernel/byte-path.js";
-import { baseOf, cleanPath, parentOf } from "../tar-path.js";
+import { baseOf, cleanPath, joinPath, parentOf } from "../tar-path.js";
 import type { Steps } from "../workers/protocol.js";
 import type { ContextEntry } from "./entry.js";
 import { ContextIndex } from "./index.js";
-import { globMatch, ignoreMatcher } from "./patterns.js";
 
 /** What of a context is copied. */
 export interface Selection {
@@ -13,7 +13,7 @@ export interface Selection {
   readonly directory: string;
   /** Paths, and patterns of Go's filepath.Match; `/./` in one says where `parents` begins. */
   readonly sources: readonly string[];
-  /** Patterns of what stays behind. */
+  /** Rules of .dockerignore for what stays behind, relative to each source. */
   readonly exclude: readonly string[];
   /** Keep the directories that lead to a source. */
   readonly parents: boolean;
@@ -48,8 +48,8 @@ const FILES = 100;
 /** NotFound for a source that is not there, or matches nothing. */
 export function select({ directory, sources, exclude, parents }: Selection): Match[] {
   const index = new ContextIndex(directory);
-  const ignored = exclude.length === 0 ? undefined : ignoreMatcher(exclude);
-  const keep = (name: ByteString): boolean => ignored === undefined || name === "" || !ignored(fromByteString(name));
+  const rules = exclude.length === 0 ? undefined : rulesOf(exclude);
+  const keep = (name: ByteString): boolean => rules === undefined || name === "" || !rules.ignores(fromByteString(name));
   const matches = sources.flatMap((source) => named(index, source).map(({ name, pivot }) => pick(index, name, parents ? pivot : undefined, keep)));
   return matches.filter(({ directory: whole, picked }) => whole || picked.length > 0);
 }
@@ -58,9 +58,9 @@ export function select({ directory, sources, exclude, parents }: Selection): Mat
 function named(index: ContextIndex, source: string): { name: ByteString; pivot: ByteString }[] {
   const [before, behind] = source.split(/\/\.\/(.*)/s, 2) as [string, string | undefined];
   const pivot = behind === undefined ? "" : clean(before), text = toByteString(source);
-  if (!/[*?[\\]/.test(source)) return [{ name: clean(text), pivot }];
+  if (!hasWildcards(source)) return [{ name: clean(text), pivot }];
   const pattern = fromByteString(clean(text));
-  const found = [...index.below("")].filter(({ name }) => globMatch(pattern, fromByteString(name))).map(({ name }) => ({ name, pivot }));
+  const found = [...index.below("")].filter(({ name }) => matching(pattern, fromByteString(name))).map(({ name }) => ({ name, pivot }));
   if (found.length === 0) throw new NotFound(`no source files were specified: nothing in the context matches ${source}`);
   return found;
 }
@@ -71,15 +71,24 @@ function pick(index: ContextIndex, name: ByteString, pivot: ByteString | undefin
   const picked: Picked[] = [];
   if (prefix !== "") for (const above of lineOf(prefix)) picked.push({ entry: index.get(pivot === "" ? above : `${pivot!}/${above}`) ?? entry, to: above });
   if (entry.type !== "directory") {
-    if (keep(name)) picked.push({ entry, to: pivot === undefined ? "" : prefix });
-    return { directory: pivot !== undefined, name, base: baseOf(name), picked: keep(name) ? picked : [] };
+    if (!keep(baseOf(name))) return { directory: false, name, base: baseOf(name), picked: [] };
+    picked.push({ entry, to: pivot === undefined ? "" : prefix });
+    return { directory: pivot !== undefined, name, base: baseOf(name), picked };
   }
   picked.push({ entry, to: prefix });
   for (const below of index.below(entry.name)) {
     const to = entry.name === "" ? below.name : below.name.slice(entry.name.length + 1);
-    if (keep(below.name)) picked.push({ entry: below, to: prefix === "" ? to : `${prefix}/${to}` });
+    if (keep(to)) picked.push({ entry: below, to: joinPath(prefix, to) });
   }
   return { directory: true, name, base: baseOf(name), picked };
+}
+
+function rulesOf(patterns: readonly string[]): IgnoreRules {
+  try { return new IgnoreRules(patterns); } catch (cause) { throw new InvalidArgument(`--exclude: ${messageOf(cause)}`, { cause }); }
+}
+
+function matching(pattern: string, name: string): boolean {
+  try { return globMatch(pattern, name); } catch (cause) { throw new InvalidArgument(messageOf(cause), { cause }); }
 }
 
 /** `a/b/c` → `a`, `a/b`. */

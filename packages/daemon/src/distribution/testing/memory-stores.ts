@@ -187,6 +187,7 @@ export class MemoryImages implements ImageStore {
       tags: this.#names(id, false), digests: this.#names(id, true),
     };
   }
+  has(id: ImageId): boolean { return this.images.has(id); }
   config(id: ImageId): Buffer { return this.#get(id).bytes; }
   resolve(text: string): ImageId {
     const hex = text.replace(/^sha256:/, "");
