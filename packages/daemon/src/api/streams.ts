@@ -115,10 +115,11 @@ export class ProgressStream {
     if (!this.#response.headersSent) this.#begin();
     this.#response.end();
   }
-  /** Tells what went wrong as the last line. */
+  /** Tells what went wrong as the last line, with the exit status of a command that failed: clients exit with it. */
   fail(error: unknown): void {
     this.#flush();
-    this.#write({ errorDetail: { message: messageOf(error) }, error: messageOf(error) });
+    const { status } = error as { readonly status?: unknown };
+    this.#write({ errorDetail: { ...(typeof status === "number" ? { code: status } : {}), message: messageOf(error) }, error: messageOf(error) });
     this.#response.end();
   }
 

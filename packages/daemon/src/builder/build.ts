@@ -33,7 +33,7 @@ export async function build(needs: BuildNeeds, host: BuildHost, options: BuildOp
   const word = (text: string): string => expandWord(text, (name) => args.global(name), file.escape);
   for (const { name, value } of file.globals.flatMap((instruction) => instruction.args)) args.declareGlobal(name, value === undefined ? undefined : word(value));
   const plan = planBuild(file, options.target, word);
-  const labels = labelStep(options.labels, plan.stages.get(plan.target)!.stage.line);
+  const labels = labelSteps(options.labels, plan.stages.get(plan.target)!.stage.line);
   const total = [...plan.stages.values()].reduce((sum, { stage }) => sum + 1 + stage.instructions.length, labels.length);
   const output = new OrderedOutput(plan.stages.size, (text) => options.output(text));
   const abort = new AbortController(), signal = AbortSignal.any([options.signal, abort.signal]);
@@ -75,7 +75,7 @@ export async function build(needs: BuildNeeds, host: BuildHost, options: BuildOp
       if (base !== undefined) return running.get(base)!;
       return from === "scratch" ? scratch(platform ?? needs.hostPlatform) : imageState(from, platform);
     };
-    return state().then((it) => work.run(it, base === undefined, stage.index === plan.target ? labels : [])).finally(() => own.end());
+    return state().then((it) => work.run(it, stage.index === plan.target ? labels : [])).finally(() => own.end());
   };
   for (const [place, [index, planned]] of [...plan.stages].entries()) {
     const state = start(planned, place);
@@ -97,12 +97,10 @@ export async function build(needs: BuildNeeds, host: BuildHost, options: BuildOp
   return { ...state, image: state.image };
 }
 
-/** `--label` is a last instruction. */
-function labelStep(labels: Readonly<Record<string, string>>, line: number): Instruction[] {
-  const pairs = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
-  if (pairs.length === 0) return [];
+/** `--label`s are the last instructions. */
+function labelSteps(labels: Readonly<Record<string, string>>, line: number): Instruction[] {
   const quoted = (text: string): string => `'${text.replaceAll("'", "'\"'\"'")}'`;
-  return [{ kind: "LABEL", line, text: `LABEL ${pairs.map(([name, value]) => `${name}=${value}`).join(" ")}`, pairs: pairs.map(([name, value]) => [quoted(name), quoted(value)] as const) }];
+  return Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]): Instruction => ({ kind: "LABEL", line, text: `LABEL ${name}=${value}`, pairs: [[quoted(name), quoted(value)]] }));
 }
 
 function epochOf(args: ReadonlyMap<string, string | null>): { epoch?: number } {

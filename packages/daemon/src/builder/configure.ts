@@ -94,13 +94,22 @@ function stopSignal(config: RunConfig, signal: string): Configured {
   return { config: { ...config, StopSignal: signal }, comment: `STOPSIGNAL ${signal}` };
 }
 
-function health(config: RunConfig, { check, text }: HealthcheckInstruction): Configured {
-  if (check === null) return { config: { ...config, Healthcheck: { Test: ["NONE"] } }, comment: text };
-  const { command: given, interval, timeout, startPeriod, startInterval, retries } = check;
-  const Healthcheck: HealthConfig = {
-    Test: "exec" in given ? ["CMD", ...given.exec] : ["CMD-SHELL", given.shell],
-    ...(interval === undefined ? {} : { Interval: interval }), ...(timeout === undefined ? {} : { Timeout: timeout }), ...(startPeriod === undefined ? {} : { StartPeriod: startPeriod }),
-    ...(startInterval === undefined ? {} : { StartInterval: startInterval }), ...(retries === undefined ? {} : { Retries: retries }),
+function health(config: RunConfig, { check }: HealthcheckInstruction): Configured {
+  const Healthcheck: HealthConfig = check === null ? { Test: ["NONE"] } : {
+    Test: "exec" in check.command ? ["CMD", ...check.command.exec] : ["CMD-SHELL", check.command.shell],
+    ...(check.interval === undefined ? {} : { Interval: check.interval }), ...(check.timeout === undefined ? {} : { Timeout: check.timeout }),
+    ...(check.startPeriod === undefined ? {} : { StartPeriod: check.startPeriod }), ...(check.startInterval === undefined ? {} : { StartInterval: check.startInterval }),
+    ...(check.retries === undefined ? {} : { Retries: check.retries }),
   };
-  return { config: { ...config, Healthcheck }, comment: text };
+  const { Test, Interval, Timeout, StartPeriod, StartInterval, Retries = 0 } = Healthcheck;
+  const times = [Interval, Timeout, StartPeriod, StartInterval].map((time) => JSON.stringify(formatDuration(time ?? 0)));
+  return { config: { ...config, Healthcheck }, comment: `HEALTHCHECK &{[${Test!.map((word) => JSON.stringify(word)).join(" ")}] ${times.join(" ")} '\\x${Retries.toString(16).padStart(2, "0")}'}` };
+}
+
+/** Nanoseconds as Go writes them: `1m0s`, `1.5s`, `250ms`. */
+function formatDuration(ns: number): string {
+  if (ns === 0) return "0s";
+  if (ns < 1e9) return ns < 1e6 ? `${ns / 1e3}µs` : `${ns / 1e6}ms`;
+  const minutes = Math.floor(ns / 60e9), hours = Math.floor(minutes / 60), seconds = (ns - minutes * 60e9) / 1e9;
+  return `${hours > 0 ? `${hours}h` : ""}${minutes > 0 ? `${minutes % 60}m` : ""}${seconds}s`;
 }

@@ -6,6 +6,7 @@ import type { ContextEntry } from "../archive/context/entry.js";
 import { decompress } from "../archive/compress.js";
 import type { WorkerPool } from "../archive/workers/pool.js";
 import { InvalidArgument } from "../core/errors.js";
+import { toByteString } from "../kernel/byte-path.js";
 
 /** Bytes of all files together; more is taken for a bomb. */
 const LIMIT = 64 * 2 ** 30;
@@ -16,10 +17,10 @@ type Chosen = Omit<Selection, "directory">;
 export class BuildContext {
   private constructor(private readonly directory: string, private readonly workers: WorkerPool) {}
 
-  /** Reads a tar, compressed or not. On error nothing stays. `prefix`: what its names are put below. */
-  static async read(tar: Readable, directory: string, workers: WorkerPool, prefix = ""): Promise<BuildContext> {
+  /** Reads a tar, compressed or not. On error nothing stays. `place`: what its names are put below, and what takes the place of their first part. */
+  static async read(tar: Readable, directory: string, workers: WorkerPool, place: { readonly prefix?: string; readonly top?: string } = {}): Promise<BuildContext> {
     try {
-      await workers.consume("contextIndex", { directory, prefix, limit: LIMIT }, decompress(tar));
+      await workers.consume("contextIndex", { directory, prefix: toByteString(place.prefix ?? ""), top: toByteString(place.top ?? ""), limit: LIMIT }, decompress(tar));
     } catch (error) {
       await rm(directory, { recursive: true, force: true });
       throw error;

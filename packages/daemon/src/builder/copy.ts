@@ -11,6 +11,7 @@ import type { Place } from "../archive/context/place-job.js";
 import type { Placement } from "../archive/context/layer-job.js";
 import { fileTar, singleFile } from "../archive/single-file.js";
 import { InvalidArgument, type Layer, NotFound } from "../core/index.js";
+import { fromByteString } from "../kernel/byte-path.js";
 import type { Expand } from "./configure.js";
 import { BuildContext } from "./context.js";
 import type { CopyInstruction, Heredoc } from "./dockerfile.js";
@@ -23,8 +24,10 @@ interface Part {
   readonly context: BuildContext;
   readonly sources: readonly string[];
   readonly exclude: readonly string[];
-  /** An archive that is unpacked: owners are its own. */
+  /** An archive that is unpacked. */
   readonly unpacked: boolean;
+  /** Owners stay what they are: of archives, and of what other stages made. */
+  readonly owners: boolean;
   readonly found: Found;
 }
 
@@ -45,7 +48,7 @@ export class Copier {
       if (matches === 0) throw new InvalidArgument(`${instruction.kind} failed: no source files were specified`);
       if (matches > 1 && !/\/\.?$|^\.$/.test(destination)) throw new InvalidArgument(`When using ${instruction.kind} with more than one source file, the destination must be a directory and end with a /`);
       const hash = describe(parts);
-      const what = JSON.stringify(["copy", hash, parts.map(({ unpacked }) => unpacked), destination, chown ?? null, mode ?? null, instruction.parents, state.config.config?.WorkingDir ?? ""]);
+      const what = JSON.stringify(["copy", hash, parts.map(({ unpacked, owners }) => [unpacked, owners]), destination, chown ?? null, mode ?? null, instruction.parents, state.config.config?.WorkingDir ?? ""]);
       const known = this.shared.steps.cached(state, what);
       if (known !== undefined) {
         output.write(" ---> Using cache\n");
@@ -87,7 +90,7 @@ export class Copier {
     if (place.kind === "other" && into) throw new InvalidArgument(`cannot copy to non-directory: ${destination}`);
     const where: Placement = { path: place.path, into, missing: into ? place.missing : place.missing.slice(0, -1) };
     const tars = parts.map((part, i) => {
-      const own = part.unpacked && chown === undefined;
+      const own = part.owners && chown === undefined;
       return part.context.layer({ sources: part.sources, exclude: part.exclude, parents: instruction.parents, owners: own }, {
         place: where, now: steps.now, ...(own ? {} : { owner }), ...(mode === undefined || part.unpacked ? {} : { mode }), ...(steps.epoch === undefined ? {} : { newest: steps.epoch }), open: i < parts.length - 1,
       });
@@ -112,7 +115,7 @@ export class Copier {
     const { context } = this.shared;
     if (context === null) throw new InvalidArgument(`${instruction.kind} failed: the build has no context`);
     if (instruction.kind === "ADD" && instruction.unpack !== false) return [...await this.unpacked(context, plain, exclude, opened), ...parts];
-    return [await part(context, plain, exclude, false, instruction.kind), ...parts];
+    return [await part(context, plain, exclude, "context", instruction.kind), ...parts];
   }
 
   /** What of the sources is an archive, by itself; the rest together. */
@@ -122,9 +125,9 @@ export class Copier {
       const { files, matches } = await finding(context, [source], exclude, "ADD");
       const inside = files.length === matches ? await Promise.all(files.map((file) => this.archive(context, file, opened))) : [];
       if (inside.length === 0 || inside.every((one) => one === undefined)) rest.push(source);
-      else for (const [i, one] of inside.entries()) parts.push(one ?? await part(context, [files[i]!], exclude, false, "ADD"));
+      else for (const [i, one] of inside.entries()) parts.push(one ?? await part(context, [files[i]!], exclude, "context", "ADD"));
     }
-    return rest.length === 0 ? parts : [await part(context, rest, exclude, false, "ADD"), ...parts];
+    return rest.length === 0 ? parts : [await part(context, rest, exclude, "context", "ADD"), ...parts];
   }
 
   /** The content of a file, when it is a tar, packed or not. */
@@ -133,7 +136,7 @@ export class Copier {
     if (detectCompression(head) === "none" && head.toString("latin1", 257, 262) !== "ustar") return undefined;
     try {
       const inside = await this.open(context.member(file), opened);
-      return await part(inside, ["."], [], true, "ADD");
+      return await part(inside, ["."], [], "archive", "ADD");
     } catch (error) {
       // Packed, but no tar: copied as it is.
       if (error instanceof InvalidArgument) return undefined;
@@ -149,17 +152,15 @@ export class Copier {
       const path = `/${(wild < 0 ? parts : parts.slice(0, wild)).join("/")}`;
       const place = await this.placeIn(root, path);
       if (place.kind === "none") throw new NotFound(`COPY failed: stat ${source.replace(/^\//, "")}: file does not exist`);
-      const resolved = `/${Buffer.from(place.path, "latin1").toString("utf8")}`;
-      const inside = await this.open(host.tar(root, resolved), opened, posix.dirname(path) === "/" ? "" : posix.dirname(path).slice(1));
-      // The tar's names begin with the last part of where it lies.
-      const base = posix.basename(resolved), renamed = posix.join(posix.dirname(path), base === "" ? "." : base);
-      return part(inside, [wild < 0 ? renamed : posix.join(renamed, ...parts.slice(wild))], exclude, false, "COPY");
+      // A symlink's content has the symlink's name.
+      const inside = await this.open(host.tar(root, `/${fromByteString(place.path)}`), opened, { prefix: posix.dirname(path).slice(1), top: posix.basename(path) });
+      return part(inside, [wild < 0 ? path : posix.join(path, ...parts.slice(wild))], exclude, "stage", "COPY");
     })));
   }
 
   private async fileOf({ name, content, expand: variables }: Heredoc, expand: Expand, opened: BuildContext[]): Promise<Part> {
     const text = variables ? expandText(content, expand) : content;
-    return part(await this.open(singleFile(name, Buffer.from(text), 0o644, 0), opened), [name], [], false, "COPY");
+    return part(await this.open(singleFile(name, Buffer.from(text), 0o644, 0), opened), [name], [], "context", "COPY");
   }
 
   private async download(url: string, { checksum, unpack }: CopyInstruction, opened: BuildContext[]): Promise<Part[]> {
@@ -177,16 +178,16 @@ export class Copier {
       if (checksum !== `sha256:${digest}`) throw new InvalidArgument(`digest mismatch of ${url}: sha256:${digest}, not ${checksum}`);
     }
     const archive = unpack === true ? await this.archive(context, name, opened) : undefined;
-    return [archive ?? await part(context, [name], [], false, "ADD")];
+    return [archive ?? await part(context, [name], [], "context", "ADD")];
   }
 
   private async repository(url: string, { keepGitDir }: CopyInstruction, opened: BuildContext[]): Promise<Part> {
     const context = await this.open(await this.shared.host.git(url, keepGitDir, this.shared.signal), opened);
-    return part(context, ["."], [], false, "ADD");
+    return part(context, ["."], [], "context", "ADD");
   }
 
-  private async open(tar: Readable, opened: BuildContext[], prefix = ""): Promise<BuildContext> {
-    const context = await BuildContext.read(tar, join(this.shared.needs.temporary, `build-${randomUUID()}`), this.shared.needs.workers, Buffer.from(prefix).toString("latin1"));
+  private async open(tar: Readable, opened: BuildContext[], place: { readonly prefix?: string; readonly top?: string } = {}): Promise<BuildContext> {
+    const context = await BuildContext.read(tar, join(this.shared.needs.temporary, `build-${randomUUID()}`), this.shared.needs.workers, place);
     opened.push(context);
     return context;
   }
@@ -194,8 +195,9 @@ export class Copier {
 
 const ROOT = { uid: 0, gid: 0 };
 
-async function part(context: BuildContext, sources: readonly string[], exclude: readonly string[], unpacked: boolean, kind: string): Promise<Part> {
-  return { context, sources, exclude, unpacked, found: await finding(context, sources, exclude, kind, unpacked) };
+async function part(context: BuildContext, sources: readonly string[], exclude: readonly string[], origin: "context" | "archive" | "stage", kind: string): Promise<Part> {
+  const owners = origin !== "context";
+  return { context, sources, exclude, unpacked: origin === "archive", owners, found: await finding(context, sources, exclude, kind, owners) };
 }
 async function finding(context: BuildContext, sources: readonly string[], exclude: readonly string[], kind: string, owners = false): Promise<Found> {
   try { return await context.find({ sources, exclude, parents: false, owners }); }
@@ -208,7 +210,7 @@ async function finding(context: BuildContext, sources: readonly string[], exclud
 /** `file:…`, `dir:…` or `multi:…`, as history names what was copied. */
 function describe(parts: readonly Part[]): string {
   const [first] = parts;
-  if (parts.length === 1 && first!.found.matches === 1) return `${first!.found.directory ? "dir" : "file"}:${first!.found.digest}`;
+  if (parts.length === 1 && first!.found.matches === 1) return `${first!.found.directory && !first!.unpacked ? "dir" : "file"}:${first!.found.digest}`;
   return `multi:${createHash("sha256").update(parts.map(({ found }) => found.digest).join(",")).digest("hex")}`;
 }
 

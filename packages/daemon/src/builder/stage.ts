@@ -40,16 +40,15 @@ export class StageBuild {
     this.runner = new Runner(shared);
   }
 
-  /** `fresh`: the base is an image and no stage, so that its triggers count. */
-  async run(base: StepState, fresh: boolean, more: readonly Instruction[]): Promise<StepState> {
+  async run(base: StepState, more: readonly Instruction[]): Promise<StepState> {
     const { shared, stage, output } = this;
-    this.state = base;
+    this.state = withPath(base);
     shared.step(output, stage.text);
     if (base.image !== null) output.write(` ---> ${short(base.image)}\n`);
-    const triggers = fresh ? base.config.config?.OnBuild ?? [] : [];
+    const triggers = base.config.config?.OnBuild ?? [];
     if (triggers.length > 0) {
       output.write(`# Executing ${triggers.length} build trigger${triggers.length === 1 ? "" : "s"}\n`);
-      this.state = { ...base, config: { ...base.config, config: { ...base.config.config, OnBuild: null } } };
+      this.state = { ...this.state, config: { ...this.state.config, config: { ...this.state.config.config, OnBuild: null } } };
       for (const trigger of triggers) await this.carryOut(parseTrigger(trigger, shared.escape), stage.line);
     }
     for (const instruction of [...stage.instructions, ...more]) {
@@ -106,7 +105,7 @@ export class StageBuild {
     const what = JSON.stringify(["plain", comment, this.config.Shell ?? null]);
     const known = steps.cached(this.state, what);
     if (known !== undefined) this.output.write(" ---> Using cache\n");
-    return known ?? steps.make(this.state, what, description, { ...rest, createdBy: noOperation(this.config, comment) });
+    return known ?? steps.make(this.state, what, description, { ...rest, createdBy: noOperation(made.config ?? this.config, comment, true) });
   }
 
   private async workdir(instruction: Value<"WORKDIR">): Promise<StepState> {
@@ -132,6 +131,13 @@ function withHeredocs({ command, heredocs }: RunInstruction): RunInstruction["co
 }
 
 export const short = (id: ImageId): string => id.slice(7, 19);
+
+/** Every built image says where its programs are. */
+function withPath(state: StepState): StepState {
+  const config = state.config.config ?? {};
+  return variableOf(config, "PATH") !== undefined ? state : { ...state, config: { ...state.config, config: { ...config, Env: [...(config.Env ?? []), `PATH=${DEFAULT_PATH}`] } } };
+}
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Where a build on `scratch` begins. */
 export function scratch({ os, architecture, variant }: Platform): StepState {

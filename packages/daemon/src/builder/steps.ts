@@ -88,5 +88,7 @@ export class StepMaker {
 
 const parentOf = ({ image }: StepState): { parent?: ImageId } => (image === null ? {} : { parent: image });
 
-/** How history tells of a step that runs nothing. */
-export const noOperation = (config: RunConfig | undefined, comment: string): string => [...(config?.Shell ?? ["/bin/sh", "-c"]), "#(nop) ", comment].join(" ");
+/** How history tells of a step that runs nothing. Docker writes a space more where nothing but the configuration changes. */
+export function noOperation(config: RunConfig | undefined, comment: string, onlyConfig = false): string {
+  return [...(config?.Shell ?? ["/bin/sh", "-c"]), onlyConfig ? "#(nop) " : "#(nop)", comment].join(" ");
+}

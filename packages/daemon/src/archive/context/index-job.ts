@@ -14,6 +14,8 @@ export interface ContextArguments {
   readonly directory: string;
   /** Below which all names of the tar are put; "" for none. */
   readonly prefix: ByteString;
+  /** What takes the place of the first part of every name; "" leaves it. */
+  readonly top: ByteString;
   /** Bytes of payload at most. */
   readonly limit: number;
 }
@@ -58,7 +60,7 @@ class ContextWriter implements TarSink {
 
   entry(entry: TarEntry, payload: number): void {
     if (this.position + payload > this.args.limit) throw new InvalidArgument(`the context holds more than ${this.args.limit} bytes`);
-    const name = joinPath(this.args.prefix, cleanPath(entry.name));
+    const name = this.nameOf(entry.name);
     this.member = { entry, name, offset: this.position, length: payload, hash: createHash("sha256") };
   }
   data(bytes: Buffer): void {
@@ -98,9 +100,15 @@ class ContextWriter implements TarSink {
 
   /** A second name of a file is a file of its own: what is copied may be one of them only. */
   private linked(entry: TarEntry, name: ByteString): ContextEntry {
-    const target = this.entries.get(joinPath(this.args.prefix, cleanPath(entry.linkName)));
+    const target = this.entries.get(this.nameOf(entry.linkName));
     if (target === undefined) throw new InvalidArgument(`the context has a hard link to what is not in it: ${JSON.stringify(name)}`);
     return { ...target, name };
+  }
+  private nameOf(member: ByteString): ByteString {
+    const { prefix, top } = this.args, name = cleanPath(member);
+    if (top === "" || name === "") return joinPath(prefix, name);
+    const slash = name.indexOf("/");
+    return joinPath(prefix, slash < 0 ? top : top + name.slice(slash));
   }
   private flush(): void {
     this.whole(this.gathered.subarray(0, this.used));

@@ -55,14 +55,14 @@ export function* contextLayer(args: LayerArguments): Steps<void> {
 }
 
 /** What goes where; the last source that has a name wins. */
-function placed(selection: Selection, { path, into, missing }: Placement): Map<ByteString, ContextEntry> {
+function placed(selection: Selection, { path, into }: Placement): Map<ByteString, ContextEntry> {
   const members = new Map<ByteString, ContextEntry>();
   for (const { directory, base, picked } of select(selection)) {
     for (const { entry, to } of picked) {
       const inside = directory ? to : into ? base : "";
       const target = inside === "" ? path : joinPath(path, inside);
-      // A destination that is there keeps what it has.
-      if (target !== "" && (target !== path || !directory || missing.includes(target))) members.set(target, entry);
+      // The destination itself keeps what it has, or is made like any directory on the way.
+      if (target !== path || !directory) members.set(target, entry);
     }
   }
   return members;
