@@ -27,7 +27,7 @@ function allowedAtRoot(file: string): readonly string[] | undefined {
   return file === "index.ts" ? ["services", "core"] : undefined;
 }
 const packages: Readonly<Record<string, readonly string[]>> = {
-  oci: [], daemon: ["oci"], client: [], cli: ["client"], registry: ["oci"], console: ["client"],
+  oci: [], daemon: ["oci"], client: [], cli: ["client", "oci"], registry: ["oci"], console: ["client"],
 };
 
 const folderOf = (path: string): string => path.slice("packages/daemon/src/".length).split("/")[0]!;

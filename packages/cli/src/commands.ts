@@ -16,6 +16,7 @@ const requireFile = createRequire(__filename);
 const command = (file: string, summary: string): Entry => ({ summary, load: () => (requireFile(`./commands/${file}.js`) as { command: AnyCommand }).command });
 
 const attach = command("attach", "Join the streams of a running container");
+const build = command("build", "Make an image from a Dockerfile");
 const commit = command("commit", "Make an image of what a container changed");
 const create = command("create", "Make a container without starting it");
 const diff = command("diff", "Show which paths a container changed");
@@ -49,7 +50,7 @@ const info = command("info", "Show the daemon's settings and counts");
 
 /** Everything the CLI can do, by name. */
 export const commands: Readonly<Record<string, Entry | Group>> = {
-  run, exec, ps, pull, push, images, history, logs, create, start, stop, restart, kill, pause, unpause, rm, rmi, rename, wait, top, diff, port, attach, commit,
+  run, exec, ps, build, pull, push, images, history, logs, create, start, stop, restart, kill, pause, unpause, rm, rmi, rename, wait, top, diff, port, attach, commit,
   export: exportContainer, import: importImage, load, save, tag, events, info,
   inspect: command("inspect", "Show everything known about any object"),
   layers: command("layers", "Show the layers as a tree: what they occupy, who shares them"),
@@ -67,9 +68,16 @@ export const commands: Readonly<Record<string, Entry | Group>> = {
   image: {
     summary: "Everything about images",
     commands: {
-      history, import: importImage, load, ls: images, pull, push, rm: rmi, save, tag,
+      build, history, import: importImage, load, ls: images, pull, push, rm: rmi, save, tag,
       inspect: command("image-inspect", "Show everything known about images"),
       prune: command("image-prune", "Remove images that nothing needs"),
+    },
+  },
+  builder: {
+    summary: "Everything about builds",
+    commands: {
+      build,
+      prune: command("builder-prune", "Empty the build cache"),
     },
   },
   volume: {

@@ -44,6 +44,15 @@ export class Credentials {
     return { username, password: password.join(":").replace(/\0+$/, ""), identitytoken: entry.identitytoken, registrytoken: entry.registrytoken, serveraddress: key };
   }
 
+  /** All that are known, by registry. A helper that cannot tell is passed over: another registry's may be enough. */
+  async all(): Promise<Record<string, AuthConfig>> {
+    const config = await this.#read();
+    const kept = config.credsStore ? await this.#call(config.credsStore, "list", "").catch(() => undefined) : undefined;
+    const keys = new Set([...Object.keys(config.auths ?? {}), ...Object.keys(config.credHelpers ?? {}), ...Object.keys((kept === undefined ? {} : JSON.parse(kept)) as object)]);
+    const known = await Promise.all(Array.from(keys, async (key) => [key, await this.get(key).catch(() => undefined)] as const));
+    return Object.fromEntries(known.filter((entry): entry is [string, AuthConfig] => entry[1] !== undefined));
+  }
+
   /** Keeps credentials. Resolves with where they went when that is a plain file, which deserves a warning. */
   async store(key: string, { username = "", password = "", identitytoken }: AuthConfig): Promise<string | undefined> {
     const config = await this.#read();
@@ -95,7 +104,7 @@ export class Credentials {
   }
 
   /** Runs a helper; undefined when it knows nothing about the registry. */
-  #call(helper: string, verb: "get" | "store" | "erase", input: string): Promise<string | undefined> {
+  #call(helper: string, verb: "get" | "list" | "store" | "erase", input: string): Promise<string | undefined> {
     return new Promise((resolve, reject) => {
       const name = `docker-credential-${helper}`;
       const child = spawn(name, [verb], { env: this.#env, stdio: ["pipe", "pipe", "inherit"] });

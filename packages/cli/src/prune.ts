@@ -33,6 +33,12 @@ export async function pruneNetworks(cli: Cli, filters: Filters): Promise<Pruned>
   return { heading: "Deleted Networks:", lines: report.NetworksDeleted ?? [] };
 }
 
+/** `all`: steps that images were made of, too. */
+export async function pruneBuilds(cli: Cli, filters: Filters, all: boolean): Promise<Pruned> {
+  const report = await cli.client.builds.prune({ all, filters });
+  return { heading: "Deleted build cache objects:", lines: report.CachesDeleted ?? [], bytes: report.SpaceReclaimed };
+}
+
 /** Asks unless forced; a no ends the command without a word. */
 export async function confirmPrune(cli: Cli, force: boolean | undefined, warning: string): Promise<void> {
   if (force !== true && !(await cli.confirm(`WARNING! ${warning}\nAre you sure you want to continue?`))) throw new CliError("", 0);

@@ -1,5 +1,6 @@
 import { Api } from "./api.js";
 import { defaultHost, parseHost } from "./host.js";
+import { Builds } from "./resources/builds.js";
 import { Containers } from "./resources/containers.js";
 import { Images } from "./resources/images.js";
 import { Layers } from "./resources/layers.js";
@@ -30,6 +31,7 @@ export interface ConnectOptions {
 export class StrataClient {
   readonly containers: Containers;
   readonly images: Images;
+  readonly builds: Builds;
   readonly volumes: Volumes;
   readonly networks: Networks;
   readonly layers: Layers;
@@ -41,6 +43,7 @@ export class StrataClient {
     const api = new Api(this.#transport, options.version);
     this.containers = new Containers(api);
     this.images = new Images(api);
+    this.builds = new Builds(api);
     this.volumes = new Volumes(api);
     this.networks = new Networks(api);
     this.layers = new Layers(api);

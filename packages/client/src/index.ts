@@ -5,6 +5,7 @@ export { DEFAULT_HOST, defaultHost } from "./host.js";
 export type { Filters } from "./query.js";
 export { splitReference } from "./reference.js";
 export { Output, Session, type TerminalSize } from "./session.js";
+export type { BuildOptions } from "./resources/builds.js";
 export type { AttachOptions, CreateOptions, ExecSession, ListOptions, LogsOptions, StopOptions, WaitCondition } from "./resources/containers.js";
 export type { CommitOptions, ImportOptions, OnProgress, PullOptions, PushOptions } from "./resources/images.js";
 export type { EventsOptions, Ping } from "./resources/system.js";

@@ -11,6 +11,7 @@ export type ContainerInspect = Schemas["ContainerInspect"];
 export type ContainerSummary = Schemas["ContainerSummary"];
 export type ContainerTopResponse = Schemas["ContainerTopResponse"];
 export type ContainerWaitResponse = Schemas["ContainerWaitResponse"];
+export type BuildPruneReport = Schemas["BuildPruneReport"];
 export type ContainersPruneReport = Schemas["ContainersPruneReport"];
 export type DiskUsage = Schemas["DiskUsage"];
 export type EventMessage = Schemas["EventMessage"];
