@@ -2574,8 +2574,12 @@ export interface operations {
             query?: {
                 /** @description JSON object of filter names to lists of values: `{"label":["a=b"]}`. The older form `{"label":{"a=b":true}}` is taken too. */
                 filters?: components["parameters"]["filters"];
-                /** @description Also what is in use. */
+                /** @description Also records whose layers images have, which frees nothing by itself. */
                 all?: boolean;
+                /** @description Bytes of records to keep, the most recently used. */
+                "keep-storage"?: number;
+                /** @description The same, by its newer name. */
+                "reserved-space"?: number;
             };
             header?: never;
             path?: never;

@@ -76,7 +76,8 @@ export function buildRoutes(builds: BuildService): Pick<Routes, "build" | "build
       return undefined;
     },
     async buildPrune({ query }) {
-      const { removed, bytes } = await builds.prune({ filters: parseFilters(query.filters), all: query.all ?? false });
+      const keep = query["reserved-space"] || query["keep-storage"];
+      const { removed, bytes } = await builds.prune({ filters: parseFilters(query.filters), all: query.all ?? false, ...(keep ? { keep } : {}) });
       return ok({ CachesDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: bytes });
     },
   };

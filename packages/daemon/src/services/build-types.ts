@@ -37,6 +37,6 @@ export interface BuildService {
   /** Errors before anything was told are the request's; a step that fails ends with its instruction's line in the message. */
   build(request: BuildRequest, options: { progress: ProgressSink; signal: AbortSignal }): Promise<ImageId>;
   records(): BuildRecordView[];
-  /** Forgets records, least recently used first, that no filter keeps; with `keep` only until so many bytes are left. */
+  /** Forgets records that match the filters, least recently used first: those whose layer no image has, or `all`; with `keep` only until so many bytes are left. */
   prune(options: { filters: Filters; all: boolean; keep?: number }): Promise<{ removed: string[]; bytes: number }>;
 }

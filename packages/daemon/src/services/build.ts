@@ -142,9 +142,10 @@ export class Builds implements BuildService {
 
   records(): BuildRecordView[] { return this.parts.cache.list(); }
 
-  async prune({ filters, keep }: { filters: Filters; all: boolean; keep?: number }): Promise<{ removed: string[]; bytes: number }> {
-    const records = this.parts.cache.list().filter(filterOf(filters, this.parts.clock.now()));
-    let total = this.parts.cache.list().reduce((sum, { size }) => sum + size, 0);
+  async prune({ filters, all, keep }: { filters: Filters; all: boolean; keep?: number }): Promise<{ removed: string[]; bytes: number }> {
+    const wanted = filterOf(filters, this.parts.clock.now()), every = this.parts.cache.list();
+    const records = every.filter((record) => (all || !record.shared) && wanted(record));
+    let total = every.reduce((sum, { size }) => sum + size, 0);
     const going: BuildRecordView[] = [];
     for (const record of records) {
       if (keep !== undefined && total <= keep) break;
