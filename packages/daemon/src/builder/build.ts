@@ -38,7 +38,7 @@ export async function build(needs: BuildNeeds, host: BuildHost, options: BuildOp
   const output = new OrderedOutput(plan.stages.size, (text) => options.output(text));
   const abort = new AbortController(), signal = AbortSignal.any([options.signal, abort.signal]);
   const steps = new StepMaker(needs, { lease: options.lease, noCache: options.noCache, ...epochOf(options.args) });
-  for (const warning of file.warnings) options.output(`[Warning] ${warning}\n`);
+  for (const warning of file.warnings) options.output(`[WARNING]: ${warning}\n`);
 
   const running = new Map<number, Promise<StepState>>();
   const images = new Map<string, Promise<StepState>>();

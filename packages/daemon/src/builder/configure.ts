@@ -37,7 +37,8 @@ export function configure(config: RunConfig, instruction: ConfigInstruction, exp
 }
 
 export function commandOf(command: Command, config: RunConfig): string[] {
-  return "exec" in command ? [...command.exec] : [...(config.Shell ?? DEFAULT_SHELL), command.shell];
+  if ("exec" in command) return [...command.exec];
+  return [...(config.Shell ?? DEFAULT_SHELL), ...(command.shell === "" ? [] : [command.shell])];
 }
 
 /** A name that is there keeps its place. */

@@ -1,26 +1,31 @@
 import { rm } from "node:fs/promises";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
+import { IgnoreRules, parseIgnoreFile } from "@strata/oci";
 import type { Found, Selection } from "../archive/context/select.js";
 import type { LayerArguments } from "../archive/context/layer-job.js";
 import type { ContextEntry } from "../archive/context/entry.js";
-import { decompress } from "../archive/compress.js";
+import { decompress, detectCompression } from "../archive/compress.js";
+import { singleFile } from "../archive/single-file.js";
 import type { WorkerPool } from "../archive/workers/pool.js";
 import { InvalidArgument } from "../core/errors.js";
-import { toByteString } from "../kernel/byte-path.js";
 
 /** Bytes of all files together; more is taken for a bomb. */
 const LIMIT = 64 * 2 ** 30;
 
-type Chosen = Omit<Selection, "directory">;
+const LARGEST_IGNORE = 1 << 20;
+
+type Chosen = Omit<Selection, "directory" | "hidden">;
 
 /** Files to build from, in a folder of their own: taken apart, never unpacked. */
 export class BuildContext {
+  /** Names that are there for nobody. */
+  private hidden: readonly string[] = [];
   private constructor(private readonly directory: string, private readonly workers: WorkerPool) {}
 
   /** Reads a tar, compressed or not. On error nothing stays. `place`: what its names are put below, and what takes the place of their first part. */
   static async read(tar: Readable, directory: string, workers: WorkerPool, place: { readonly prefix?: string; readonly top?: string } = {}): Promise<BuildContext> {
     try {
-      await workers.consume("contextIndex", { directory, prefix: toByteString(place.prefix ?? ""), top: toByteString(place.top ?? ""), limit: LIMIT }, decompress(tar));
+      await workers.consume("contextIndex", { directory, prefix: place.prefix ?? "", top: place.top ?? "", limit: LIMIT }, decompress(tar));
     } catch (error) {
       await rm(directory, { recursive: true, force: true });
       throw error;
@@ -28,10 +33,19 @@ export class BuildContext {
     return new BuildContext(directory, workers);
   }
 
+  /** What a URL gave: a tar, or else a Dockerfile alone. */
+  static async fetched(body: Readable, dockerfile: string, directory: string, workers: WorkerPool): Promise<BuildContext> {
+    const { head, all } = await peek(body, 512);
+    if (isArchive(head)) return BuildContext.read(all, directory, workers);
+    const parts: Buffer[] = [];
+    for await (const chunk of all) parts.push(Buffer.from(chunk as Uint8Array));
+    return BuildContext.read(singleFile(dockerfile, Buffer.concat(parts), 0o644, 0), directory, workers);
+  }
+
   /** NotFound for a source that is not there. */
-  find(chosen: Chosen): Promise<Found> { return this.workers.run("contextFind", { ...chosen, directory: this.directory }); }
+  find(chosen: Chosen): Promise<Found> { return this.workers.run("contextFind", { ...chosen, directory: this.directory, hidden: this.hidden }); }
   layer(chosen: Chosen, how: Omit<LayerArguments, "selection">): Readable {
-    return this.workers.produce("contextLayer", { ...how, selection: { ...chosen, directory: this.directory } });
+    return this.workers.produce("contextLayer", { ...how, selection: { ...chosen, directory: this.directory, hidden: this.hidden } });
   }
   /** Null where nothing is; symlinks are followed inside. */
   stat(path: string): Promise<ContextEntry | null> { return this.workers.run("contextStat", { directory: this.directory, path }); }
@@ -47,5 +61,27 @@ export class BuildContext {
     return Buffer.concat(parts).toString("utf8");
   }
 
+  /** What the context's own .dockerignore names of these is sent for the build's sake, and is not copied. */
+  async hideIgnored(names: readonly string[]): Promise<void> {
+    const text = await this.text(".dockerignore", LARGEST_IGNORE);
+    if (text === undefined) return;
+    const rules = new IgnoreRules(parseIgnoreFile(text));
+    this.hidden = [...names, ".dockerignore"].filter((name) => rules.ignores(name));
+  }
+
   remove(): Promise<void> { return rm(this.directory, { recursive: true, force: true }); }
+}
+
+/** By its first 512 bytes: a tar, or something packed that may be one. */
+export const isArchive = (head: Buffer): boolean => detectCompression(head) !== "none" || head.toString("latin1", 257, 262) === "ustar";
+
+async function peek(stream: Readable, count: number): Promise<{ head: Buffer; all: Readable }> {
+  const chunks: Buffer[] = [], iterator = stream[Symbol.asyncIterator]() as AsyncIterableIterator<Uint8Array>;
+  for (let length = 0; length < count;) {
+    const next = await iterator.next();
+    if (next.done) break;
+    chunks.push(Buffer.from(next.value));
+    length += next.value.length;
+  }
+  return { head: Buffer.concat(chunks), all: Readable.from((async function* () { yield* chunks; yield* iterator; })(), { objectMode: false }) };
 }

@@ -5,19 +5,24 @@ import { join, posix } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { RunConfig } from "@strata/oci";
-import { detectCompression } from "../archive/compress.js";
 import type { Found } from "../archive/context/select.js";
 import type { Place } from "../archive/context/place-job.js";
 import type { Placement } from "../archive/context/layer-job.js";
 import { fileTar, singleFile } from "../archive/single-file.js";
 import { InvalidArgument, type Layer, NotFound } from "../core/index.js";
-import { fromByteString } from "../kernel/byte-path.js";
 import type { Expand } from "./configure.js";
-import { BuildContext } from "./context.js";
+import { BuildContext, isArchive } from "./context.js";
 import type { CopyInstruction, Heredoc } from "./dockerfile.js";
 import type { StageOutput } from "./output.js";
-import type { StageShared } from "./stage.js";
+import type { StageShared } from "./shared.js";
 import { noOperation, type StepState } from "./steps.js";
+import { expandHeredoc, type Lookup } from "./words.js";
+
+/** How words and here-documents are expanded. */
+export interface Words {
+  readonly expand: Expand;
+  readonly lookup: Lookup;
+}
 
 /** Sources that lie in one context. */
 interface Part {
@@ -38,12 +43,12 @@ const GIT = /^(?:git@|git:\/\/|ssh:\/\/|https?:\/\/[^#]*\.git(?:#.*)?$)/i;
 export class Copier {
   constructor(private readonly shared: StageShared) {}
 
-  async copy(state: StepState, instruction: CopyInstruction, expand: Expand, output: StageOutput): Promise<StepState> {
-    const opened: BuildContext[] = [];
+  async copy(state: StepState, instruction: CopyInstruction, words: Words, output: StageOutput): Promise<StepState> {
+    const opened: BuildContext[] = [], { expand } = words;
     try {
       const destination = expand(instruction.destination), chown = instruction.chown === undefined ? undefined : expand(instruction.chown);
       const mode = instruction.chmod === undefined ? undefined : modeOf(expand(instruction.chmod));
-      const parts = await this.parts(instruction, expand, opened);
+      const parts = await this.parts(instruction, words, opened);
       const matches = parts.reduce((sum, { found }) => sum + found.matches, 0);
       if (matches === 0) throw new InvalidArgument(`${instruction.kind} failed: no source files were specified`);
       if (matches > 1 && !/\/\.?$|^\.$/.test(destination)) throw new InvalidArgument(`When using ${instruction.kind} with more than one source file, the destination must be a directory and end with a /`);
@@ -98,11 +103,12 @@ export class Copier {
     return needs.layers.register(tars.length === 1 ? tars[0]! : joined(tars), state.top, steps.lease);
   }
 
-  private async parts(instruction: CopyInstruction, expand: Expand, opened: BuildContext[]): Promise<Part[]> {
+  private async parts(instruction: CopyInstruction, words: Words, opened: BuildContext[]): Promise<Part[]> {
+    const { expand } = words;
     const exclude = instruction.exclude.map(expand), parts: Part[] = [], plain: string[] = [];
     for (const source of instruction.sources) {
       if (typeof source !== "string") {
-        parts.push(await this.fileOf(source, expand, opened));
+        parts.push(await this.fileOf(source, words, opened));
         continue;
       }
       const text = expand(source);
@@ -142,7 +148,7 @@ export class Copier {
   /** The content of a file, when it is a tar, packed or not. */
   private async archive(context: BuildContext, file: string, opened: BuildContext[]): Promise<Part | undefined> {
     const head = await firstBytes(context.member(file), 512);
-    if (detectCompression(head) === "none" && head.toString("latin1", 257, 262) !== "ustar") return undefined;
+    if (!isArchive(head)) return undefined;
     try {
       const inside = await this.open(context.member(file), opened);
       return await part(inside, ["."], [], "archive", "ADD");
@@ -162,13 +168,13 @@ export class Copier {
       const place = await this.placeIn(root, path);
       if (place.kind === "none") throw new NotFound(`COPY failed: stat ${source.replace(/^\//, "")}: file does not exist`);
       // A symlink's content has the symlink's name.
-      const inside = await this.open(host.tar(root, `/${fromByteString(place.path)}`), opened, { prefix: posix.dirname(path).slice(1), top: posix.basename(path) });
+      const inside = await this.open(host.tar(root, `/${place.text}`), opened, { prefix: posix.dirname(path).slice(1), top: posix.basename(path) });
       return part(inside, [wild < 0 ? path : posix.join(path, ...parts.slice(wild))], exclude, "stage", "COPY");
     })));
   }
 
-  private async fileOf({ name, content, expand: variables }: Heredoc, expand: Expand, opened: BuildContext[]): Promise<Part> {
-    const text = variables ? expandText(content, expand) : content;
+  private async fileOf({ name, content, expand: variables }: Heredoc, words: Words, opened: BuildContext[]): Promise<Part> {
+    const text = variables ? expandHeredoc(content, words.lookup) : content;
     return part(await this.open(singleFile(name, Buffer.from(text), 0o644, 0), opened), [name], [], "context", "COPY");
   }
 
@@ -226,11 +232,6 @@ function describe(parts: readonly Part[]): string {
 function modeOf(text: string): number {
   if (!/^0?[0-7]{3,4}$/.test(text)) throw new InvalidArgument(`--chmod takes octal digits, not ${text}`);
   return Number.parseInt(text, 8);
-}
-
-/** Variables in the text of a here-document. Quotes mean nothing in it. */
-function expandText(text: string, expand: Expand): string {
-  return text.split(/(\\?\$(?:\{[^}]*\}|[A-Za-z_][A-Za-z0-9_]*))/).map((piece, i) => (i % 2 === 0 ? piece : piece.startsWith("\\") ? piece.slice(1) : expand(`"${piece}"`))).join("");
 }
 
 async function firstBytes(stream: Readable, count: number): Promise<Buffer> {

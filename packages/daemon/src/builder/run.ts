@@ -1,11 +1,10 @@
 import { join, posix } from "node:path";
 import { InvalidArgument, parseSize } from "../core/index.js";
-import { fromByteString } from "../kernel/byte-path.js";
 import { type Expand, withVariable } from "./configure.js";
 import type { RunInstruction } from "./dockerfile.js";
 import type { RunBind, RunTmpfs } from "./needs.js";
 import type { StageOutput } from "./output.js";
-import type { StageShared } from "./stage.js";
+import type { StageShared } from "./shared.js";
 import type { StepState } from "./steps.js";
 
 export interface RunWords {
@@ -88,9 +87,9 @@ export class Runner {
       } else if (type === "bind") {
         return this.inTree(mount, async (root) => {
           // Symlinks in it must not lead out of it.
-          const { path, kind } = await this.shared.needs.workers.run("treePlace", { root, path: mount.get("source") ?? mount.get("src") ?? "/" });
+          const { text, kind } = await this.shared.needs.workers.run("treePlace", { root, path: mount.get("source") ?? mount.get("src") ?? "/" });
           if (kind === "none") throw new InvalidArgument(`--mount: ${mount.get("source") ?? mount.get("src")!} is not there`);
-          binds.push({ source: join(root, fromByteString(path)), target, readonly: isReadOnly(mount, true) });
+          binds.push({ source: join(root, text), target, readonly: isReadOnly(mount, true) });
           return next(rest);
         });
       }

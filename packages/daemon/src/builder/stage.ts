@@ -2,31 +2,14 @@ import { type ImageConfig, type ImageId, type Platform, type RunConfig } from "@
 import { InvalidArgument, StrataError } from "../core/errors.js";
 import type { BuildArgs } from "./args.js";
 import { commandOf, configure, type Expand, variableOf, type ConfigInstruction } from "./configure.js";
-import type { BuildContext } from "./context.js";
 import { Copier } from "./copy.js";
 import type { ArgInstruction, Instruction, RunInstruction, Stage, Value } from "./dockerfile.js";
-import type { BuildHost, BuildNeeds } from "./needs.js";
 import type { StageOutput } from "./output.js";
 import { parseTrigger } from "./parse.js";
 import { Runner } from "./run.js";
-import { noOperation, type StepMaker, type StepState } from "./steps.js";
-import { expandWord } from "./words.js";
-
-/** What a stage shares with the others. */
-export interface StageShared {
-  readonly needs: BuildNeeds;
-  readonly host: BuildHost;
-  readonly steps: StepMaker;
-  /** Null where the build has none. */
-  readonly context: BuildContext | null;
-  readonly escape: "\\" | "`";
-  readonly signal: AbortSignal;
-  readonly network?: string;
-  /** The tree of another stage or of an image. */
-  source(name: string): Promise<StepState>;
-  /** Announces a step. */
-  step(output: StageOutput, text: string): void;
-}
+import type { StageShared } from "./shared.js";
+import { noOperation, type StepState } from "./steps.js";
+import { expandWord, type Lookup } from "./words.js";
 
 /** Carries a stage out, one instruction after the other. */
 export class StageBuild {
@@ -74,13 +57,14 @@ export class StageBuild {
       case "ARG": return this.arg(instruction);
       case "MAINTAINER": return this.plain(instruction.text, { author: instruction.value, comment: `MAINTAINER ${instruction.value}` });
       case "RUN": return this.command(instruction);
-      case "COPY": case "ADD": return copier.copy(state, instruction, this.expand, output);
+      case "COPY": case "ADD": return copier.copy(state, instruction, { expand: this.expand, lookup: this.lookup }, output);
       case "WORKDIR": return this.workdir(instruction);
       default: return this.configured(instruction);
     }
   }
 
-  private readonly expand: Expand = (word) => expandWord(word, (name) => variableOf(this.config, name) ?? this.args.value(name), this.shared.escape);
+  private readonly lookup: Lookup = (name) => variableOf(this.config, name) ?? this.args.value(name);
+  private readonly expand: Expand = (word) => expandWord(word, this.lookup, this.shared.escape);
   private get config(): RunConfig { return this.state.config.config ?? {}; }
 
   private arg({ args, text }: ArgInstruction): StepState {

@@ -1,8 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
-import type { WorkerPool } from "../archive/workers/pool.js";
 import { BuildContext } from "../builder/context.js";
-import type { RunRequest } from "../builder/needs.js";
+import type { BuildNeeds, RunRequest } from "../builder/needs.js";
 import { type BuildContainers, type HostConfig, type ImageStore, type Layer, type LayerStore, type Logger, messageOf, StrataError } from "../core/index.js";
 import type { AttachClient, ContainerService } from "./types.js";
 
@@ -11,7 +10,7 @@ export interface BuildRunParts {
   readonly images: ImageStore;
   readonly layers: LayerStore;
   readonly names: BuildContainers;
-  readonly workers: WorkerPool;
+  readonly workers: BuildNeeds["workers"];
   readonly temporary: string;
   readonly logger: Logger;
 }
@@ -30,7 +29,7 @@ export class CommandFailed extends StrataError {
   }
 }
 
-/** Runs a command in a container of its own, as any other container runs, and keeps what it changed as a layer. */
+/** Runs a command in a container of its own, like any other, and keeps what it changed as a layer. */
 export async function runStep(parts: BuildRunParts, request: RunRequest, { hostConfig, remove, forceRemove, newest }: BuildRunOptions): Promise<Layer> {
   const name = `build_${randomBytes(6).toString("hex")}`;
   parts.names.announce(name);

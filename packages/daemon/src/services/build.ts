@@ -1,10 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { PassThrough, Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { Readable } from "node:stream";
 import { familiarName, formatReference, type ImageId, parseReference, type Platform, type Reference, withDefaultTag } from "@strata/oci";
-import { detectCompression } from "../archive/compress.js";
-import { singleFile } from "../archive/single-file.js";
 import { build } from "../builder/build.js";
 import { BuildContext } from "../builder/context.js";
 import type { BuildHost, BuildNeeds, Download } from "../builder/needs.js";
@@ -64,6 +61,7 @@ export class Builds implements BuildService {
     const text = await context.text(request.dockerfile, LARGEST_FILE) ?? (request.dockerfile === "Dockerfile" ? await context.text("dockerfile", LARGEST_FILE) : undefined);
     if (text === undefined) throw new InvalidArgument(`Cannot locate specified Dockerfile: ${request.dockerfile}`);
     const file = parseDockerfile(text);
+    await context.hideIgnored([request.dockerfile]);
     const say: ProgressSink = (line) => { if (!request.quiet) progress(line); };
     const alive = setInterval(() => parts.leases.renew(lease), 600_000).unref();
     try {
@@ -88,12 +86,7 @@ export class Builds implements BuildService {
     if (remote === undefined) return BuildContext.read(context!, directory, this.parts.workers);
     if (!/^https?:\/\//.test(remote) || /\.git(?:#.*)?$/.test(remote)) throw new NotImplemented(`remote: a build context from ${remote} is not supported; a tar or a Dockerfile by http(s) is`);
     const { body } = await fetchStream(remote, signal);
-    // A tar begins with its magic or that of what packed it; anything else is a Dockerfile.
-    const { head, all } = await peek(body, 512);
-    if (detectCompression(head) !== "none" || head.toString("latin1", 257, 262) === "ustar") return BuildContext.read(all, directory, this.parts.workers);
-    const parts: Buffer[] = [];
-    for await (const chunk of all) parts.push(Buffer.from(chunk as Uint8Array));
-    return BuildContext.read(singleFile(dockerfile, Buffer.concat(parts), 0o644, 0), directory, this.parts.workers);
+    return BuildContext.fetched(body, dockerfile, directory, this.parts.workers);
   }
 
   private host(request: BuildRequest, say: ProgressSink, signal: AbortSignal): BuildHost {
@@ -190,17 +183,4 @@ async function fetchStream(url: string, signal: AbortSignal): Promise<Download> 
   if (!response.ok || response.body === null) throw new InvalidArgument(`cannot fetch ${url}: ${response.status} ${response.statusText}`);
   const modified = Date.parse(response.headers.get("last-modified") ?? "");
   return { body: Readable.fromWeb(response.body), ...(Number.isNaN(modified) ? {} : { modified }) };
-}
-
-async function peek(stream: Readable, count: number): Promise<{ head: Buffer; all: Readable }> {
-  const chunks: Buffer[] = [], iterator = stream[Symbol.asyncIterator]() as AsyncIterableIterator<Uint8Array>;
-  for (let length = 0; length < count;) {
-    const next = await iterator.next();
-    if (next.done) break;
-    chunks.push(Buffer.from(next.value));
-    length += next.value.length;
-  }
-  const all = new PassThrough();
-  pipeline((async function* () { yield* chunks; yield* iterator; })(), all).catch(() => undefined);
-  return { head: Buffer.concat(chunks), all };
 }

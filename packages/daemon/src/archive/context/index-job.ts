@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { InvalidArgument } from "../../core/errors.js";
-import type { ByteString } from "../../kernel/byte-path.js";
+import { toByteString, type ByteString } from "../../kernel/byte-path.js";
 import { write } from "../../kernel/libc.js";
 import type { TarEntry } from "../tar-entry.js";
 import { TarParser, type TarSink } from "../tar-parser.js";
@@ -13,9 +13,9 @@ export interface ContextArguments {
   /** Folder that is made for it. */
   readonly directory: string;
   /** Below which all names of the tar are put; "" for none. */
-  readonly prefix: ByteString;
+  readonly prefix: string;
   /** What takes the place of the first part of every name; "" leaves it. */
-  readonly top: ByteString;
+  readonly top: string;
   /** Bytes of payload at most. */
   readonly limit: number;
 }
@@ -53,7 +53,12 @@ class ContextWriter implements TarSink {
   private closed = false;
   private member: { readonly entry: TarEntry; readonly name: ByteString; readonly offset: number; readonly length: number; readonly hash: Hash } | undefined;
 
+  private readonly prefix: ByteString;
+  private readonly top: ByteString;
+
   constructor(private readonly args: ContextArguments) {
+    this.prefix = toByteString(args.prefix);
+    this.top = toByteString(args.top);
     mkdirSync(args.directory, { recursive: true, mode: 0o700 });
     this.fd = openSync(dataFile(args.directory), "wx", 0o600);
   }
@@ -105,7 +110,7 @@ class ContextWriter implements TarSink {
     return { ...target, name };
   }
   private nameOf(member: ByteString): ByteString {
-    const { prefix, top } = this.args, name = cleanPath(member);
+    const { prefix, top } = this, name = cleanPath(member);
     if (top === "" || name === "") return joinPath(prefix, name);
     const slash = name.indexOf("/");
     return joinPath(prefix, slash < 0 ? top : top + name.slice(slash));

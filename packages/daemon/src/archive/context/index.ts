@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { NotFound } from "../../core/errors.js";
-import { fromByteString, type ByteString } from "../../kernel/byte-path.js";
+import { fromByteString, toByteString, type ByteString } from "../../kernel/byte-path.js";
 import { joinPath, parentOf } from "../tar-path.js";
 import { indexFile, type ContextEntry } from "./entry.js";
 
@@ -11,8 +11,9 @@ export class ContextIndex {
   private readonly byName: Map<ByteString, ContextEntry>;
   private readonly sorted: readonly ContextEntry[];
 
-  constructor(directory: string) {
-    const sorted = JSON.parse(readFileSync(indexFile(directory), "utf8")) as ContextEntry[];
+  constructor(directory: string, hidden: readonly string[] = []) {
+    const left = new Set(hidden.map(toByteString));
+    const sorted = (JSON.parse(readFileSync(indexFile(directory), "utf8")) as ContextEntry[]).filter(({ name }) => !left.has(name));
     this.byName = new Map(sorted.map((entry) => [entry.name, entry]));
     const implied = new Set<ByteString>();
     for (const { name } of sorted) {

@@ -11,6 +11,8 @@ import type { Steps } from "../workers/protocol.js";
 export interface Place {
   /** Below the root, no symlink on the way. */
   readonly path: ByteString;
+  /** The same as text. */
+  readonly text: string;
   readonly kind: "directory" | "other" | "none";
   /** What of it, the last part included, is not there; outer ones first. */
   readonly missing: readonly ByteString[];
@@ -46,6 +48,6 @@ export function* treePlace({ root, path }: { readonly root: string; readonly pat
       }
       at = next;
     }
-    return { path: at, kind: missing.length > 0 ? "none" : kind, missing };
+    return { path: at, text: fromByteString(at), kind: missing.length > 0 ? "none" : kind, missing };
   });
 }

@@ -11,6 +11,8 @@ import { ContextIndex } from "./index.js";
 export interface Selection {
   /** The context's folder. */
   readonly directory: string;
+  /** Names that count as not there. */
+  readonly hidden: readonly string[];
   /** Paths, and patterns of Go's filepath.Match; `/./` in one says where `parents` begins. */
   readonly sources: readonly string[];
   /** Rules of .dockerignore for what stays behind, relative to each source. */
@@ -46,8 +48,8 @@ export interface Found {
 const FILES = 100;
 
 /** NotFound for a source that is not there, or matches nothing. */
-export function select({ directory, sources, exclude, parents }: Selection): Match[] {
-  const index = new ContextIndex(directory);
+export function select({ directory, hidden, sources, exclude, parents }: Selection): Match[] {
+  const index = new ContextIndex(directory, hidden);
   const rules = exclude.length === 0 ? undefined : rulesOf(exclude);
   const keep = (name: ByteString): boolean => rules === undefined || name === "" || !rules.ignores(fromByteString(name));
   const matches = sources.flatMap((source) => named(index, source).map(({ name, pivot }) => pick(index, name, parents ? pivot : undefined, keep)));
