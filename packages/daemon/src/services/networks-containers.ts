@@ -13,7 +13,8 @@ import type { ContainerNetworking } from "./types.js";
 
 interface Wish { readonly network: Network; readonly spec: EndpointSpec }
 interface Joined { readonly network: Network; readonly endpoint: Endpoint }
-const byInterface = (a: Joined, b: Joined): number => Number(a.endpoint.interfaceName.slice(3)) - Number(b.endpoint.interfaceName.slice(3));
+const numberOf = (j: Joined): number => Number(/\d+$/.exec(j.endpoint.interfaceName)?.[0] ?? 0);
+const byInterface = (a: Joined, b: Joined): number => numberOf(a) - numberOf(b);
 const priorityOf = (j: Joined): number => j.endpoint.priority ?? 0;
 /** The one that leads out and has the published ports: of the highest priority, then the first by its network's name. */
 const outwardOf = (joined: readonly Joined[]): Joined | undefined => joined.filter((j) => isDriven(j.network) && !j.network.internal)
