@@ -327,7 +327,7 @@ function configure(spec: Pick<PlugSpec, "name" | "addresses" | "gateways" | "sys
     for (const gateway of spec.gateways) links.addDefaultRoute(index, gateway);
     for (const setting of spec.sysctls) {
       const [key = "", value = ""] = setting.split("=");
-      writeFileSync(join("/proc/sys", ...key.split(".").map((part) => (part === "IFNAME" ? spec.name : part))), value);
+      writeFileSync(join("/proc/sys", ...key.split(".").map((part) => (/^ifname$/i.test(part) ? spec.name : part))), value);
     }
   } finally { links.close(); }
 }

@@ -21,6 +21,7 @@ import { Updater } from "./containers-update.js";
 import { Execs } from "./exec.js";
 import { labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
 import { parseLink } from "./networks-directory.js";
+import { PruneTurn } from "./prune-turn.js";
 import type { AttachClient, AttachOptions, CommitOptions, ContainerSample, ContainerService, ContainerView, CreateContainer, Filters, LogLine, LogsOptions, WaitCondition } from "./types.js";
 
 /** Containers for users: finds the container, hands the work to the part that does it. */
@@ -40,6 +41,7 @@ export class Containers implements ContainerService {
   readonly #recovery: Recovery;
   readonly #stats: Stats;
   readonly #updater: Updater;
+  readonly #pruning = new PruneTurn();
 
   constructor(parts: ContainerParts) {
     this.#parts = parts;
@@ -125,8 +127,8 @@ export class Containers implements ContainerService {
   /** Takes a link of the default network away: `web/db` is the one that web has as db. Its lines and variables go at web's next start. */
   #unlink(name: string): void {
     const [holder = "", alias = "", ...more] = name.replace(/^\//, "").split("/");
-    if (alias === "") throw new Conflict("Conflict, cannot remove the default link name of the container");
     const container = this.#get(holder), links = container.hostConfig.Links ?? [];
+    if (alias === "") throw new Conflict("Conflict, cannot remove the default link name of the container");
     const left = links.filter((text) => parseLink(text).alias !== alias);
     if (more.length > 0 || left.length === links.length) throw new NotFound(`No such container: ${name}`);
     this.#parts.containers.update({ ...container, hostConfig: { ...container.hostConfig, Links: left } });
@@ -164,7 +166,8 @@ export class Containers implements ContainerService {
   async commit(name: string, options: CommitOptions): Promise<ImageId> { return this.#committer.commit(this.#get(name), options); }
 
   /** Removes what does not run. */
-  async prune(filters: Filters): Promise<{ removed: ContainerId[]; bytes: number }> {
+  prune(filters: Filters): Promise<{ removed: ContainerId[]; bytes: number }> { return this.#pruning.take(() => this.#prune(filters)); }
+  async #prune(filters: Filters): Promise<{ removed: ContainerId[]; bytes: number }> {
     rejectUnknown(filters, ["label", "label!", "until"]);
     const until = untilOf(filters, this.#parts.clock.now());
     const removed: ContainerId[] = [];

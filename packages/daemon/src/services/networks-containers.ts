@@ -52,13 +52,11 @@ export class AttachedNetworks implements ContainerNetworking {
       const published = Object.values(host.PortBindings ?? {}).some((b) => (b ?? []).length > 0);
       if (published || host.PublishAllPorts) throw new InvalidArgument("conflicting options: port publishing and the container type network mode");
       this.links.validate(container);
-      if (Object.values(container.networks).some((n) => n.MacAddress)) throw new InvalidArgument("conflicting options: mac-address and the network mode");
       if ((host.Dns ?? []).length > 0) throw new InvalidArgument("conflicting options: dns and the network mode");
       if ((host.ExtraHosts ?? []).length > 0) throw new InvalidArgument("conflicting options: custom host-to-IP mapping and the network mode");
       return;
     }
     this.links.validate(container);
-    if (mode.kind === "host" && Object.values(container.networks).some((n) => n.MacAddress)) throw new InvalidArgument("conflicting options: mac-address and the network mode");
     if (mode.kind !== "network") return;
     let wishes: Wish[];
     try {

@@ -3,7 +3,7 @@ import { INTERFACE_NAME, OPTION } from "./networks-spec.js";
 
 /** What may be asked of one container's place on one network, by Docker's names. */
 const IFNAME = "com.docker.network.endpoint.ifname", SYSCTLS = "com.docker.network.endpoint.sysctls";
-const SYSCTL = /^net\.(ipv4|ipv6|mpls)\.[a-z]+\.IFNAME\.[a-z0-9_]+=[^,]*$/;
+const SYSCTL = /^net\.(ipv4|ipv6|mpls)\.[a-z]+\.IFNAME\.[a-z0-9_]+=[^,]*$/i;
 
 /** InvalidArgument names the option. */
 export function checkEndpointOptions(spec: EndpointSpec): void {

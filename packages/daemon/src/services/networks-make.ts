@@ -20,7 +20,7 @@ export class NetworkMaker {
     checkSpec(asked);
     const spec = asked.configFrom === undefined ? asked : this.lent(asked, asked.configFrom);
     const id = newId<NetworkId>();
-    const pools = (spec.ipam ?? []).filter((p) => p.subnet !== "").map(completePool);
+    const pools = (spec.ipam ?? []).filter((p) => p.subnet !== "").map(completePool).sort((a, b) => Number(a.subnet.includes(":")) - Number(b.subnet.includes(":")));
     const occupied = await this.occupied();
     // From here to the ledger nothing waits: two requests cannot choose the same range.
     if (this.named(spec.name)) throw new Conflict(`network with name ${spec.name} already exists`);

@@ -8,6 +8,7 @@ import { Endpoints } from "./networks-endpoints.js";
 import { NetworkMaker } from "./networks-make.js";
 import { isDriven, isRunning, modeOf, PREDEFINED, type NetworkParts } from "./networks-parts.js";
 import { Publisher } from "./networks-publish.js";
+import { PruneTurn } from "./prune-turn.js";
 import type { ContainerNetworking, Filters, NetworkService, NetworkSpec, NetworkView } from "./types.js";
 
 export type NetworksOptions = Omit<NetworkParts, "clock"> & { readonly clock?: Clock };
@@ -18,6 +19,7 @@ export class Networks implements NetworkService, ContainerNetworking {
   private readonly endpoints: Endpoints;
   private readonly maker: NetworkMaker;
   private readonly attached: AttachedNetworks;
+  private readonly pruning = new PruneTurn();
 
   constructor(options: NetworksOptions) {
     this.parts = { ...options, clock: options.clock ?? systemClock };
@@ -104,7 +106,8 @@ export class Networks implements NetworkService, ContainerNetworking {
     }
   }
 
-  async prune(filters: Filters): Promise<string[]> {
+  prune(filters: Filters): Promise<string[]> { return this.pruning.take(() => this.pruneNow(filters)); }
+  private async pruneNow(filters: Filters): Promise<string[]> {
     rejectUnknown(filters, ["label", "label!", "until"]);
     const until = untilOf(filters, this.parts.clock.now());
     const unused = this.list(new Map()).filter(({ network, endpoints }) =>

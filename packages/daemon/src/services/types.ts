@@ -324,6 +324,30 @@ export interface SystemInfo {
   readonly registryMirrors: readonly string[];
   readonly insecureRegistries: readonly string[];
   readonly versions: Readonly<Record<string, string>>;
+  /** What this machine can hold containers to, and how it passes packets on. */
+  readonly limits: MachineLimits;
+  /** What makes the rules of networks. */
+  readonly firewall: string;
+  /** Found besides our own. */
+  readonly volumePlugins: readonly string[];
+  /** As configured; none: Docker's own. */
+  readonly addressPools: readonly { readonly base: string; readonly size: number }[];
+  /** Clients that follow events. */
+  readonly listeners: number;
+  /** Open descriptors of the daemon. */
+  readonly descriptors: number;
+}
+export interface MachineLimits {
+  readonly memory: boolean;
+  readonly swap: boolean;
+  readonly cpuShares: boolean;
+  readonly cpuQuota: boolean;
+  readonly cpuset: boolean;
+  readonly pids: boolean;
+  readonly oomKillDisable: boolean;
+  readonly ipv4Forwarding: boolean;
+  readonly bridgeFilter: boolean;
+  readonly bridgeFilter6: boolean;
 }
 export interface SystemService {
   info(): Promise<SystemInfo>;

@@ -26,7 +26,10 @@ export class MachineFirewall implements Firewall {
     this.foreign = new Foreign(run, options.logger);
   }
 
-  readonly name = "nftables or iptables";
+  private working: string | undefined;
+
+  /** Of the one that works here, once that is known. */
+  get name(): string { return this.working ?? "nftables or iptables"; }
 
   async ensure(rules: BridgeRules): Promise<void> {
     const first = this.chosen === undefined;
@@ -63,11 +66,13 @@ export class MachineFirewall implements Firewall {
     for (const firewall of candidates) {
       try {
         await firewall.ensure(rules);
+        this.working = firewall.name;
         return firewall;
       } catch (e) {
         this.logger.info({ firewall: firewall.name, reason: messageOf(e) }, "firewall does not work here");
       }
     }
+    this.working = noFirewall.name;
     this.logger.warn({}, "neither nft nor iptables works: ports cannot be published and containers do not reach other machines");
     return noFirewall;
   }
