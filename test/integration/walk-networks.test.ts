@@ -230,6 +230,7 @@ describe("links on the default network", () => {
     ]));
     await docker("rename db db2");
     expect(await docker("inspect -f {{.HostConfig.Links}} web")).toBe("[/db2:/web/db /db2:/web/alias]");
+    expect(await docker("ps --no-trunc --format {{.Names}} --filter name=db2")).toBe("db2,web/db,web/alias");
     await docker("restart -t 0 web");
     expect(await docker("exec web cat /etc/hosts")).toMatch(new RegExp(`${address}\\s+db dbhost db2\\n${address}\\s+alias dbhost db2`));
     expect(await docker("rm --link web/alias")).toBe("web/alias");

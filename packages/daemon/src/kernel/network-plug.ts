@@ -155,7 +155,7 @@ export class NetworkPlug {
       const port = this.links.index(spec.host);
       if (!made) this.links.setMaster(port, bridge);
       this.links.raisePort(port, spec.isolated);
-      this.inside(namespace, () => configure(spec));
+      this.inside(namespace, () => configure(spec, made));
     } catch (e) {
       if (made) this.links.remove(spec.host);
       throw e;
@@ -195,7 +195,7 @@ export class NetworkPlug {
       });
       const { kind, mode, flags, name, mac, mtu } = spec;
       if (!has) this.links.addLan({ kind, mode, flags, parent: this.links.index(spec.parent), name, namespace, mac, ...(mtu === undefined ? {} : { mtu }) });
-      this.inside(namespace, () => configure(spec));
+      this.inside(namespace, () => configure(spec, !has));
     } finally { closeSync(namespace); }
   }
   /** Removes an interface of a namespace. Absent is success, of either. */
@@ -317,7 +317,8 @@ function socketAddress(address: string, port: number): Buffer {
   return sockaddr;
 }
 
-function configure(spec: Pick<PlugSpec, "name" | "addresses" | "gateways" | "sysctls">): void {
+/** Settings are for a new interface: one that was there may have been given others since. */
+function configure(spec: Pick<PlugSpec, "name" | "addresses" | "gateways" | "sysctls">, fresh: boolean): void {
   const links = new Links();
   try {
     const index = links.index(spec.name);
@@ -325,7 +326,7 @@ function configure(spec: Pick<PlugSpec, "name" | "addresses" | "gateways" | "sys
     for (const a of spec.addresses) links.addAddress(index, a.address, a.prefix);
     links.up(index);
     for (const gateway of spec.gateways) links.addDefaultRoute(index, gateway);
-    for (const setting of spec.sysctls) {
+    for (const setting of fresh ? spec.sysctls : []) {
       const [key = "", value = ""] = setting.split("=");
       writeFileSync(join("/proc/sys", ...key.split(".").map((part) => (/^ifname$/i.test(part) ? spec.name : part))), value);
     }

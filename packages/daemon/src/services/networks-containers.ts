@@ -49,6 +49,7 @@ export class AttachedNetworks implements ContainerNetworking {
     }
     for (const server of host.Dns ?? []) if (!parseIp(server)) throw new InvalidArgument(`invalid IP address: ${server}`);
     if (mode.kind === "container") {
+      if (mode.container === "") throw new InvalidArgument("invalid container format container:<name|id>");
       const published = Object.values(host.PortBindings ?? {}).some((b) => (b ?? []).length > 0);
       if (published || host.PublishAllPorts) throw new InvalidArgument("conflicting options: port publishing and the container type network mode");
       this.links.validate(container);

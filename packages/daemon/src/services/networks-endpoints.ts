@@ -3,8 +3,9 @@ import {
   AlreadyExists, contains, formatIp, InvalidArgument, messageOf, newId, NotFound, parseCidr, parseIp, PermissionDenied, Unavailable,
   type Container, type Endpoint, type EndpointSpec, type IpamPool, type Network,
 } from "../core/index.js";
-import { AddressChooser, macFor, takenBefore } from "./networks-ipam.js";
+import { checkLink } from "./networks-directory.js";
 import { checkEndpointOptions, interfaceNameFor, sysctlsOf } from "./networks-endpoint-options.js";
+import { AddressChooser, macFor, takenBefore } from "./networks-ipam.js";
 import { isDriven, PREDEFINED, type NetworkParts } from "./networks-parts.js";
 
 /** After this the kernel has taken the interfaces of a namespace that nobody is in. */
@@ -26,6 +27,7 @@ export class Endpoints {
     if (PREDEFINED.has(network.name) && (spec.Aliases ?? []).length > 0) throw new InvalidArgument("invalid endpoint settings:\nnetwork-scoped aliases are only supported for user-defined networks");
     if (network.configOnly === true) throw new PermissionDenied("cannot create endpoint on configuration-only network");
     checkEndpointOptions(spec);
+    for (const link of spec.Links ?? []) checkLink(link);
     const mac = spec.MacAddress ?? "";
     if (mac !== "" && !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac)) throw new InvalidArgument(`invalid MAC address: ${mac}`);
     for (const [text, family] of [[spec.IPAMConfig?.IPv4Address, 4], [spec.IPAMConfig?.IPv6Address, 6]] as const) {

@@ -1,5 +1,5 @@
 import { Conflict, InvalidArgument, NotFound, type Container, type ContainerId } from "../core/index.js";
-import { parseLink } from "./networks-directory.js";
+import { checkLink, parseLink } from "./networks-directory.js";
 import type { HostsEntry } from "./networks-files.js";
 import { isRunning, modeOf, type NetworkParts } from "./networks-parts.js";
 import { parsePort } from "./networks-ports.js";
@@ -44,8 +44,8 @@ export class Links {
         : `conflicting options: ${mode.kind} type ${mode.kind === "container" ? "network" : "networking"} can't be used with links. This would result in undefined behavior`);
     }
     for (const text of legacyLinks(container)) {
-      const { target, alias } = parseLink(text);
-      if (target === "" || alias === "") throw new InvalidArgument(`bad format for links: ${text}`);
+      checkLink(text);
+      const { target } = parseLink(text);
       try {
         this.parts.containers.resolve(target);
       } catch (e) {

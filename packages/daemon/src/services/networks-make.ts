@@ -1,5 +1,5 @@
 import {
-  AlreadyExists, Conflict, formatIp, formatRange, InvalidArgument, messageOf, newId, overlap, parseCidr, PermissionDenied, StrataError,
+  AlreadyExists, Conflict, formatIp, formatRange, InvalidArgument, messageOf, newId, NotFound, overlap, parseCidr, PermissionDenied, StrataError,
   type IpamPool, type IpRange, type Network, type NetworkId,
 } from "../core/index.js";
 import { completePool, defaultPools, firstFree, uniqueLocal } from "./networks-ipam.js";
@@ -39,7 +39,8 @@ export class NetworkMaker {
   /** With the settings of a network that is there for that. */
   private lent(spec: NetworkSpec, name: string): NetworkSpec {
     const from = this.named(name);
-    if (from?.configOnly !== true) throw new PermissionDenied(from ? `network ${name} is not a configuration network` : `configuration network "${name}" does not exist`);
+    if (!from) throw new NotFound(`configuration network "${name}" does not exist`);
+    if (from.configOnly !== true) throw new PermissionDenied(`network ${name} is not a configuration network`);
     const lent: NetworkSpec = { ...spec, ipv6: from.ipv6, ipam: from.ipam, options: from.options, labels: from.labels, ...(from.ipamOptions ? { ipamOptions: from.ipamOptions } : {}) };
     const { configFrom: _, ...whole } = lent;
     checkSpec(whole);
@@ -47,7 +48,7 @@ export class NetworkMaker {
   }
   private ownBridge({ options, driver }: Network): void {
     const name = driver === "bridge" ? options[OPTION.name] : undefined;
-    const other = name === undefined ? undefined : [...this.parts.store.list()].find((n) => n.driver === "bridge" && n.options[OPTION.name] === name);
+    const other = name === undefined || name === "" ? undefined : [...this.parts.store.list()].find((n) => n.driver === "bridge" && n.options[OPTION.name] === name);
     if (other) throw new PermissionDenied(`cannot create network (${name}): conflicts with network ${other.id} (${other.name}): networks have same bridge name`);
   }
 

@@ -82,8 +82,8 @@ export class Publisher {
       if (!reaches(request.hostIp)) throw new Unavailable(`cannot publish on ${request.hostIp}: the container has no ${request.hostIp.includes(":") ? "IPv6" : "IPv4"} address on network ${network.name}`);
       return [request.hostIp];
     }
-    const all = network.options[OPTION.binding] || this.parts.config.defaultHostIp, all6 = network.options[OPTION.binding6] || (all === "0.0.0.0" ? "::" : "");
-    const found = [all, ...(all6 === "" ? [] : [all6])].filter(reaches);
+    const all = network.options[OPTION.binding] || this.parts.config.defaultHostIp;
+    const found = (all === "0.0.0.0" ? [all, "::"] : [all]).filter(reaches);
     if (found.length === 0) throw new Unavailable(`cannot publish on ${all}: the container has no address of that family on network ${network.name}`);
     return found;
   }

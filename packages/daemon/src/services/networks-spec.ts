@@ -7,7 +7,7 @@ export const INTERFACE_NAME = /^[A-Za-z0-9_.-]{1,15}$/;
 /** Options of bridge networks that the services read, by Docker's names. */
 export const OPTION = {
   name: "com.docker.network.bridge.name", mtu: "com.docker.network.driver.mtu", prefix: "com.docker.network.container_iface_prefix",
-  binding: "com.docker.network.bridge.host_binding_ipv4", binding6: "com.docker.network.bridge.host_binding_ipv6",
+  binding: "com.docker.network.bridge.host_binding_ipv4",
   gateway4: "com.docker.network.bridge.gateway_mode_ipv4", gateway6: "com.docker.network.bridge.gateway_mode_ipv6",
 } as const;
 const BOOLEANS = ["enable_icc", "enable_ip_masquerade", "inhibit_ipv4", "default_bridge"].map((name) => `com.docker.network.bridge.${name}`);
@@ -57,18 +57,16 @@ function checkDriver(spec: NetworkSpec): void {
 
 function checkOptions(options: Readonly<Record<string, string>>, internal: boolean): void {
   const { [OPTION.name]: name, [OPTION.mtu]: mtu, [OPTION.prefix]: prefix } = options;
-  if (name !== undefined && !INTERFACE_NAME.test(name)) throw new InvalidArgument(`${OPTION.name}: invalid interface name "${name}"`);
+  if (name !== undefined && name !== "" && !INTERFACE_NAME.test(name)) throw new InvalidArgument(`${OPTION.name}: invalid interface name "${name}"`);
   // A digit follows, and there are 15 characters in all.
-  if (prefix !== undefined && (!INTERFACE_NAME.test(prefix) || prefix.length > 12)) throw new InvalidArgument(`${OPTION.prefix}: invalid beginning of interface names "${prefix}"`);
+  if (prefix !== undefined && prefix !== "" && (!INTERFACE_NAME.test(prefix) || prefix.length > 12)) throw new InvalidArgument(`${OPTION.prefix}: invalid beginning of interface names "${prefix}"`);
   if (mtu !== undefined && !(/^\d+$/.test(mtu) && Number(mtu) >= 68 && Number(mtu) <= 65_535)) throw new InvalidArgument(`${OPTION.mtu}: invalid MTU "${mtu}"`);
   for (const key of BOOLEANS) {
     const value = options[key];
     if (value !== undefined && value !== "" && booleanOption(value) === undefined) throw new InvalidArgument(`failed to parse ${key} value: "${value}" is neither true nor false`);
   }
-  for (const [key, family] of [[OPTION.binding, 4], [OPTION.binding6, 6]] as const) {
-    const value = options[key];
-    if (value !== undefined && value !== "" && parseIp(value)?.family !== family) throw new InvalidArgument(`failed to parse ${key} value: invalid IPv${family} address "${value}"`);
-  }
+  const binding = options[OPTION.binding];
+  if (binding !== undefined && binding !== "" && parseIp(binding)?.family !== 4) throw new InvalidArgument(`failed to parse ${OPTION.binding} value: invalid IPv4 address "${binding}"`);
   for (const key of [OPTION.gateway4, OPTION.gateway6]) {
     const mode = options[key];
     if (mode === undefined || mode === "") continue;

@@ -62,7 +62,7 @@ describe("networks of a user", () => {
   test.each([
     [{ name: "bridge" }, "PermissionDenied"], [{ name: "" }, "InvalidArgument"], [{ name: "a b" }, "InvalidArgument"], [{ name: "x", driver: "overlay" }, "Unavailable"], [{ name: "x", driver: "nope" }, "NotFound"], [{ name: "x", driver: "host" }, "PermissionDenied"],
     [{ name: "x", ingress: true }, "PermissionDenied"], [{ name: "x", scope: "swarm" }, "PermissionDenied"], [{ name: "x", scope: "moon" }, "InvalidArgument"],
-    [{ name: "x", ipam: [{ subnet: "10.1.0.0/24" }, { subnet: "10.2.0.0/24" }] }, "PermissionDenied"], [{ name: "x", configFrom: "nobody" }, "PermissionDenied"],
+    [{ name: "x", ipam: [{ subnet: "10.1.0.0/24" }, { subnet: "10.2.0.0/24" }] }, "PermissionDenied"], [{ name: "x", configFrom: "nobody" }, "NotFound"], [{ name: "x", configFrom: "bridge" }, "PermissionDenied"],
     [{ name: "x", configOnly: true, internal: true }, "PermissionDenied"], [{ name: "x", configOnly: true, configFrom: "y" }, "PermissionDenied"],
     [{ name: "x", options: { "com.docker.network.bridge.enable_icc": "maybe" } }, "InvalidArgument"], [{ name: "x", options: { "com.docker.network.bridge.host_binding_ipv4": "::1" } }, "InvalidArgument"],
     [{ name: "x", options: { "com.docker.network.bridge.gateway_mode_ipv4": "open" } }, "InvalidArgument"], [{ name: "x", options: { "com.docker.network.bridge.gateway_mode_ipv4": "isolated" } }, "InvalidArgument"],

@@ -119,6 +119,8 @@ export interface ContainerView {
   readonly container: Container;
   readonly endpoints: readonly (Endpoint & { readonly networkName: string })[];
   readonly ports: readonly PortBinding[];
+  /** What containers with links to it call it, `/web/db`; in lists. */
+  readonly linkedAs?: readonly string[];
   /** Full name of the image now, if any tag is left, else what it was created from. */
   readonly sizeRw?: number;
   readonly sizeRootFs?: number;

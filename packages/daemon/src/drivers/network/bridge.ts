@@ -117,7 +117,7 @@ export class BridgeDriver implements NetworkDriver {
 
 /** As the network asked for, else `br-` and the start of its ID. */
 export function bridgeName(network: Network): string {
-  return network.options[BRIDGE_OPTION.name] ?? `br-${network.id.slice(0, 12)}`;
+  return network.options[BRIDGE_OPTION.name] || `br-${network.id.slice(0, 12)}`;
 }
 export function mtuOf(network: Network): number {
   const text = network.options[BRIDGE_OPTION.mtu];
