@@ -169,6 +169,9 @@ describe("options of bridges", () => {
     await docker(`network create --internal --subnet 10.58.0.0/24 -o ${bridge("gateway_mode_ipv4")}=isolated -o ${bridge("name")}=alone0 alone`);
     await docker(`network create --subnet 10.59.0.0/24 -o ${bridge("gateway_mode_ipv4")}=nat-unprotected open`);
     await docker("network create --subnet 10.60.0.0/24 shut");
+    await docker(`network create --subnet 10.63.0.0/24 -o ${bridge("gateway_mode_ipv4")}=routed routed`);
+    await docker("run -d --name r1 --network routed --ip 10.63.0.8 -p 8099:80 busybox sh -c", "mkdir /www; echo routed > /www/index.html; httpd -h /www -p 81; exec httpd -f -h /www -p 80");
+    expect(await docker("port r1")).toBe("");
     for (const name of ["bare0", "alone0"]) expect(await bed.netns.ok("ip", ["-4", "-br", "addr", "show", name])).toBe("");
     await Promise.all([sleeper("a1", "--network apart"), sleeper("a2", "--network apart"), sleeper("i1", "--network alone --ip 10.58.0.8"), sleeper("i2", "--network alone"), sleeper("o1", "--network open --ip 10.59.0.8"), sleeper("s1", "--network shut --ip 10.60.0.8")]);
     const ping = async (...inside: string[]): Promise<boolean> => (await daemon.docker(["exec", ...inside.slice(0, 1), "ping", "-c", "1", "-W", "2", ...inside.slice(1)])).code === 0;
@@ -182,6 +185,14 @@ describe("options of bridges", () => {
       await bed.netns.ok("ip", ["link", "set", "wan", "up"]);
       for (const args of [["addr", "add", "192.0.2.2/24", "dev", "eth0"], ["link", "set", "eth0", "up"], ["route", "add", "default", "via", "192.0.2.1"]]) await bed.netns.ok("ip", ["-n", other, ...args]);
       const reaches = async (address: string): Promise<boolean> => (await bed.netns.run("ip", ["netns", "exec", other, "busybox", "ping", "-c", "1", "-W", "2", address])).code === 0;
+      const answer = async (url: string): Promise<string> => (await bed.netns.run("ip", ["netns", "exec", other, "curl", "-s", "--max-time", "3", url])).stdout.trim();
+      await docker("restart -t 0 r1");
+      await daemon.restart();
+      expect(await bed.netns.fetch("http://10.63.0.8/")).toBe("routed");
+      expect([await answer("http://10.63.0.8/"), await answer("http://10.63.0.8:81/"), await reaches("10.63.0.8"), await answer("http://192.0.2.1:8099/")]).toEqual(["routed", "", true, ""]);
+      // Its own address is what others see.
+      const seen = await docker("exec r1 ping -c 1 192.0.2.2").catch(() => "no way back");
+      expect(seen).toContain("1 packets received");
       expect([await reaches("10.59.0.8"), await reaches("10.60.0.8"), await ping("s1", "10.59.0.8"), await ping("s1", "192.0.2.2")]).toEqual([true, false, false, true]);
     } finally {
       await bed.netns.run("ip", ["netns", "del", other]);

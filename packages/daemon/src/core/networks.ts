@@ -46,6 +46,8 @@ export interface Endpoint {
   readonly aliases: readonly string[];
   /** Further addresses that mean something on the link only. */
   readonly linkLocal?: readonly string[];
+  /** Ports that others may reach at its own addresses, on a network that is routed. */
+  readonly open?: readonly { readonly protocol: PortBinding["protocol"]; readonly port: number }[];
   /** Settings of the interface in its namespace, `net.ipv4.conf.IFNAME.forwarding=1`. */
   readonly sysctls?: readonly string[];
   /** Among a container's endpoints that of the highest gives the default route; 0 unless somebody said more. */

@@ -7,6 +7,8 @@ import { checkLink } from "./networks-directory.js";
 import { checkEndpointOptions, interfaceNameFor, sysctlsOf } from "./networks-endpoint-options.js";
 import { AddressChooser, macFor, takenBefore } from "./networks-ipam.js";
 import { isDriven, PREDEFINED, type NetworkParts } from "./networks-parts.js";
+import { portsAskedFor } from "./networks-ports.js";
+import { isRouted } from "./networks-spec.js";
 
 /** After this the kernel has taken the interfaces of a namespace that nobody is in. */
 const REAP_AFTER_MS = 500;
@@ -48,6 +50,7 @@ export class Endpoints {
     const names = new Set(this.parts.store.endpoints({ container: container.id }).map((e) => e.interfaceName));
     const interfaceName = isDriven(network) ? interfaceNameFor(network, spec, names) : "";
     const linkLocal = spec.IPAMConfig?.LinkLocalIPs ?? [], sysctls = sysctlsOf(spec);
+    const open = isRouted(network, 4) || isRouted(network, 6) ? portsAskedFor(container.config, container.hostConfig) : [];
     for (;;) {
       const used = new Set(this.parts.store.endpoints({ network: network.id }).flatMap((e) => [e.ipv4, e.ipv6].filter((a) => a !== null)));
       const v4 = this.address(container, network, 4, spec.IPAMConfig?.IPv4Address, used);
@@ -58,7 +61,7 @@ export class Endpoints {
         mac: !isDriven(network) || network.driver === "ipvlan" ? "" : spec.MacAddress ? spec.MacAddress.toLowerCase() : macFor(v4?.address ?? formatIp({ family: 4, value: BigInt(`0x${randomBytes(4).toString("hex")}`) })),
         ipv4: v4?.address ?? null, prefix: v4?.prefix ?? 0, gateway: v4?.gateway ?? null,
         ipv6: v6?.address ?? null, prefix6: v6?.prefix ?? 0, gateway6: v6?.gateway ?? null,
-        aliases: spec.Aliases ?? [], ...(linkLocal.length > 0 ? { linkLocal } : {}), ...(sysctls.length > 0 ? { sysctls } : {}), priority: spec.GwPriority ?? 0,
+        aliases: spec.Aliases ?? [], ...(linkLocal.length > 0 ? { linkLocal } : {}), ...(sysctls.length > 0 ? { sysctls } : {}), ...(open.length > 0 ? { open } : {}), priority: spec.GwPriority ?? 0,
       };
       try {
         this.parts.store.addEndpoint(endpoint);

@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { messageOf, StrataError, Unavailable, type Container, type Endpoint, type Network, type PortBinding } from "../core/index.js";
 import type { NetworkParts } from "./networks-parts.js";
 import { clash, portRequests, type PortRequest } from "./networks-ports.js";
-import { OPTION } from "./networks-spec.js";
+import { isRouted, OPTION } from "./networks-spec.js";
 
 /** Linux's default range for ephemeral ports (ip_local_port_range). */
 const EPHEMERAL = { from: 32_768, to: 60_999 };
@@ -75,17 +75,18 @@ export class Publisher {
     }
     throw refusal;
   }
-  /** Of the families that the container has: nothing here translates between them. */
+  /** Of the families that the container has, for nothing here translates between them; none of a family that is routed. */
   private hostIps(request: PortRequest, network: Network, endpoint: Endpoint): string[] {
+    const translated = (ip: string): boolean => !isRouted(network, ip.includes(":") ? 6 : 4);
     const reaches = (ip: string): boolean => (ip.includes(":") ? endpoint.ipv6 : endpoint.ipv4) !== null;
     if (request.hostIp !== "") {
       if (!reaches(request.hostIp)) throw new Unavailable(`cannot publish on ${request.hostIp}: the container has no ${request.hostIp.includes(":") ? "IPv6" : "IPv4"} address on network ${network.name}`);
-      return [request.hostIp];
+      return [request.hostIp].filter(translated);
     }
     const all = network.options[OPTION.binding] || this.parts.config.defaultHostIp;
     const found = (all === "0.0.0.0" ? [all, "::"] : [all]).filter(reaches);
     if (found.length === 0) throw new Unavailable(`cannot publish on ${all}: the container has no address of that family on network ${network.name}`);
-    return found;
+    return found.filter(translated);
   }
 
   private holders(binding: PortBinding): PortBinding[] {

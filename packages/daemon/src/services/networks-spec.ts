@@ -1,4 +1,4 @@
-import { InvalidArgument, NotFound, NotImplemented, parseIp, PermissionDenied, Unavailable } from "../core/index.js";
+import { InvalidArgument, NotFound, parseIp, PermissionDenied, Unavailable, type Network } from "../core/index.js";
 import { DRIVERS, PREDEFINED } from "./networks-parts.js";
 import type { NetworkSpec } from "./types.js";
 
@@ -72,9 +72,11 @@ function checkOptions(options: Readonly<Record<string, string>>, internal: boole
     if (mode === undefined || mode === "") continue;
     if (!GATEWAY_MODES.includes(mode)) throw new InvalidArgument(`invalid value for ${key}: unknown gateway mode "${mode}"`);
     if (mode === "isolated" && !internal) throw new InvalidArgument(`gateway mode 'isolated' can only be used for an internal network: ${key}`);
-    if (mode === "routed") throw new NotImplemented(`${key}: gateway mode "routed" is not supported`);
   }
 }
+
+/** Whether others know the way to this network's addresses of a family. */
+export const isRouted = ({ options }: Pick<Network, "options">, family: 4 | 6): boolean => options[family === 4 ? OPTION.gateway4 : OPTION.gateway6] === "routed";
 
 /** What a text means that stands for a boolean, as Go's ParseBool reads it. */
 export function booleanOption(text: string): boolean | undefined {

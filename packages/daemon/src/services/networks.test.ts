@@ -66,7 +66,7 @@ describe("networks of a user", () => {
     [{ name: "x", configOnly: true, internal: true }, "PermissionDenied"], [{ name: "x", configOnly: true, configFrom: "y" }, "PermissionDenied"],
     [{ name: "x", options: { "com.docker.network.bridge.enable_icc": "maybe" } }, "InvalidArgument"], [{ name: "x", options: { "com.docker.network.bridge.host_binding_ipv4": "::1" } }, "InvalidArgument"],
     [{ name: "x", options: { "com.docker.network.bridge.gateway_mode_ipv4": "open" } }, "InvalidArgument"], [{ name: "x", options: { "com.docker.network.bridge.gateway_mode_ipv4": "isolated" } }, "InvalidArgument"],
-    [{ name: "x", options: { "com.docker.network.bridge.gateway_mode_ipv6": "routed" } }, "NotImplemented"], [{ name: "x", options: { "com.docker.network.container_iface_prefix": "much/too" } }, "InvalidArgument"],
+    [{ name: "x", options: { "com.docker.network.container_iface_prefix": "much/too" } }, "InvalidArgument"],
     [{ name: "x", options: { "com.docker.network.bridge.name": 'a" }' } }, "InvalidArgument"], [{ name: "x", options: { "com.docker.network.driver.mtu": "big" } }, "InvalidArgument"],
   ])("%j is refused", async (spec, code) => {
     const { networks } = await bed();

@@ -4,7 +4,7 @@ import {
   type Endpoint, type Network, type NetworkDriver, type PortBinding,
 } from "../../core/index.js";
 import type { NetworkThread } from "../../kernel/network-thread.js";
-import type { BridgeRules, Firewall, Published } from "./firewall.js";
+import type { BridgeRules, Firewall, OpenPort, Published } from "./firewall.js";
 
 /** Options of a bridge network, by Docker's names. */
 export const BRIDGE_OPTION = {
@@ -77,8 +77,10 @@ export class BridgeDriver implements NetworkDriver {
       bridge: bridgeName(network), host: endpoint.hostInterface, netns, name: endpoint.interfaceName, mac: endpoint.mac, mtu: mtuOf(network),
       isolated: isOff(network, BRIDGE_OPTION.icc), addresses: addressesOf(endpoint), gateways: gatewaysOf(endpoint), sysctls: endpoint.sysctls ?? [],
     });
+    if (endpoint.open) await this.firewall.open(openedOf(network, endpoint));
   }
-  async disconnect(_network: Network, endpoint: Endpoint): Promise<void> {
+  async disconnect(network: Network, endpoint: Endpoint): Promise<void> {
+    if (endpoint.open) await this.firewall.shut(openedOf(network, endpoint));
     await this.thread.call("removeLink", endpoint.hostInterface);
   }
 
@@ -150,10 +152,16 @@ function gatewayAddresses(network: Network): { address: string; prefix: number }
     return cidr && pool.gateway !== undefined && !none ? [{ address: pool.gateway, prefix: cidr.range.prefix }] : [];
   });
 }
+/** Families of a network that have this gateway mode. */
+const familiesOf = ({ options }: Network, mode: string): ("ip" | "ip6")[] => ([["ip", BRIDGE_OPTION.gateway4], ["ip6", BRIDGE_OPTION.gateway6]] as const).filter(([, option]) => options[option] === mode).map(([family]) => family);
+function openedOf(network: Network, endpoint: Endpoint): OpenPort[] {
+  const routed = familiesOf(network, "routed");
+  const addresses = [endpoint.ipv4, endpoint.ipv6].filter((a) => a !== null).filter((a) => routed.includes(a.includes(":") ? "ip6" : "ip"));
+  return addresses.flatMap((address) => (endpoint.open ?? []).map(({ protocol, port }) => ({ owner: endpoint.id, protocol, address, port })));
+}
 function rulesOf(network: Network): BridgeRules {
-  const unprotected = ([["ip", BRIDGE_OPTION.gateway4], ["ip6", BRIDGE_OPTION.gateway6]] as const).filter(([, option]) => network.options[option] === "nat-unprotected").map(([family]) => family);
   return {
-    unprotected,
+    unprotected: familiesOf(network, "nat-unprotected"), routed: familiesOf(network, "routed"),
     bridge: bridgeName(network), subnets: network.ipam.map((p) => p.subnet), internal: network.internal,
     masquerade: !isOff(network, BRIDGE_OPTION.masquerade),
   };

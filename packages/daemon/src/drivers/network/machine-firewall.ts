@@ -1,7 +1,7 @@
 import { messageOf, Unavailable, type Logger } from "../../core/index.js";
 import type { NetworkThread } from "../../kernel/network-thread.js";
 import { run } from "../../kernel/spawn.js";
-import { noFirewall, type BridgeRules, type Firewall, type Published } from "./firewall.js";
+import { noFirewall, type BridgeRules, type Firewall, type OpenPort, type Published } from "./firewall.js";
 import { Foreign } from "./foreign.js";
 import { IptablesFirewall } from "./iptables.js";
 import { NftFirewall } from "./nft.js";
@@ -48,6 +48,12 @@ export class MachineFirewall implements Firewall {
   }
   async unpublish(ports: readonly Published[]): Promise<void> {
     await (await this.chosen)?.unpublish(ports);
+  }
+  async open(ports: readonly OpenPort[]): Promise<void> {
+    await (await this.chosen)?.open(ports);
+  }
+  async shut(ports: readonly OpenPort[]): Promise<void> {
+    await (await this.chosen)?.shut(ports);
   }
 
   private async choose(rules: BridgeRules): Promise<Firewall> {
