@@ -57,6 +57,14 @@ describe("strata", () => {
     expect(await strataOk("rm", "mine")).toBe("mine");
   });
 
+  it("makes networks with docker's flags", async () => {
+    await strataOk("network", "create", "--config-only", "--subnet", "10.99.0.0/24", "settings");
+    await strataOk("network", "create", "--config-from", "settings", "--scope", "local", "made");
+    expect(await daemon.inspect("made", "network")).toMatchObject({ ConfigFrom: { Network: "settings" }, IPAM: { Config: [{ Subnet: "10.99.0.0/24", Gateway: "10.99.0.1" }] } });
+    expect((await strata(["network", "create", "--ingress", "mesh"])).stderr).toContain("Ingress network can only be global scope");
+    for (const name of ["made", "settings"]) expect(await strataOk("network", "rm", name)).toBe(name);
+  });
+
   withTerminal("gives a terminal", async () => {
     const shell = new Pty([process.execPath, program, "run", "-it", "--rm", "busybox", "sh"], env());
     await shell.expect(/# /);

@@ -32,6 +32,7 @@ describe("volumes of a plugin", () => {
   it("are made, told, used and removed", async () => {
     expect(await daemon.dockerOk("volume", "create", "-d", name, "-o", "colour=red", "--label", "a=b", "far")).toBe("far");
     expect(plugin.volumes.get("far")!.options).toEqual({ colour: "red" });
+    expect(await daemon.dockerOk("info", "--format", "{{join .Plugins.Volume \" \"}}")).toBe(`local ${name}`);
     expect(await daemon.inspect("far", "volume")).toMatchObject({ Name: "far", Driver: name, Scope: "global", Status: { users: 0 }, Labels: { a: "b" }, Options: { colour: "red" }, Mountpoint: "" });
     expect(await output("-v", "far:/v", "busybox", "sh", "-c", "echo one > /v/f; cat /v/f")).toBe("one");
     expect(readFileSync(bed.path("plugin/far/f"), "utf8")).toBe("one\n");

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, realpathSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, unlinkSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { dirname, join } from "node:path";
 import { hostPlatform } from "@strata/oci";
@@ -11,13 +11,14 @@ import type { Config } from "./config.js";
 import { openContainers } from "./containers.js";
 import { messageOf, systemClock, type Logger } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
+import { PLUGIN_DIRECTORIES, SocketPlugins } from "./drivers/volume/plugins.js";
 import { ArchiveLoader } from "./distribution/load.js";
 import { RegistryClient } from "./distribution/client.js";
 import type { EndpointOptions } from "./distribution/endpoints.js";
 import { proxiesOf, shownProxy } from "./distribution/proxy.js";
 import { Puller } from "./distribution/pull.js";
 import { Pusher } from "./distribution/push.js";
-import { lookAtMachine } from "./machine.js";
+import { limitsOf, lookAtMachine } from "./machine.js";
 import { openNetworking } from "./networking.js";
 import { openStores } from "./open-stores.js";
 import { findPrograms } from "./runtimes.js";
@@ -75,7 +76,8 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       report: (action, attributes) => events.emit({ type: "daemon", action, id: engineId(root.root), attributes: { name: machine.hostname, ...attributes } }),
     });
     undo.push(() => storage.close());
-    const stores = openStores({ root, ledger, drivers: storage.drivers, defaultDriver: storage.defaultDriver, absent: storage.absent, workers, clock, logger });
+    const volumePlugins = new SocketPlugins(PLUGIN_DIRECTORIES);
+    const stores = openStores({ root, ledger, drivers: storage.drivers, defaultDriver: storage.defaultDriver, absent: storage.absent, workers, volumePlugins, clock, logger });
     undo.push(() => stores.close());
     const { collector, images: imageStore, layers, content, leases } = stores;
     const networking = await openNetworking(config, join(execRoot, "netns"), stores, events, logger);
@@ -109,6 +111,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       cpus: machine.cpus, memory: machine.memory, name: machine.hostname, dataRoot: root.root, labels: config.labels,
       securityOptions: ["name=seccomp,profile=builtin", ...(machine.cgroups === "v2" ? ["name=cgroupns"] : [])], warnings: storage.warnings,
       liveRestore: config.liveRestore, loggingDriver: config.logDriver, registryMirrors: config.registryMirrors, insecureRegistries: config.insecureRegistries, versions: programs.versions,
+      limits: limitsOf(machine), firewall: networking.firewall(), volumePlugins: volumePlugins.names(), addressPools: config.addressPools, descriptors: readdirSync("/proc/self/fd").length,
     });
     const system = new System({
       facts, driverStatus: () => storage.status(), containerStore: stores.containers, imageStore, layers, volumeStore: stores.volumes, buildCache: stores.buildCache, images, containers, volumes, events, registry,

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { machine, release, hostname, totalmem, availableParallelism } from "node:os";
 import { findProgram, run } from "./kernel/spawn.js";
+import type { MachineLimits } from "./services/types.js";
 
 /** What the machine is, as `info` tells it. */
 export interface Machine {
@@ -35,6 +36,17 @@ export function lookAtMachine(): Machine {
     capabilities: BigInt(`0x${status.get("CapBnd") ?? "0"}`),
     seccomp: status.has("Seccomp"),
     init: findProgram("docker-init") ?? findProgram("tini"),
+  };
+}
+
+/** What containers can be held to here, and how packets are passed on; some of it may change at any time. */
+export function limitsOf({ cgroups, controllers }: Machine): MachineLimits {
+  const has = (controller: string): boolean => controllers.includes(controller);
+  const on = (path: string): boolean => existsSync(path) && readFileSync(path, "utf8").trim() === "1";
+  const swap = cgroups === "v2" ? existsSync("/proc/swaps") : existsSync("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes");
+  return {
+    memory: has("memory"), swap: has("memory") && swap, cpuShares: has("cpu"), cpuQuota: has("cpu"), cpuset: has("cpuset"), pids: has("pids"), oomKillDisable: cgroups !== "v2" && has("memory"),
+    ipv4Forwarding: on("/proc/sys/net/ipv4/ip_forward"), bridgeFilter: on("/proc/sys/net/bridge/bridge-nf-call-iptables"), bridgeFilter6: on("/proc/sys/net/bridge/bridge-nf-call-ip6tables"),
   };
 }
 

@@ -17,6 +17,8 @@ import { defaultNetworksConfig } from "./services/networks-parts.js";
 export interface Networking {
   readonly networks: Networks;
   readonly namespaces: NetnsManager;
+  /** What makes the rules: nftables, iptables, or none. */
+  firewall(): string;
   close(): Promise<void>;
 }
 
@@ -27,7 +29,8 @@ const rulesTag = (config: Config): string => `strata_${createHash("sha256").upda
 export async function openNetworking(config: Config, directory: string, stores: Stores, events: EventBus, logger: Logger): Promise<Networking> {
   const thread = new NetworkThread();
   const foreign = config.bridge !== "" && config.bridge !== "none" ? config.bridge : undefined;
-  const bridges = new BridgeDriver({ thread, firewall: config.iptables ? new MachineFirewall({ thread, logger, tag: rulesTag(config) }) : noFirewall, ipForward: config.ipForward, ...(foreign === undefined ? {} : { foreignBridge: foreign }) });
+  const firewall = config.iptables ? new MachineFirewall({ thread, logger, tag: rulesTag(config) }) : noFirewall;
+  const bridges = new BridgeDriver({ thread, firewall, ipForward: config.ipForward, ...(foreign === undefined ? {} : { foreignBridge: foreign }) });
   // A bridge of the administrator's says itself where its containers belong.
   const bip = foreign !== undefined && config.bip === "" ? await bridges.addressOf(foreign) : config.bip;
   const driver = new NetworkDrivers(bridges, new LanDriver(thread));
@@ -38,9 +41,9 @@ export async function openNetworking(config: Config, directory: string, stores: 
     config: {
       ...defaultNetworksConfig,
       ...(config.bridge === "" ? {} : { bridge: config.bridge }), ...(bip === "" ? {} : { bip }), ...(config.fixedCidr === "" ? {} : { fixedCidr: config.fixedCidr }),
-      mtu: config.mtu, icc: config.icc, defaultHostIp: config.ip, dns: config.dns, dnsSearch: config.dnsSearch, dnsOptions: config.dnsOpts,
+      mtu: config.mtu, addressPools: config.addressPools, icc: config.icc, defaultHostIp: config.ip, dns: config.dns, dnsSearch: config.dnsSearch, dnsOptions: config.dnsOpts,
       ...(config.hostGatewayIp === "" ? {} : { hostGateway: config.hostGatewayIp }),
     },
   });
-  return { networks, namespaces, close: async () => { names.closeAll(); await networks.close(); await thread.close(); } };
+  return { networks, namespaces, firewall: () => firewall.name, close: async () => { names.closeAll(); await networks.close(); await thread.close(); } };
 }

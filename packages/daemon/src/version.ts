@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 /** What this build is. */
@@ -15,6 +15,7 @@ export interface Build {
 const ENGINE = "28.5.0";
 
 export function readBuild(): Build {
-  const { version, gitHead, buildTime } = JSON.parse(readFileSync(join(__dirname, "../package.json"), "utf8")) as { version: string; gitHead?: string; buildTime?: string };
-  return { version, engineVersion: `${ENGINE}+strata.${version}`, commit: gitHead ?? "", time: buildTime ?? "" };
+  const manifest = join(__dirname, "../package.json");
+  const { version, gitHead, buildTime } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string; gitHead?: string; buildTime?: string };
+  return { version, engineVersion: `${ENGINE}+strata.${version}`, commit: gitHead ?? "", time: buildTime ?? statSync(__filename).mtime.toISOString() };
 }

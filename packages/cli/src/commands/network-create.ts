@@ -5,6 +5,7 @@ import { keyValues } from "../key-values.js";
 
 interface Flags {
   attachable?: boolean; auxAddress: string[]; driver?: string; gateway: string[]; internal?: boolean; ipRange: string[];
+  configFrom?: string; configOnly?: boolean; ingress?: boolean; scope?: string;
   ipamDriver?: string; ipamOpt: string[]; ipv4?: boolean; ipv6?: boolean; label: string[]; opt: string[]; subnet: string[];
 }
 
@@ -14,8 +15,11 @@ export const command = defineCommand<Flags>({
   options: (options) => options
     .flag("--attachable", "Containers may be put on it by hand")
     .list("--aux-address <list>", "Addresses that are taken: name=address")
+    .value("--config-from <string>", "The network whose settings it takes")
+    .flag("--config-only", "It only has settings for others")
     .value("-d, --driver <string>", "What makes it (bridge)")
     .list("--gateway <list>", "The gateway of a subnet")
+    .flag("--ingress", "A swarm's routing mesh (refused)")
     .flag("--internal", "No way out of it")
     .list("--ip-range <list>", "Give containers addresses of this part of a subnet")
     .value("--ipam-driver <string>", "What gives addresses")
@@ -24,10 +28,12 @@ export const command = defineCommand<Flags>({
     .flag("--ipv6", "IPv6 addresses")
     .list("--label <list>", "A label, key=value")
     .list("-o, --opt <list>", "An option of the driver, key=value")
+    .value("--scope <string>", "How far it reaches (local)")
     .list("--subnet <list>", "A subnet as address/bits"),
   async run(cli, [name], flags) {
     const spec: NetworkCreateRequest = {
       Name: name!, Driver: flags.driver ?? "bridge", Internal: flags.internal ?? false, Attachable: flags.attachable ?? false, EnableIPv4: flags.ipv4, EnableIPv6: flags.ipv6,
+      Scope: flags.scope, Ingress: flags.ingress, ConfigOnly: flags.configOnly, ...(flags.configFrom === undefined ? {} : { ConfigFrom: { Network: flags.configFrom } }),
       IPAM: { Driver: flags.ipamDriver ?? "default", Options: keyValues(flags.ipamOpt), Config: ipamConfig(flags) },
       Options: keyValues(flags.opt), Labels: keyValues(flags.label),
     };

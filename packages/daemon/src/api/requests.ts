@@ -32,12 +32,15 @@ export function toCreate(body: Schemas["ContainerCreateRequest"], query: { name?
   if (version < 41 && !hostConfig.CgroupnsMode) hostConfig.CgroupnsMode = "host";
   if (version < 42) delete hostConfig.Annotations;
   delete hostConfig["KernelMemory"];
+  // What the image exposes is another matter: it is not asked for here.
+  if (hostConfig.NetworkMode?.startsWith("container:") && Object.keys(config.ExposedPorts ?? {}).length > 0 && Object.keys(hostConfig.PortBindings ?? {}).length === 0) throw new InvalidArgument("conflicting options: port exposing and the container type network mode");
   const networks = Object.fromEntries(Object.entries(NetworkingConfig?.EndpointsConfig ?? {}).map(([name, e]) => [name, toEndpointSpec(e)]));
   if (config.MacAddress) {
     const mode = hostConfig.NetworkMode;
     const primary = !mode || mode === "default" ? "bridge" : mode;
     networks[primary] = { ...networks[primary], MacAddress: config.MacAddress };
   }
+  if (/^(container:|host$)/.test(hostConfig.NetworkMode ?? "") && Object.values(networks).some((n) => n.MacAddress)) throw new InvalidArgument("conflicting options: mac-address and the network mode");
   const platform = query.platform ? parsePlatform(query.platform) : undefined;
   if (query.platform && platform === undefined) throw new InvalidArgument(`invalid platform: "${query.platform}"`);
   const name = query.name?.replace(/^\//, "");

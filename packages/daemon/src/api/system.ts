@@ -48,16 +48,17 @@ function encodeVersion(f: ServerFacts): Schemas["SystemVersion"] {
 
 function encodeInfo(i: SystemInfo, f: ServerFacts, now: number): Schemas["SystemInfo"] {
   const { running, paused, stopped } = i.containers;
+  const warnings = [...i.warnings, ...lacking(i)];
   const index = (name: string, mirrors: readonly string[], secure: boolean, official: boolean) => ({ Name: name, Mirrors: [...mirrors], Secure: secure, Official: official });
   const hosts = i.insecureRegistries.filter((r) => !r.includes("/"));
   return {
     ID: i.id, Containers: running + paused + stopped, ContainersRunning: running, ContainersPaused: paused, ContainersStopped: stopped, Images: i.images,
     Driver: i.driver, DriverStatus: i.driverStatus.map((row) => [...row]),
-    Plugins: { Volume: ["local"], Network: ["bridge", "host", "null"], Authorization: null, Log: ["journald", "json-file", "local", "syslog"] },
-    MemoryLimit: true, SwapLimit: true, KernelMemory: false, KernelMemoryTCP: false, CpuCfsPeriod: true, CpuCfsQuota: true, CPUShares: true, CPUSet: true, PidsLimit: true,
-    OomKillDisable: i.cgroupVersion === "1", IPv4Forwarding: true, BridgeNfIptables: true, BridgeNfIp6tables: true,
-    Debug: f.debug, NFd: 0, NGoroutines: 1, SystemTime: rfc3339Nano(now), LoggingDriver: i.loggingDriver,
-    CgroupDriver: i.cgroupDriver, CgroupVersion: i.cgroupVersion, NEventsListener: 0,
+    Plugins: { Volume: [...new Set(["local", ...i.volumePlugins])].sort(), Network: ["bridge", "host", "ipvlan", "macvlan", "null"], Authorization: null, Log: ["journald", "json-file", "local", "syslog"] },
+    MemoryLimit: i.limits.memory, SwapLimit: i.limits.swap, KernelMemory: false, KernelMemoryTCP: false, CpuCfsPeriod: i.limits.cpuQuota, CpuCfsQuota: i.limits.cpuQuota,
+    CPUShares: i.limits.cpuShares, CPUSet: i.limits.cpuset, PidsLimit: i.limits.pids, OomKillDisable: i.limits.oomKillDisable, IPv4Forwarding: i.limits.ipv4Forwarding,
+    BridgeNfIptables: i.limits.bridgeFilter, BridgeNfIp6tables: i.limits.bridgeFilter6, Debug: f.debug, NFd: i.descriptors, NGoroutines: 1, SystemTime: rfc3339Nano(now), LoggingDriver: i.loggingDriver,
+    CgroupDriver: i.cgroupDriver, CgroupVersion: i.cgroupVersion, NEventsListener: i.listeners,
     KernelVersion: i.kernel, OperatingSystem: i.operatingSystem, OSVersion: i.osVersion, OSType: "linux", Architecture: f.machine,
     IndexServerAddress: "https://index.docker.io/v1/",
     RegistryConfig: {
@@ -73,8 +74,20 @@ function encodeInfo(i: SystemInfo, f: ServerFacts, now: number): Schemas["System
     Swarm: { NodeID: "", NodeAddr: "", LocalNodeState: "inactive", ControlAvailable: false, Error: "", RemoteManagers: null },
     LiveRestoreEnabled: i.liveRestore, Isolation: "", InitBinary: "docker-init",
     ContainerdCommit: { ID: "" }, RuncCommit: { ID: i.versions[i.defaultRuntime] ?? "" }, InitCommit: { ID: "" },
-    SecurityOptions: [...i.securityOptions], CDISpecDirs: [], Warnings: i.warnings.length > 0 ? [...i.warnings] : null,
+    SecurityOptions: [...i.securityOptions], CDISpecDirs: [], FirewallBackend: { Driver: i.firewall },
+    ...(i.addressPools.length > 0 ? { DefaultAddressPools: i.addressPools.map(({ base, size }) => ({ Base: base, Size: size })) } : {}),
+    Warnings: warnings.length > 0 ? warnings : null,
   };
+}
+
+/** What Docker warns of. */
+function lacking({ limits, cgroupVersion }: SystemInfo): string[] {
+  const { memory, swap, cpuShares, cpuQuota, cpuset, ipv4Forwarding } = limits;
+  const words: readonly (readonly [boolean, string])[] = [
+    [memory, "No memory limit support"], [swap, "No swap limit support"], [cpuQuota, cgroupVersion === "1" ? "No cpu cfs quota support" : "No cpu quota support"],
+    [cpuShares, "No cpu shares support"], [cpuset, "No cpuset support"], [ipv4Forwarding, "IPv4 forwarding is disabled"],
+  ];
+  return words.filter(([there]) => !there).map(([, text]) => `WARNING: ${text}`);
 }
 
 type SystemRoutes = Pick<Routes, "ping" | "pingHead" | "version" | "info" | "auth" | "events" | "systemDf">;

@@ -1,4 +1,4 @@
-import { InvalidArgument } from "../core/index.js";
+import { InvalidArgument, Unavailable } from "../core/index.js";
 import type { VolumeService } from "../services/types.js";
 import { created, empty, ok, type Routes } from "./context.js";
 import { encodeVolume } from "./encode/others.js";
@@ -11,7 +11,8 @@ export function volumeRoutes(volumes: VolumeService): Pick<Routes, Extract<keyof
       return ok({ Volumes: found.map((v) => encodeVolume(v)), Warnings: null });
     },
     async volumeCreate({ body }) {
-      const { Name, Driver, DriverOpts, Labels } = body ?? {};
+      const { Name, Driver, DriverOpts, Labels, ClusterVolumeSpec } = body ?? {};
+      if (ClusterVolumeSpec !== undefined) throw new Unavailable("ClusterVolumeSpec: this node is not a swarm manager, and volumes of a cluster need one");
       const volume = await volumes.create({
         ...(Name ? { name: Name } : {}), ...(Driver ? { driver: Driver } : {}), ...(DriverOpts ? { options: DriverOpts } : {}), ...(Labels ? { labels: Labels } : {}),
       });

@@ -4,6 +4,7 @@ import { applyChanges } from "./config-changes.js";
 import { mergeConfig } from "./containers-config.js";
 import type { LiveContainers } from "./containers-live.js";
 import { emitContainer, type ContainerParts } from "./containers-parts.js";
+import { emitImageEvent } from "./images-names.js";
 import type { CommitOptions } from "./types.js";
 
 /** Makes images of what containers have become. */
@@ -25,8 +26,8 @@ export class Committer {
         return made;
       });
     });
-    if (ref !== undefined) events.emit({ type: "image", action: "tag", id, attributes: { name: familiarName(ref) } });
-    emitContainer(this.parts, container, "commit", { comment: options.message, imageID: id, imageRef: ref === undefined ? "" : formatReference(ref) });
+    if (ref !== undefined) emitImageEvent(events, "tag", id, familiarName(ref), config.Labels);
+    emitContainer(this.parts, container, "commit", { comment: options.message, imageID: id, imageRef: ref === undefined ? "" : familiarName(ref) });
     this.parts.collector.notify("mutation");
     return id;
   }
@@ -36,10 +37,11 @@ export class Committer {
     const { run } = this.live.of(container.id);
     if (!pause || run === null || container.state.status !== "running") return work();
     await run.runtime.pause(container.id, true);
+    emitContainer(this.parts, container, "pause");
     try {
       return await work();
     } finally {
-      await run.runtime.pause(container.id, false).catch((err: unknown) => {
+      await run.runtime.pause(container.id, false).then(() => emitContainer(this.parts, container, "unpause"), (err: unknown) => {
         // It may have been killed meanwhile; a container that stays frozen is worth a word.
         this.parts.logger.warn({ err, container: container.id }, "a container that was paused for a commit could not be resumed");
       });

@@ -55,7 +55,10 @@ export class Lifecycle {
     const live = this.live.of(id);
     await this.#cancelRestart(id, live);
     const container = this.parts.containers.get(id);
-    if (isLive(container) && live.run !== null) await this.#end(container, live.run, options, true);
+    if (isLive(container) && live.run !== null) {
+      await this.#end(container, live.run, options, true);
+      emitContainer(this.parts, container, "stop");
+    }
     await this.start(id);
     emitContainer(this.parts, container, "restart");
   }

@@ -4,6 +4,8 @@ import type { ImageId } from "@strata/oci";
 import type { LiveContainers } from "./containers-live.js";
 import type { ContainerParts } from "./containers-parts.js";
 import { booleanFilter, labelsMatch, rejectUnknown } from "./filter-match.js";
+import { parseLink } from "./networks-directory.js";
+import { legacyLinks } from "./networks-links.js";
 import type { ContainerView, Filters } from "./types.js";
 
 type ListParts = Pick<ContainerParts, "containers" | "images" | "layers" | "networks">;
@@ -22,9 +24,10 @@ export class ContainerLister {
     const everyState = options.all || options.limit > 0 || filters.has("status") || filters.has("exited");
     const view = this.viewer();
     const views: ContainerView[] = [];
-    for (const container of this.parts.containers.list()) {
+    const all = [...this.parts.containers.list()], linked = linksTo(all);
+    for (const container of all) {
       if (!everyState && !RUNNING.has(container.state.status)) continue;
-      const candidate = view(container);
+      const candidate = { ...view(container), linkedAs: linked.get(container.name) ?? [] };
       if (!matches(candidate)) continue;
       views.push(candidate);
       if (options.limit > 0 && views.length === options.limit) break;
@@ -131,6 +134,11 @@ export class ContainerLister {
     };
     return descends;
   }
+}
+
+/** What others call containers that they have links to, by the containers' names: `/web/db`. */
+function linksTo(containers: readonly Container[]): Map<string, string[]> {
+  return group(containers.flatMap((c) => legacyLinks(c).map(parseLink).map(({ target, alias }): [string, string] => [target, `/${c.name}/${alias}`])));
 }
 
 const RUNNING: ReadonlySet<string> = new Set(["running", "paused", "restarting"]);

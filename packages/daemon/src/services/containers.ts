@@ -20,6 +20,8 @@ import { topOf } from "./containers-top.js";
 import { Updater } from "./containers-update.js";
 import { Execs } from "./exec.js";
 import { labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
+import { parseLink } from "./networks-directory.js";
+import { PruneTurn } from "./prune-turn.js";
 import type { AttachClient, AttachOptions, CommitOptions, ContainerSample, ContainerService, ContainerView, CreateContainer, Filters, LogLine, LogsOptions, WaitCondition } from "./types.js";
 
 /** Containers for users: finds the container, hands the work to the part that does it. */
@@ -39,6 +41,7 @@ export class Containers implements ContainerService {
   readonly #recovery: Recovery;
   readonly #stats: Stats;
   readonly #updater: Updater;
+  readonly #pruning = new PruneTurn();
 
   constructor(parts: ContainerParts) {
     this.#parts = parts;
@@ -108,8 +111,8 @@ export class Containers implements ContainerService {
   }
 
   async remove(name: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void> {
+    if (options.link) return this.#unlink(name);
     const id = this.#id(name);
-    if (options.link) throw new InvalidArgument("links between containers are not supported");
     const live = this.#live.of(id);
     if (options.force) await this.#lifecycle.forceEnd(id);
     await live.mutex.run(async () => {
@@ -119,6 +122,17 @@ export class Containers implements ContainerService {
       if (why !== undefined) throw new Conflict(`cannot remove container "/${container.name}": ${why}`);
       await this.#remover.remove(id, { volumes: options.volumes, clean: container.state.status === "dead" });
     });
+  }
+
+  /** Takes a link of the default network away: `web/db` is the one that web has as db. Its lines and variables go at web's next start. */
+  #unlink(name: string): void {
+    const [holder = "", alias = "", ...more] = name.replace(/^\//, "").split("/");
+    const container = this.#get(holder), links = container.hostConfig.Links ?? [];
+    if (alias === "") throw new Conflict("Conflict, cannot remove the default link name of the container");
+    const left = links.filter((text) => parseLink(text).alias !== alias);
+    if (more.length > 0 || left.length === links.length) throw new NotFound(`No such container: ${name}`);
+    this.#parts.containers.update({ ...container, hostConfig: { ...container.hostConfig, Links: left } });
+    this.#mirrors.changed(container.id);
   }
 
   list(options: { all: boolean; limit: number; size: boolean; filters: Filters }): Promise<ContainerView[]> { return this.#lister.list(options); }
@@ -152,7 +166,8 @@ export class Containers implements ContainerService {
   async commit(name: string, options: CommitOptions): Promise<ImageId> { return this.#committer.commit(this.#get(name), options); }
 
   /** Removes what does not run. */
-  async prune(filters: Filters): Promise<{ removed: ContainerId[]; bytes: number }> {
+  prune(filters: Filters): Promise<{ removed: ContainerId[]; bytes: number }> { return this.#pruning.take(() => this.#prune(filters)); }
+  async #prune(filters: Filters): Promise<{ removed: ContainerId[]; bytes: number }> {
     rejectUnknown(filters, ["label", "label!", "until"]);
     const until = untilOf(filters, this.#parts.clock.now());
     const removed: ContainerId[] = [];

@@ -29,6 +29,9 @@ interface Entry {
   kept: boolean;
 }
 
+/** A command as Docker's events tell it: with a space behind its program, whatever follows. */
+const told = ([program = "", ...args]: readonly string[]): string => `${program} ${args.join(" ")}`;
+
 /** Processes started in running containers. They are known for as long as this daemon lives. */
 export class Execs implements ExecService {
   readonly #all = new Map<ExecId, Entry>();
@@ -43,7 +46,7 @@ export class Execs implements ExecService {
     parseDetachKeys(spec.detachKeys);
     const id = newId<ExecId>();
     this.#all.set(id, { id, container: container.id, spec, state: "created", process: null, current: null, exitCode: null, failed: false, kept: true });
-    emitContainer(this.parts, container, `exec_create: ${spec.cmd.join(" ")}`, { execID: id });
+    emitContainer(this.parts, container, `exec_create: ${told(spec.cmd)}`, { execID: id });
     return id;
   }
 
@@ -66,7 +69,7 @@ export class Execs implements ExecService {
       if (client === null) throw new InvalidArgument(message, { cause: e });
       return;
     }
-    emitContainer(this.parts, container, `exec_start: ${spec.cmd.join(" ")}`, { execID: id });
+    emitContainer(this.parts, container, `exec_start: ${told(spec.cmd)}`, { execID: id });
     const ended = this.#follow(entry, container, hub, entry.current, client);
     if (session === null) return;
     if (spec.attachStdin) void pumpInput(session, { process: hub.process, detachKeys: spec.tty ? parseDetachKeys(spec.detachKeys) : null, closes: true });

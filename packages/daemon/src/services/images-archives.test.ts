@@ -199,7 +199,7 @@ describe("import", () => {
     expect(tags).toEqual([`${d}base:latest`]);
     expect(config).toMatchObject({ architecture: "amd64", os: "linux", config: { Cmd: ["/bin/sh"], Env: ["A=1"] }, rootfs: { diff_ids: [digestOf(layer)] } });
     expect(e.service.history(id)[0]).toMatchObject({ id, comment: "Imported from -" });
-    expect(e.world.events.events[0]).toMatchObject({ action: "import", id, attributes: { name: "base:latest" } });
+    expect(e.world.events.events.slice(0, 2)).toMatchObject([{ action: "tag", id, attributes: { name: "base:latest" } }, { action: "import", id, attributes: { name: id } }]);
   });
   test("without a name; for another platform; bad changes before anything is read", async () => {
     const e = await engine();

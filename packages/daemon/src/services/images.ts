@@ -14,6 +14,7 @@ import { listImages } from "./images-list.js";
 import { emitImageEvent, familiar, isIdPrefix, labelsOf, needPlatform, readReference, repositoryName } from "./images-names.js";
 import { ImageRemover } from "./images-remove.js";
 import { imageHistory, listLayers } from "./images-views.js";
+import { PruneTurn } from "./prune-turn.js";
 import type { Filters, HistoryEntry, ImageDetail, ImageService, LayerView, ProgressSink, Removed } from "./types.js";
 
 export interface ImagesOptions {
@@ -38,6 +39,7 @@ type PushOptions = Parameters<ImageService["push"]>[1];
 /** The use cases around images. */
 export class Images implements ImageService {
   readonly #remover: ImageRemover;
+  readonly #pruning = new PruneTurn();
 
   constructor(private readonly options: ImagesOptions) {
     this.#remover = new ImageRemover(options);
@@ -104,7 +106,8 @@ export class Images implements ImageService {
       throw e;
     });
     images.touch(id);
-    emitImageEvent(events, "import", id, target === undefined ? id : familiarName(target), config.Labels);
+    if (target !== undefined) emitImageEvent(events, "tag", id, familiarName(target), config.Labels);
+    emitImageEvent(events, "import", id, id, config.Labels);
     return id;
   }
 
@@ -166,7 +169,8 @@ export class Images implements ImageService {
     return await this.#remover.remove(name, options);
   }
 
-  async prune(filters: Filters): Promise<{ removed: Removed[]; bytes: number }> {
+  prune(filters: Filters): Promise<{ removed: Removed[]; bytes: number }> { return this.#pruning.take(() => this.#prune(filters)); }
+  async #prune(filters: Filters): Promise<{ removed: Removed[]; bytes: number }> {
     const result = await this.#remover.prune(filters);
     this.options.events.emit({ type: "image", action: "prune", id: "", attributes: { reclaimed: String(result.bytes) } });
     return result;

@@ -13,7 +13,8 @@ import type { ContainerNetworking } from "./types.js";
 
 interface Wish { readonly network: Network; readonly spec: EndpointSpec }
 interface Joined { readonly network: Network; readonly endpoint: Endpoint }
-const byInterface = (a: Joined, b: Joined): number => Number(a.endpoint.interfaceName.slice(3)) - Number(b.endpoint.interfaceName.slice(3));
+const numberOf = (j: Joined): number => Number(/\d+$/.exec(j.endpoint.interfaceName)?.[0] ?? 0);
+const byInterface = (a: Joined, b: Joined): number => numberOf(a) - numberOf(b);
 const priorityOf = (j: Joined): number => j.endpoint.priority ?? 0;
 /** The one that leads out and has the published ports: of the highest priority, then the first by its network's name. */
 const outwardOf = (joined: readonly Joined[]): Joined | undefined => joined.filter((j) => isDriven(j.network) && !j.network.internal)
@@ -48,8 +49,10 @@ export class AttachedNetworks implements ContainerNetworking {
     }
     for (const server of host.Dns ?? []) if (!parseIp(server)) throw new InvalidArgument(`invalid IP address: ${server}`);
     if (mode.kind === "container") {
+      if (mode.container === "") throw new InvalidArgument("invalid container format container:<name|id>");
       const published = Object.values(host.PortBindings ?? {}).some((b) => (b ?? []).length > 0);
       if (published || host.PublishAllPorts) throw new InvalidArgument("conflicting options: port publishing and the container type network mode");
+      this.links.validate(container);
       if ((host.Dns ?? []).length > 0) throw new InvalidArgument("conflicting options: dns and the network mode");
       if ((host.ExtraHosts ?? []).length > 0) throw new InvalidArgument("conflicting options: custom host-to-IP mapping and the network mode");
       return;

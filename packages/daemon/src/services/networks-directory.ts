@@ -1,4 +1,4 @@
-import { NotFound, parseIp, type Container, type ContainerId, type Endpoint, type EndpointSpec, type Network, type NetworkId } from "../core/index.js";
+import { InvalidArgument, NotFound, parseIp, type Container, type ContainerId, type Endpoint, type EndpointSpec, type Network, type NetworkId } from "../core/index.js";
 import { isNamed, type NetworkParts } from "./networks-parts.js";
 
 interface Entry { readonly endpoint: Endpoint; readonly name: string }
@@ -16,6 +16,11 @@ export function namesOf(container: Pick<Container, "id" | "name" | "config">, al
 export function parseLink(text: string): { readonly target: string; readonly alias: string } {
   const [target = "", alias = target] = text.split(":").map((part) => part.slice(part.lastIndexOf("/") + 1));
   return { target, alias };
+}
+
+/** `container` or `container:alias`; InvalidArgument. */
+export function checkLink(text: string): void {
+  if (!/^[^:]+(:[^:]+)?$/.test(text)) throw new InvalidArgument(`bad format for links: ${text}`);
 }
 
 /** Who is who on the networks of one's own: what the name server knows. */

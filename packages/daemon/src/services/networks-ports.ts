@@ -28,6 +28,12 @@ export function portRequests(config: ContainerConfig, hostConfig: HostConfig): P
   }))];
 }
 
+/** Each of a container's ports that is asked for, once. */
+export function portsAskedFor(config: ContainerConfig, hostConfig: HostConfig): { protocol: Protocol; port: number }[] {
+  const ports = portRequests(config, hostConfig).map(({ protocol, containerPort }) => ({ protocol, port: containerPort }));
+  return ports.filter((p, i) => ports.findIndex((o) => o.protocol === p.protocol && o.port === p.port) === i);
+}
+
 interface Ports { readonly protocol: Protocol; readonly from: number; readonly to: number }
 const expand = (p: Ports): { protocol: Protocol; port: number }[] =>
   Array.from({ length: p.to - p.from + 1 }, (_, i) => ({ protocol: p.protocol, port: p.from + i }));

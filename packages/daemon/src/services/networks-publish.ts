@@ -1,12 +1,11 @@
 import { randomInt } from "node:crypto";
-import { messageOf, StrataError, type Container, type Endpoint, type Network, type PortBinding } from "../core/index.js";
+import { messageOf, StrataError, Unavailable, type Container, type Endpoint, type Network, type PortBinding } from "../core/index.js";
 import type { NetworkParts } from "./networks-parts.js";
 import { clash, portRequests, type PortRequest } from "./networks-ports.js";
+import { isRouted, OPTION } from "./networks-spec.js";
 
 /** Linux's default range for ephemeral ports (ip_local_port_range). */
 const EPHEMERAL = { from: 32_768, to: 60_999 };
-
-const HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4";
 
 /** Docker has no better status for this than a failure of the server. */
 class ConnectivityFailure extends Error {}
@@ -76,10 +75,18 @@ export class Publisher {
     }
     throw refusal;
   }
+  /** Of the families that the container has, for nothing here translates between them; none of a family that is routed. */
   private hostIps(request: PortRequest, network: Network, endpoint: Endpoint): string[] {
-    if (request.hostIp !== "") return [request.hostIp];
-    const all = network.options[HOST_BINDING] || this.parts.config.defaultHostIp;
-    return all === "0.0.0.0" && endpoint.ipv6 !== null ? [all, "::"] : [all];
+    const translated = (ip: string): boolean => !isRouted(network, ip.includes(":") ? 6 : 4);
+    const reaches = (ip: string): boolean => (ip.includes(":") ? endpoint.ipv6 : endpoint.ipv4) !== null;
+    if (request.hostIp !== "") {
+      if (!reaches(request.hostIp)) throw new Unavailable(`cannot publish on ${request.hostIp}: the container has no ${request.hostIp.includes(":") ? "IPv6" : "IPv4"} address on network ${network.name}`);
+      return [request.hostIp].filter(translated);
+    }
+    const all = network.options[OPTION.binding] || this.parts.config.defaultHostIp;
+    const found = (all === "0.0.0.0" ? [all, "::"] : [all]).filter(reaches);
+    if (found.length === 0) throw new Unavailable(`cannot publish on ${all}: the container has no address of that family on network ${network.name}`);
+    return found.filter(translated);
   }
 
   private holders(binding: PortBinding): PortBinding[] {

@@ -5,7 +5,7 @@ import { eventFilter } from "./events-filter.js";
 import type { ContainerService, DiskUsage, Filters, ImageService, RegistryAuth, SystemInfo, SystemService, VolumeService, VolumeView } from "./types.js";
 
 /** What of `info` is known without counting. */
-export type SystemFacts = Omit<SystemInfo, "containers" | "images" | "driverStatus">;
+export type SystemFacts = Omit<SystemInfo, "containers" | "images" | "driverStatus" | "listeners">;
 
 export interface SystemParts {
   /** Asked each time: a reload may change some. */
@@ -41,7 +41,7 @@ export class System implements SystemService {
       else if (state.status === "running" || state.status === "restarting") containers.running++;
       else containers.stopped++;
     }
-    return { ...facts(), driverStatus: await driverStatus(), containers, images: [...imageStore.list()].length };
+    return { ...facts(), driverStatus: await driverStatus(), containers, images: [...imageStore.list()].length, listeners: this.#parts.events.subscribers };
   }
 
   async df(types: readonly string[]): Promise<DiskUsage> {
@@ -53,7 +53,7 @@ export class System implements SystemService {
     ]);
     let layersSize = 0;
     if (wanted("image")) for (const layer of layers.list()) layersSize += layer.size;
-    return { layersSize, images: wanted("image") ? images.list({ all: true, filters: NONE, sharedSize: true }) : [], containers: containerViews, volumes: volumeViews, buildCache: wanted("build-cache") ? buildCache.list() : [] };
+    return { layersSize, images: wanted("image") ? images.list({ all: false, filters: NONE, sharedSize: true }) : [], containers: containerViews, volumes: volumeViews, buildCache: wanted("build-cache") ? buildCache.list() : [] };
   }
 
   events(options: { since?: number; until?: number; filters: Filters; signal: AbortSignal }): AsyncIterable<StrataEvent> {

@@ -119,6 +119,8 @@ export interface ContainerView {
   readonly container: Container;
   readonly endpoints: readonly (Endpoint & { readonly networkName: string })[];
   readonly ports: readonly PortBinding[];
+  /** What containers with links to it call it, `/web/db`; in lists. */
+  readonly linkedAs?: readonly string[];
   /** Full name of the image now, if any tag is left, else what it was created from. */
   readonly sizeRw?: number;
   readonly sizeRootFs?: number;
@@ -253,6 +255,13 @@ export interface NetworkSpec {
   readonly ipam?: readonly IpamPool[];
   readonly options?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly ipamOptions?: Readonly<Record<string, string>>;
+  readonly scope?: string;
+  readonly ingress?: boolean;
+  /** Its settings are for other networks. */
+  readonly configOnly?: boolean;
+  /** Name of the network that has the settings. */
+  readonly configFrom?: string;
 }
 export interface NetworkView {
   readonly network: Network;
@@ -318,6 +327,30 @@ export interface SystemInfo {
   readonly registryMirrors: readonly string[];
   readonly insecureRegistries: readonly string[];
   readonly versions: Readonly<Record<string, string>>;
+  /** What this machine can hold containers to, and how it passes packets on. */
+  readonly limits: MachineLimits;
+  /** What makes the rules of networks. */
+  readonly firewall: string;
+  /** Found besides our own. */
+  readonly volumePlugins: readonly string[];
+  /** As configured; none: Docker's own. */
+  readonly addressPools: readonly { readonly base: string; readonly size: number }[];
+  /** Clients that follow events. */
+  readonly listeners: number;
+  /** Open descriptors of the daemon. */
+  readonly descriptors: number;
+}
+export interface MachineLimits {
+  readonly memory: boolean;
+  readonly swap: boolean;
+  readonly cpuShares: boolean;
+  readonly cpuQuota: boolean;
+  readonly cpuset: boolean;
+  readonly pids: boolean;
+  readonly oomKillDisable: boolean;
+  readonly ipv4Forwarding: boolean;
+  readonly bridgeFilter: boolean;
+  readonly bridgeFilter6: boolean;
 }
 export interface SystemService {
   info(): Promise<SystemInfo>;

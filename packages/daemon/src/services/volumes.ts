@@ -1,5 +1,6 @@
 import { errnoOf, InvalidArgument, NotFound, type EventBus, type Logger, type Volume, type VolumeSpec, type VolumeStore } from "../core/index.js";
-import { booleanFilter, labelsMatch, rejectUnknown } from "./filter-match.js";
+import { booleanFilter, labelsMatch, rejectUnknown, textMatches } from "./filter-match.js";
+import { PruneTurn } from "./prune-turn.js";
 import type { Filters, VolumeService, VolumeView } from "./types.js";
 
 export interface VolumesOptions {
@@ -13,6 +14,7 @@ export class Volumes implements VolumeService {
   private readonly store: VolumeStore;
   private readonly events: EventBus;
   private readonly logger: Logger;
+  private readonly pruning = new PruneTurn();
 
   constructor(options: VolumesOptions) {
     this.store = options.store;
@@ -51,7 +53,7 @@ export class Volumes implements VolumeService {
     const dangling = booleanFilter(filters, "dangling");
     const any = (key: string, match: (value: string) => boolean): boolean => !filters.has(key) || (filters.get(key) ?? []).some(match);
     return [...this.store.list()].filter((v) =>
-      any("name", (value) => v.name.includes(value)) && any("driver", (value) => v.driver === value) && labelsMatch(filters, labelsOf(v)) &&
+      any("name", (value) => textMatches(value, v.name)) && any("driver", (value) => v.driver === value) && labelsMatch(filters, labelsOf(v)) &&
       (dangling === undefined || dangling === (v.refs.length === 0)),
     ).map(({ refs, ...volume }) => ({ ...volume, refs: refs.length }));
   }
@@ -70,7 +72,8 @@ export class Volumes implements VolumeService {
   }
 
   /** Removes what no container uses: anonymous volumes, with the filter `all` named ones too. */
-  async prune(filters: Filters): Promise<{ removed: string[]; bytes: number }> {
+  prune(filters: Filters): Promise<{ removed: string[]; bytes: number }> { return this.pruning.take(() => this.pruneNow(filters)); }
+  private async pruneNow(filters: Filters): Promise<{ removed: string[]; bytes: number }> {
     rejectUnknown(filters, ["all", "label", "label!"]);
     const all = booleanFilter(filters, "all") ?? false;
     const removed: string[] = [];

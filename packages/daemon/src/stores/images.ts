@@ -15,8 +15,10 @@ const COMMON = "id, parent, size, created_at, labels, stored_at, last_used_at, l
 const NAMED = "named AS (SELECT image, group_concat(name, ' ' ORDER BY name) AS names FROM reference GROUP BY image), used AS (SELECT image, count(*) AS containers FROM container GROUP BY image)";
 const JOINED = "image LEFT JOIN named ON named.image = id LEFT JOIN used ON used.image = id";
 const LIST = `WITH ${NAMED} SELECT ${COMMON}, -1 AS shared FROM ${JOINED} ORDER BY created_at DESC, id`;
+/** What an image shares with others; untagged ones that others were made from are but steps to those, and share nothing of their own. */
 const LIST_WITH_SHARED = `WITH ${NAMED},
-    common AS (SELECT chain FROM image_layer GROUP BY chain HAVING count(*) > 1),
+    listed AS (SELECT id FROM image WHERE id IN (SELECT image FROM reference) OR id NOT IN (SELECT parent FROM image WHERE parent IS NOT NULL)),
+    common AS (SELECT chain FROM image_layer JOIN listed ON listed.id = image_layer.image GROUP BY chain HAVING count(*) > 1),
     sharing AS (SELECT image_layer.image, sum(layer.size) AS shared FROM common JOIN image_layer USING (chain) JOIN layer ON layer.chain_id = common.chain GROUP BY image_layer.image)
   SELECT ${COMMON}, coalesce(shared, 0) AS shared FROM ${JOINED} LEFT JOIN sharing ON sharing.image = id ORDER BY created_at DESC, id`;
 

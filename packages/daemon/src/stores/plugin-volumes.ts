@@ -8,8 +8,15 @@ export class PluginVolumes {
 
   constructor(private readonly ledger: Ledger, private readonly plugins: VolumePlugins, private readonly clock: Clock, private readonly logger: Logger) {}
 
-  /** NotFound when there is no plugin of that name. */
-  async check(driver: string): Promise<void> { await this.plugins.get(driver); }
+  /** For a volume that is to be made: NotFound when there is no plugin of that name. */
+  async check(name: string, driver: string): Promise<void> {
+    try {
+      await this.plugins.get(driver);
+    } catch (e) {
+      if (e instanceof NotFound) throw new NotFound(`create ${name}: ${messageOf(e)}`, { cause: e });
+      throw e;
+    }
+  }
 
   /** Empty while a volume is not mounted, or nobody asked yet. */
   place(name: string): string { return this.places.get(name) ?? ""; }

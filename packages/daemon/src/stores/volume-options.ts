@@ -8,9 +8,9 @@ type Options = Readonly<Record<string, string>>;
 const PLAIN: ReadonlySet<string> = new Set(["defaults", "rw", "suid", "dev", "exec", "async", "atime", "diratime"]);
 
 /** Refuses options of the `local` driver that mean nothing: it takes `size`, or `type`, `device` and `o`, as mount(8) does. */
-export function checkVolumeOptions(options: Options): void {
+export function checkVolumeOptions(name: string, options: Options): void {
   for (const key of Object.keys(options)) {
-    if (!["type", "device", "o", "size"].includes(key)) throw new InvalidArgument(`invalid option: ${JSON.stringify(key)}`);
+    if (!["type", "device", "o", "size"].includes(key)) throw new InvalidArgument(`create ${name}: invalid option: ${JSON.stringify(key)}`);
   }
   if (Object.keys(options).length === 0) return;
   if (options.size !== undefined) {
@@ -18,8 +18,8 @@ export function checkVolumeOptions(options: Options): void {
     sizeOf(options);
     return;
   }
-  for (const key of ["type", "device"]) if (!options[key]) throw new InvalidArgument(`missing required option: ${JSON.stringify(key)}`);
-  if (isBind(options) && !options.device!.startsWith("/")) throw new InvalidArgument(`invalid device ${JSON.stringify(options.device)}: a bind needs an absolute path`);
+  for (const key of ["type", "device"]) if (!options[key]) throw new InvalidArgument(`create ${name}: missing required option: ${JSON.stringify(key)}`);
+  if (isBind(options) && !options.device!.startsWith("/")) throw new InvalidArgument(`create ${name}: invalid device ${JSON.stringify(options.device)}: a bind needs an absolute path`);
 }
 
 /** Most bytes of a volume that is held to a size. InvalidArgument when that is no size. */

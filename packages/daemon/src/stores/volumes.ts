@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { WorkerPool } from "../archive/workers/pool.js";
-import { type Clock, type Collectable, Conflict, type DataRoot, errnoOf, InvalidArgument, type Logger, messageOf, type Mounted, type Mounter, newId, noUsage, NotFound, type Told, type Usage, type Volume, type VolumeLimits, type VolumePlugins, type VolumeSpec, type VolumeStore } from "../core/index.js";
+import { type Clock, type Collectable, Conflict, type DataRoot, errnoOf, InvalidArgument, type Logger, messageOf, type Mount, type Mounted, type Mounter, newId, noUsage, NotFound, type Told, type Usage, type Volume, type VolumeLimits, type VolumePlugins, type VolumeSpec, type VolumeStore } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import { Mounts } from "./mounts.js";
 import { namesIn } from "./names.js";
@@ -31,14 +31,16 @@ export class LedgerVolumes implements VolumeStore, Collectable {
   }
 
   async create(spec: VolumeSpec): Promise<Volume> {
-    const driver = spec.driver || this.ledger.sql<[string], { driver: string }>("SELECT driver FROM volume WHERE name = ?").get(spec.name ?? "")?.driver || "local";
+    const there = this.ledger.sql<[string], { driver: string }>("SELECT driver FROM volume WHERE name = ?").get(spec.name ?? "")?.driver;
+    const driver = spec.driver || there || "local";
     const anonymous = spec.name === undefined || spec.name === "";
     const name = anonymous ? newId<string>() : spec.name;
     if (driver === "local") {
       checkName(name);
-      checkVolumeOptions(spec.options ?? {});
+      // What is there stays as it is, but for its size.
+      if (there === undefined || spec.options?.["size"] !== undefined) checkVolumeOptions(name, spec.options ?? {});
     } else {
-      await this.foreign.check(driver);
+      await this.foreign.check(name, driver);
     }
     const { changes: made } = this.ledger.transaction(() => this.ledger.sql<[string, string, number, string, string, number]>("INSERT INTO volume (name, driver, anonymous, labels, options, created_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
       .run(name, driver, flag(anonymous), JSON.stringify(spec.labels ?? {}), JSON.stringify(spec.options ?? {}), this.clock.now()), { durable: false });
@@ -109,7 +111,7 @@ export class LedgerVolumes implements VolumeStore, Collectable {
     try {
       return await this.mounts.hold(name, { plan: async () => ({ target: volume.mountpoint, mounts: [mounting] }), unmounted: async () => undefined });
     } catch (e) {
-      throw mountFailure(volume, e);
+      throw mountFailure(volume, mounting.options, e);
     }
   }
 
@@ -197,7 +199,7 @@ export class LedgerVolumes implements VolumeStore, Collectable {
 }
 
 function checkName(name: string): void {
-  if (name.length === 1) throw new InvalidArgument("volume name is too short, names should be at least two alphanumeric characters");
+  if (name.length === 1) throw new InvalidArgument(`create ${name}: volume name is too short, names should be at least two alphanumeric characters`);
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) {
     throw new InvalidArgument(`create ${name}: ${JSON.stringify(name)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`);
   }
@@ -205,9 +207,10 @@ function checkName(name: string): void {
 }
 
 /** As mount(8) would say it, in Docker's words. */
-function mountFailure({ mountpoint, options }: Volume, cause: unknown): Error {
-  const data = options.o ? `, data: ${options.o}` : "";
-  return new Error(`error while mounting volume '${mountpoint}': failed to mount local volume: mount ${options.device}:${mountpoint}${data}: ${messageOf(cause)}`, { cause });
+function mountFailure({ mountpoint, options }: Volume, passed: Mount["options"], cause: unknown): Error {
+  const data = passed.map((word) => (typeof word === "string" ? word : word.join("="))).join(",");
+  const reason = messageOf(cause).replace(/^[A-Z0-9]+: /, "").replace(/, mount '.*'$/, "");
+  return new Error(`error while mounting volume '${mountpoint}': failed to mount local volume: mount ${options.device}:${mountpoint}${data === "" ? "" : `, data: ${data}`}: ${reason}`, { cause });
 }
 
 const missing = (name: string): NotFound => new NotFound(`get ${name}: no such volume`);

@@ -88,7 +88,7 @@ export function encodeContainerSummary(view: ContainerView, now: number): Schema
   const exposed = running ? Object.keys(c.config.ExposedPorts ?? {}).map((p) => (p.includes("/") ? p : `${p}/tcp`)).filter((p) => !published.has(p) && !p.includes("-")) : [];
   return {
     Id: c.id,
-    Names: [`/${c.name}`],
+    Names: [`/${c.name}`, ...view.linkedAs ?? []],
     Image: c.imageName,
     ImageID: c.imageId,
     Command: [c.path, ...args].join(" "),

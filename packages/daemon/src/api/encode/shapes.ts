@@ -66,13 +66,14 @@ export function containerSummary(container: Schemas["ContainerSummary"], version
   };
 }
 
-/** Bridge filtering was told until 1.49, the expected commits until 1.48, non-distributable artifacts until 1.46, kernel memory until 1.41. */
+/** The firewall is told since 1.49, bridge filtering was until then, the expected commits until 1.48, non-distributable artifacts until 1.46, kernel memory until 1.41. */
 export function systemInfo(info: Schemas["SystemInfo"], version: ApiVersion): Schemas["SystemInfo"] {
-  const { BridgeNfIptables, BridgeNfIp6tables, KernelMemory, KernelMemoryTCP, RegistryConfig, ...rest } = info;
+  const { BridgeNfIptables, BridgeNfIp6tables, KernelMemory, KernelMemoryTCP, RegistryConfig, FirewallBackend, ...rest } = info;
   const commit = (c: Schemas["Commit"] | undefined): Schemas["Commit"] => (version >= 49 ? { ID: c?.ID ?? "" } : { ID: c?.ID ?? "", Expected: c?.ID ?? "" });
   const { AllowNondistributableArtifactsCIDRs, AllowNondistributableArtifactsHostnames, ...registry } = RegistryConfig ?? {};
   return {
     ...rest,
+    ...(version >= 49 ? { FirewallBackend } : {}),
     ...(version < 50 ? { BridgeNfIptables, BridgeNfIp6tables } : {}),
     ...(version < 42 ? { KernelMemory, KernelMemoryTCP } : {}),
     RegistryConfig: version < 47 ? { AllowNondistributableArtifactsCIDRs, AllowNondistributableArtifactsHostnames, ...registry } : registry,

@@ -1275,6 +1275,11 @@ export interface components {
                 Base?: string;
                 Size?: number;
             }[];
+            /** @description Since 1.49: what makes the rules of networks, `nftables`, `iptables` or `none`. */
+            FirewallBackend?: {
+                Driver?: string;
+                Info?: components["schemas"]["StringList"][];
+            };
             CDISpecDirs?: components["schemas"]["StringList"];
             Warnings?: string[] | null;
         };
@@ -2115,6 +2120,8 @@ export interface components {
                 [key: string]: string;
             };
             Labels?: components["schemas"]["StringMap"];
+            /** @description Of a cluster volume: refused. */
+            ClusterVolumeSpec?: Record<string, never>;
         };
         VolumeUpdateRequest: {
             /** @description `size`: most bytes that the volume may hold (`40m`). */

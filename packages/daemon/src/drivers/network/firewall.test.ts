@@ -6,7 +6,7 @@ import { Foreign } from "./foreign.js";
 import { renderIptables } from "./iptables.js";
 import { changeOf, NftFirewall } from "./nft.js";
 
-const bridge = (name: string, change: Partial<BridgeRules> = {}): BridgeRules => ({ bridge: name, subnets: ["10.0.0.0/24"], masquerade: true, internal: false, ...change });
+const bridge = (name: string, change: Partial<BridgeRules> = {}): BridgeRules => ({ bridge: name, subnets: ["10.0.0.0/24"], masquerade: true, internal: false, unprotected: [], routed: [], ...change });
 const port = (hostPort: number, change: Partial<Published> = {}): Published => ({ protocol: "tcp", hostIp: "0.0.0.0", hostPort, address: "10.0.0.2", port: 80, ...change });
 
 /** An nft that writes down what it was given; `refuse` fails the next call of that kind. */
@@ -70,6 +70,30 @@ describe("nftables", () => {
     expect(scripts.at(-1)).toContain("tcp . 8081");
     expect(scripts.at(-1)).not.toContain("tcp . 8080");
   });
+  test("what is not published is shut to everybody outside, unless it is to be open to all but our other bridges", async () => {
+    const { firewall, scripts } = recorder();
+    await firewall.ensure(bridge("a"));
+    await firewall.ensure(bridge("b", { subnets: ["10.0.1.0/24"], unprotected: ["ip"] }));
+    expect(scripts.join("")).toMatch(/iifname != "a" drop[^]*iifname != "b" iifname @bridges drop/);
+  });
+  test("a routed network keeps its sources and lets open ports in, also when the tables are made anew", async () => {
+    const { firewall, scripts, refuse } = recorder();
+    await firewall.ensure(bridge("a", { routed: ["ip"] }));
+    expect(scripts[0]).not.toContain("element ip strata masqueraded");
+    const dns = { owner: "one", protocol: "udp", address: "10.0.0.2", port: 53 } as const;
+    await firewall.open([dns]);
+    await firewall.open([dns]);
+    // The next one with this address may come before the last one is quite gone.
+    await firewall.open([{ ...dns, owner: "two" }]);
+    await firewall.shut([dns]);
+    expect(scripts.slice(1)).toEqual(["add element ip strata open { udp . 10.0.0.2 . 53 }\n"]);
+    refuse.change = true;
+    await firewall.publish([port(8080)]);
+    expect(scripts.at(-1)).toContain("add element ip strata open { udp . 10.0.0.2 . 53 }");
+    await firewall.shut([{ ...dns, owner: "two" }]);
+    await firewall.shut([dns]);
+    expect(scripts.at(-1)).toBe("delete element ip strata open { udp . 10.0.0.2 . 53 }\n");
+  });
   test("a first IPv6 network brings the other table", async () => {
     const { firewall, scripts } = recorder();
     await firewall.ensure(bridge("a"));
@@ -108,6 +132,15 @@ describe("iptables", () => {
     expect(lines).not.toContain("-A STRATA-SOURCES -s 10.0.1.0/24 ! -o in -j MASQUERADE");
     expect(lines).toContain("-A STRATA-FORWARD -o in ! -i in -j DROP");
     expect(lines.filter((l) => l === "COMMIT")).toHaveLength(3);
+  });
+  test("what is not published is shut to everybody outside, unless it is to be open to all but our other bridges", () => {
+    const lines = renderIptables("STRATA", "ip", [bridge("a"), bridge("b", { subnets: ["10.0.1.0/24"], unprotected: ["ip"] })], []).split("\n").filter((l) => l.startsWith("-A STRATA-APART"));
+    expect(lines.slice(-2)).toEqual(["-A STRATA-APART -o a -j DROP", "-A STRATA-APART -i a -o b -j DROP"]);
+  });
+  test("a routed network keeps its sources and lets open ports in", () => {
+    const lines = renderIptables("STRATA", "ip", [bridge("a", { routed: ["ip"] })], [], [{ owner: "e", protocol: "udp", address: "10.0.0.2", port: 53 }]).split("\n");
+    expect(lines).not.toContain("-A STRATA-SOURCES -s 10.0.0.0/24 ! -o a -j MASQUERADE");
+    expect(lines.filter((l) => l.startsWith("-A STRATA-APART")).slice(-3)).toEqual(["-A STRATA-APART -o a -p icmp -j RETURN", "-A STRATA-APART -d 10.0.0.2 -p udp --dport 53 -j RETURN", "-A STRATA-APART -o a -j DROP"]);
   });
   test("each family has its own", () => {
     const script = renderIptables("STRATA", "ip6", [bridge("a"), bridge("six", { subnets: ["fd00::/64"] })], [port(80), port(81, { hostIp: "::", address: "fd00::2" })]);

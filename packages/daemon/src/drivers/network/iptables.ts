@@ -1,4 +1,4 @@
-import type { BridgeRules, Firewall, Published } from "./firewall.js";
+import { OpenPorts, type BridgeRules, type Firewall, type OpenPort, type Published } from "./firewall.js";
 
 type Family = "ip" | "ip6";
 /** Ours, by table. */
@@ -30,6 +30,7 @@ export class IptablesFirewall implements Firewall {
   readonly name = "iptables";
   private readonly bridges = new Map<string, BridgeRules>();
   private readonly ports = new Map<string, Published>();
+  private readonly opened = new OpenPorts();
   private readonly hooked = new Set<Family>();
   private queue: Promise<void> = Promise.resolve();
 
@@ -54,10 +55,17 @@ export class IptablesFirewall implements Firewall {
     return this.write(familiesOf(ports));
   }
 
+  open(ports: readonly OpenPort[]): Promise<void> {
+    return this.write(familiesOf(this.opened.add(ports)));
+  }
+  shut(ports: readonly OpenPort[]): Promise<void> {
+    return this.write(familiesOf(this.opened.remove(ports)));
+  }
+
   private write(families: readonly Family[]): Promise<void> {
     return this.enqueue(async () => {
       for (const family of families) {
-        await this.options.restore(family, renderIptables(this.options.prefix, family, [...this.bridges.values()], [...this.ports.values()]));
+        await this.options.restore(family, renderIptables(this.options.prefix, family, [...this.bridges.values()], [...this.ports.values()], this.opened.values()));
         if (!this.hooked.has(family)) await this.hook(family);
         this.hooked.add(family);
       }
@@ -95,11 +103,11 @@ export class IptablesFirewall implements Firewall {
 }
 
 const familyOf = (address: string): Family => (address.includes(":") ? "ip6" : "ip");
-const familiesOf = (ports: readonly Published[]): Family[] => FAMILIES.filter((f) => ports.some((p) => familyOf(p.address) === f));
+const familiesOf = (ports: readonly { readonly address: string }[]): Family[] => FAMILIES.filter((f) => ports.some((p) => familyOf(p.address) === f));
 const subnetsOf = (rules: BridgeRules, family: Family): string[] => rules.subnets.filter((s) => familyOf(s) === family);
 
 /** The script that makes our chains hold exactly these rules. */
-export function renderIptables(prefix: string, family: Family, bridges: readonly BridgeRules[], ports: readonly Published[]): string {
+export function renderIptables(prefix: string, family: Family, bridges: readonly BridgeRules[], ports: readonly Published[], opened: readonly OpenPort[] = []): string {
   const loopback = family === "ip" ? "127.0.0.0/8" : "::1/128";
   const ours = bridges.filter((b) => subnetsOf(b, family).length > 0);
   const tables = {
@@ -112,7 +120,7 @@ export function renderIptables(prefix: string, family: Family, bridges: readonly
       ...ours.flatMap((b) => [
         `-A ${prefix}-SOURCES -s ${loopback} -o ${b.bridge} -j MASQUERADE`,
         ...subnetsOf(b, family).flatMap((s) => [
-          ...(b.masquerade && !b.internal ? [`-A ${prefix}-SOURCES -s ${s} ! -o ${b.bridge} -j MASQUERADE`] : []),
+          ...(b.masquerade && !b.internal && !b.routed.includes(family) ? [`-A ${prefix}-SOURCES -s ${s} ! -o ${b.bridge} -j MASQUERADE`] : []),
           `-A ${prefix}-SOURCES -s ${s} -o ${b.bridge} -m conntrack --ctstate DNAT -j MASQUERADE`,
         ]),
       ]),
@@ -123,9 +131,11 @@ export function renderIptables(prefix: string, family: Family, bridges: readonly
         `-A ${prefix}-FORWARD -i ${b.bridge} ! -o ${b.bridge} -j DROP`, `-A ${prefix}-FORWARD -o ${b.bridge} ! -i ${b.bridge} -j DROP`,
       ]),
       // Networks keep apart, but a port that is published is for everybody.
-      ...ours.map((b) => `-A ${prefix}-FORWARD -i ${b.bridge} ! -o ${b.bridge} -j ${prefix}-APART`),
+      ...ours.map((b) => `-A ${prefix}-FORWARD -o ${b.bridge} ! -i ${b.bridge} -j ${prefix}-APART`),
       `-A ${prefix}-APART -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN`, `-A ${prefix}-APART -m conntrack --ctstate DNAT -j RETURN`,
-      ...ours.map((b) => `-A ${prefix}-APART -o ${b.bridge} -j DROP`),
+      ...ours.filter((b) => b.routed.includes(family)).map((b) => `-A ${prefix}-APART -o ${b.bridge} -p ${family === "ip" ? "icmp" : "ipv6-icmp"} -j RETURN`),
+      ...opened.filter((p) => familyOf(p.address) === family).map((p) => `-A ${prefix}-APART -d ${p.address} -p ${p.protocol} --dport ${p.port} -j RETURN`),
+      ...ours.flatMap((b) => (b.unprotected.includes(family) ? ours.filter((o) => o !== b).map((o) => `-A ${prefix}-APART -i ${o.bridge} -o ${b.bridge} -j DROP`) : [`-A ${prefix}-APART -o ${b.bridge} -j DROP`])),
     ],
   };
   return Object.entries(tables).map(([table, lines]) => `*${table}\n${lines.join("\n")}\nCOMMIT\n`).join("");

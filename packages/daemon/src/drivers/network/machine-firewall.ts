@@ -1,7 +1,7 @@
 import { messageOf, Unavailable, type Logger } from "../../core/index.js";
 import type { NetworkThread } from "../../kernel/network-thread.js";
 import { run } from "../../kernel/spawn.js";
-import { noFirewall, type BridgeRules, type Firewall, type Published } from "./firewall.js";
+import { noFirewall, type BridgeRules, type Firewall, type OpenPort, type Published } from "./firewall.js";
 import { Foreign } from "./foreign.js";
 import { IptablesFirewall } from "./iptables.js";
 import { NftFirewall } from "./nft.js";
@@ -26,7 +26,10 @@ export class MachineFirewall implements Firewall {
     this.foreign = new Foreign(run, options.logger);
   }
 
-  readonly name = "nftables or iptables";
+  private working: string | undefined;
+
+  /** Of the one that works here, once that is known. */
+  get name(): string { return this.working ?? "nftables or iptables"; }
 
   async ensure(rules: BridgeRules): Promise<void> {
     const first = this.chosen === undefined;
@@ -46,6 +49,12 @@ export class MachineFirewall implements Firewall {
   async unpublish(ports: readonly Published[]): Promise<void> {
     await (await this.chosen)?.unpublish(ports);
   }
+  async open(ports: readonly OpenPort[]): Promise<void> {
+    await (await this.chosen)?.open(ports);
+  }
+  async shut(ports: readonly OpenPort[]): Promise<void> {
+    await (await this.chosen)?.shut(ports);
+  }
 
   private async choose(rules: BridgeRules): Promise<Firewall> {
     const candidates = [
@@ -63,11 +72,13 @@ export class MachineFirewall implements Firewall {
     for (const firewall of candidates) {
       try {
         await firewall.ensure(rules);
+        this.working = firewall.name;
         return firewall;
       } catch (e) {
         this.logger.info({ firewall: firewall.name, reason: messageOf(e) }, "firewall does not work here");
       }
     }
+    this.working = noFirewall.name;
     this.logger.warn({}, "neither nft nor iptables works: ports cannot be published and containers do not reach other machines");
     return noFirewall;
   }

@@ -1,6 +1,6 @@
 import { bitsOf, parseIp, type Logger } from "../../core/index.js";
 import type { ElementChange } from "../../kernel/nft-elements.js";
-import type { BridgeRules, Firewall, Published } from "./firewall.js";
+import { OpenPorts, type BridgeRules, type Firewall, type OpenPort, type Published } from "./firewall.js";
 
 type Ip = "ip" | "ip6";
 const FAMILIES: readonly Ip[] = ["ip", "ip6"];
@@ -31,6 +31,7 @@ export class NftFirewall implements Firewall {
   readonly name = "nftables";
   private readonly bridges = new Map<string, BridgeRules>();
   private readonly ports = new Map<string, Published>();
+  private readonly opened = new OpenPorts();
   private pending: { step: Step; resolve(): void; reject(e: unknown): void }[] = [];
   private running = false;
   /** Families whose table holds what the maps here say; none before the first transaction. */
@@ -73,6 +74,15 @@ export class NftFirewall implements Firewall {
     if (known.length === 0) return;
     for (const p of known) this.ports.delete(keyOf(p));
     await this.change({ ports: known, verb: "delete", script: "" });
+  }
+
+  async open(ports: readonly OpenPort[]): Promise<void> {
+    const fresh = this.opened.add(ports);
+    if (fresh.length > 0) await this.change({ ports: [], verb: "add", script: fresh.map((p) => `add ${openElement(this.options.table, p)}\n`).join("") });
+  }
+  async shut(ports: readonly OpenPort[]): Promise<void> {
+    const gone = this.opened.remove(ports);
+    if (gone.length > 0) await this.change({ ports: [], verb: "delete", script: gone.map((p) => `delete ${openElement(this.options.table, p)}\n`).join("") });
   }
 
   private change(step: Step): Promise<void> {
@@ -129,6 +139,7 @@ export class NftFirewall implements Firewall {
     const { table } = this.options;
     return [
       ...families.map((f) => tableOf(f, table)), ...[...this.bridges.values()].map((b) => addBridge(table, b)), ...[...this.ports.values()].map((p) => `add ${elementOf(table, p)}\n`),
+      ...this.opened.values().filter((p) => families.includes(familyOf(p.address))).map((p) => `add ${openElement(table, p)}\n`),
     ].join("");
   }
 }
@@ -148,6 +159,7 @@ delete table ${family} ${table}
 table ${family} ${table} {
   map addressed { type inet_proto . ${address} . inet_service : ${address} . inet_service ; }
   map anywhere { type inet_proto . inet_service : ${address} . inet_service ; }
+  set open { type inet_proto . ${address} . inet_service ; }
   set subnets { type ${address} ; flags interval ; }
   set masqueraded { type ${address} ; flags interval ; }
   set bridges { type ifname ; }
@@ -188,7 +200,7 @@ function elementsOf(table: string, rules: BridgeRules, family: Ip): string[] {
   const { bridge } = rules, name = chains(bridge), subnets = rules.subnets.filter((s) => familyOf(s) === family).join(", ");
   return [
     `bridges { "${bridge}" }`, `subnets { ${subnets} }`,
-    ...(rules.masquerade && !rules.internal ? [`masqueraded { ${subnets} }`] : []),
+    ...(rules.masquerade && !rules.internal && !rules.routed.includes(family) ? [`masqueraded { ${subnets} }`] : []),
     `inward { "${bridge}" : jump ${name.in} }`,
     ...(rules.internal ? [`outward { "${bridge}" : jump ${name.out} }`] : []),
   ].map((element) => `element ${family} ${table} ${element}`);
@@ -203,7 +215,7 @@ function addBridge(table: string, rules: BridgeRules): string {
       ...(rules.internal
         ? [`add rule ${t} ${name.in} iifname != "${bridge}" drop`, `add chain ${t} ${name.out}`, `add rule ${t} ${name.out} oifname != "${bridge}" drop`]
         // Networks keep apart, but a port that is published is for everybody.
-        : [`ct state established,related return`, `ct status dnat return`, `iifname != "${bridge}" iifname @bridges drop`].map((rule) => `add rule ${t} ${name.in} ${rule}`)),
+        : [`ct state established,related return`, `ct status dnat return`, ...(rules.routed.includes(f) ? [`meta l4proto ${f === "ip" ? "icmp" : "ipv6-icmp"} return`, `meta l4proto . ${f} daddr . th dport @open return`] : []), `iifname != "${bridge}" ${rules.unprotected.includes(f) ? "iifname @bridges " : ""}drop`].map((rule) => `add rule ${t} ${name.in} ${rule}`)),
       ...elementsOf(table, rules, f).map((e) => `add ${e}`),
     ];
   }).map((line) => `${line}\n`).join("");
@@ -216,6 +228,7 @@ function removeBridge(table: string, rules: BridgeRules): string {
   ]).map((line) => `${line}\n`).join("");
 }
 
+const openElement = (table: string, p: OpenPort): string => `element ${familyOf(p.address)} ${table} open { ${p.protocol} . ${p.address} . ${p.port} }`;
 const keyOf = (p: Published): string => `${p.protocol} ${p.hostIp} ${p.hostPort} ${p.address} ${p.port}`;
 const isAnywhere = (p: Published): boolean => p.hostIp === "0.0.0.0" || p.hostIp === "::";
 const PROTOCOL = { tcp: 6, udp: 17, sctp: 132 } as const;
