@@ -23,6 +23,7 @@ export interface Values {
   maxConcurrentDownloads: number;
   maxConcurrentUploads: number;
   bip: string;
+  addressPools: readonly { readonly base: string; readonly size: number }[];
   bridge: string;
   fixedCidr: string;
   mtu: number;
@@ -62,8 +63,8 @@ interface OptionOf<T> {
   /** The first is shown in the help, the others are other names for it; none when only the file has it. */
   readonly flags: readonly string[];
   readonly kind: "boolean" | "integer" | "string" | "list" | "map";
-  /** A list as a flag, an object in the file. */
-  readonly inFile?: "map";
+  /** A list as a flag, another thing in the file. */
+  readonly inFile?: "map" | "objects";
   readonly placeholder?: string;
   readonly text: string;
   readonly default: T;
@@ -128,6 +129,22 @@ export function parseHost(text: string): Host {
 const LOG_DRIVERS = ["json-file", "local", "syslog", "journald", "none"];
 const STORAGE_DRIVERS = ["erofs", "overlay2", "overlay", "aufs", "devicemapper", "btrfs", "zfs", "fuse-overlayfs", "vfs"];
 
+function poolsFromFlag(given: unknown): { base: string; size: number }[] {
+  return (given as string[]).map((text) => {
+    const { base = "", size = "" } = pairs(text.split(","));
+    return { base, size: Number(size === "" ? NaN : size) };
+  });
+}
+/** IPv4 only: networks of IPv6 get a prefix of their own each. */
+function pools(value: { base?: unknown; size?: unknown }[]): { base: string; size: number }[] {
+  return value.map(({ base, size }) => {
+    const cidr = typeof base === "string" ? parseCidr(base) : undefined;
+    if (cidr?.range.family !== 4 || cidr.address.value !== cidr.range.base) throw new Error(`base: ${JSON.stringify(base)} is not a range of IPv4 addresses`);
+    if (typeof size !== "number" || !Number.isInteger(size) || size < cidr.range.prefix || size > 29) throw new Error(`size: ${JSON.stringify(size)} is not a prefix length between ${cidr.range.prefix} and 29`);
+    return { base: base as string, size };
+  });
+}
+
 function ulimitsFromFlag(given: unknown): Record<string, unknown> {
   return Object.fromEntries((given as string[]).map((text) => {
     const match = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(text);
@@ -170,6 +187,7 @@ export const OPTIONS: Options = {
   maxConcurrentDownloads: { key: "max-concurrent-downloads", flags: ["--max-concurrent-downloads"], kind: "integer", text: "layers fetched at once", default: 3, check: positive },
   maxConcurrentUploads: { key: "max-concurrent-uploads", flags: ["--max-concurrent-uploads"], kind: "integer", text: "layers pushed at once", default: 5, check: positive },
   bip: { key: "bip", flags: ["--bip"], kind: "string", placeholder: "cidr", text: "address of the default bridge", default: "", check: network },
+  addressPools: { key: "default-address-pools", flags: ["--default-address-pool"], kind: "list", inFile: "objects", placeholder: "base=cidr,size=n", text: "where networks get their ranges (repeatable)", default: [], fromFlag: poolsFromFlag, check: pools },
   bridge: { key: "bridge", flags: ["-b, --bridge"], kind: "string", placeholder: "name", text: "a bridge to use instead of our own; none for no default network", default: "" },
   fixedCidr: { key: "fixed-cidr", flags: ["--fixed-cidr"], kind: "string", placeholder: "cidr", text: "part of the default network to hand out", default: "", check: network },
   mtu: { key: "mtu", flags: ["--mtu"], kind: "integer", text: "MTU of container networks", default: 1500, check: positive },

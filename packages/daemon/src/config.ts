@@ -102,18 +102,20 @@ function typed(kind: string, text: unknown, flag: string): unknown {
   return text;
 }
 
+const isObject = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value);
 const TYPE: Readonly<Record<string, (value: unknown) => boolean>> = {
   boolean: (v) => typeof v === "boolean",
   integer: (v) => Number.isInteger(v),
   string: (v) => typeof v === "string",
   list: (v) => Array.isArray(v) && v.every((e) => typeof e === "string"),
-  map: (v) => typeof v === "object" && v !== null && !Array.isArray(v),
+  map: isObject,
+  objects: (v) => Array.isArray(v) && v.every(isObject),
 };
 
 function check(key: OptionKey, value: unknown, name: string): unknown {
   const option = OPTIONS[key];
-  const kind = option.kind === "list" && option.inFile === "map" ? "map" : option.kind;
-  if (!TYPE[kind]!(value)) throw new InvalidArgument(`${name}: expected ${kind === "integer" ? "an integer" : `a ${kind}`}, not ${JSON.stringify(value)}`);
+  const kind = option.inFile ?? option.kind;
+  if (!TYPE[kind]!(value)) throw new InvalidArgument(`${name}: expected ${kind === "integer" ? "an integer" : kind === "objects" ? "a list of objects" : `a ${kind}`}, not ${JSON.stringify(value)}`);
   try {
     return (option.check as ((value: unknown) => unknown) | undefined)?.(value) ?? value;
   } catch (e) {

@@ -38,7 +38,7 @@ export async function openNetworking(config: Config, directory: string, stores: 
     config: {
       ...defaultNetworksConfig,
       ...(config.bridge === "" ? {} : { bridge: config.bridge }), ...(bip === "" ? {} : { bip }), ...(config.fixedCidr === "" ? {} : { fixedCidr: config.fixedCidr }),
-      mtu: config.mtu, icc: config.icc, defaultHostIp: config.ip, dns: config.dns, dnsSearch: config.dnsSearch, dnsOptions: config.dnsOpts,
+      mtu: config.mtu, addressPools: config.addressPools, icc: config.icc, defaultHostIp: config.ip, dns: config.dns, dnsSearch: config.dnsSearch, dnsOptions: config.dnsOpts,
       ...(config.hostGatewayIp === "" ? {} : { hostGateway: config.hostGatewayIp }),
     },
   });

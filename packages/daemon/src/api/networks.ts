@@ -6,7 +6,7 @@ import { network as shape } from "./encode/shapes.js";
 import { parseFilters } from "./filters.js";
 import type { components } from "./generated/openapi.js";
 import { toEndpointSpec } from "./requests.js";
-import { InvalidArgument, NotFound, NotImplemented } from "../core/index.js";
+import { InvalidArgument, NotFound } from "../core/index.js";
 
 function toPools(ipam: components["schemas"]["IPAM"] | undefined): IpamPool[] {
   return (ipam?.Config ?? []).filter((c) => c.Subnet || c.IPRange || c.Gateway).map((c) => {
@@ -20,13 +20,13 @@ export function networkRoutes(networks: NetworkService): Pick<Routes, Extract<ke
   return {
     networkList: ({ query, version }) => ok(networks.list(parseFilters(query.filters)).map((n) => shape(encodeNetwork(n.network, version < 28 ? n.endpoints : []), version))),
     async networkCreate({ body }) {
-      if (body.ConfigOnly || body.ConfigFrom?.Network) throw new NotImplemented("networks that only configure others are not supported");
       const ipam = body.IPAM?.Driver ?? "";
       if (ipam !== "" && ipam !== "default") throw new NotFound(`could not find plugin ${ipam} in v1 plugin registry: plugin not found`);
       const pools = toPools(body.IPAM);
       const network = await networks.create({
         name: body.Name, ...(body.Driver ? { driver: body.Driver } : {}), internal: body.Internal ?? false, attachable: body.Attachable ?? false, ipv4: body.EnableIPv4 ?? true, ipv6: body.EnableIPv6 ?? false,
-        ...(pools.length > 0 ? { ipam: pools } : {}), ...(body.Options ? { options: body.Options } : {}), ...(body.Labels ? { labels: body.Labels } : {}),
+        scope: body.Scope ?? "", ingress: body.Ingress ?? false, configOnly: body.ConfigOnly ?? false, ...(body.ConfigFrom?.Network ? { configFrom: body.ConfigFrom.Network } : {}),
+        ...(pools.length > 0 ? { ipam: pools } : {}), ...(body.IPAM?.Options && Object.keys(body.IPAM.Options).length > 0 ? { ipamOptions: body.IPAM.Options } : {}), ...(body.Options ? { options: body.Options } : {}), ...(body.Labels ? { labels: body.Labels } : {}),
       });
       return created({ Id: network.id, Warning: "" });
     },

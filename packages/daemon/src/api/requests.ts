@@ -32,6 +32,8 @@ export function toCreate(body: Schemas["ContainerCreateRequest"], query: { name?
   if (version < 41 && !hostConfig.CgroupnsMode) hostConfig.CgroupnsMode = "host";
   if (version < 42) delete hostConfig.Annotations;
   delete hostConfig["KernelMemory"];
+  // What the image exposes is another matter: it is not asked for here.
+  if (hostConfig.NetworkMode?.startsWith("container:") && Object.keys(config.ExposedPorts ?? {}).length > 0) throw new InvalidArgument("conflicting options: port exposing and the container type network mode");
   const networks = Object.fromEntries(Object.entries(NetworkingConfig?.EndpointsConfig ?? {}).map(([name, e]) => [name, toEndpointSpec(e)]));
   if (config.MacAddress) {
     const mode = hostConfig.NetworkMode;

@@ -14,6 +14,12 @@ export interface Network {
   readonly ipam: readonly IpamPool[];
   readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** Options of the address manager, as they were given. */
+  readonly ipamOptions?: Readonly<Record<string, string>>;
+  /** It only lends its settings to others, and nothing is made for it. */
+  readonly configOnly?: boolean;
+  /** Name of the network whose settings it took. */
+  readonly configFrom?: string;
 }
 export interface IpamPool {
   readonly subnet: string;
@@ -38,6 +44,10 @@ export interface Endpoint {
   readonly prefix6: number;
   readonly gateway6: string | null;
   readonly aliases: readonly string[];
+  /** Further addresses that mean something on the link only. */
+  readonly linkLocal?: readonly string[];
+  /** Settings of the interface in its namespace, `net.ipv4.conf.IFNAME.forwarding=1`. */
+  readonly sysctls?: readonly string[];
   /** Among a container's endpoints that of the highest gives the default route; 0 unless somebody said more. */
   readonly priority?: number;
 }

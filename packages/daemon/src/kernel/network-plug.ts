@@ -4,7 +4,7 @@
  */
 import { randomInt } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, statfsSync, unlinkSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { forgetDatagrams } from "./conntrack.js";
 import { close, CLONE_NEWNET, mount, MNT_DETACH, MS, setns, tryBind, umount, unshare } from "./libc.js";
 import { AF_INET, AF_INET6, bindSocket, connectSocket, openSocket, SOCK_DGRAM, SOCK_STREAM } from "./libc-sockets.js";
@@ -45,9 +45,11 @@ export interface PlugSpec {
   readonly addresses: readonly Cidr[];
   /** Default routes, at most one a family. */
   readonly gateways: readonly string[];
+  /** `net.ipv4.conf.IFNAME.forwarding=1`: settings of the interface inside. */
+  readonly sysctls: readonly string[];
 }
 export interface LanSpec { readonly kind: LanKind; readonly mode: number; readonly flags: number; readonly parent: string }
-export interface LanPlugSpec extends LanSpec, Pick<PlugSpec, "netns" | "name" | "mac" | "addresses" | "gateways"> { readonly mtu?: number }
+export interface LanPlugSpec extends LanSpec, Pick<PlugSpec, "netns" | "name" | "mac" | "addresses" | "gateways" | "sysctls"> { readonly mtu?: number }
 export interface PortProbe { readonly protocol: "tcp" | "udp" | "sctp"; readonly address: string; readonly port: number }
 
 const isNamespace = (path: string): boolean => {
@@ -315,7 +317,7 @@ function socketAddress(address: string, port: number): Buffer {
   return sockaddr;
 }
 
-function configure(spec: Pick<PlugSpec, "name" | "addresses" | "gateways">): void {
+function configure(spec: Pick<PlugSpec, "name" | "addresses" | "gateways" | "sysctls">): void {
   const links = new Links();
   try {
     const index = links.index(spec.name);
@@ -323,5 +325,9 @@ function configure(spec: Pick<PlugSpec, "name" | "addresses" | "gateways">): voi
     for (const a of spec.addresses) links.addAddress(index, a.address, a.prefix);
     links.up(index);
     for (const gateway of spec.gateways) links.addDefaultRoute(index, gateway);
+    for (const setting of spec.sysctls) {
+      const [key = "", value = ""] = setting.split("=");
+      writeFileSync(join("/proc/sys", ...key.split(".").map((part) => (part === "IFNAME" ? spec.name : part))), value);
+    }
   } finally { links.close(); }
 }

@@ -20,6 +20,7 @@ import { topOf } from "./containers-top.js";
 import { Updater } from "./containers-update.js";
 import { Execs } from "./exec.js";
 import { labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
+import { parseLink } from "./networks-directory.js";
 import type { AttachClient, AttachOptions, CommitOptions, ContainerSample, ContainerService, ContainerView, CreateContainer, Filters, LogLine, LogsOptions, WaitCondition } from "./types.js";
 
 /** Containers for users: finds the container, hands the work to the part that does it. */
@@ -108,8 +109,8 @@ export class Containers implements ContainerService {
   }
 
   async remove(name: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void> {
+    if (options.link) return this.#unlink(name);
     const id = this.#id(name);
-    if (options.link) throw new InvalidArgument("links between containers are not supported");
     const live = this.#live.of(id);
     if (options.force) await this.#lifecycle.forceEnd(id);
     await live.mutex.run(async () => {
@@ -119,6 +120,17 @@ export class Containers implements ContainerService {
       if (why !== undefined) throw new Conflict(`cannot remove container "/${container.name}": ${why}`);
       await this.#remover.remove(id, { volumes: options.volumes, clean: container.state.status === "dead" });
     });
+  }
+
+  /** Takes a link of the default network away: `web/db` is the one that web has as db. Its lines and variables go at web's next start. */
+  #unlink(name: string): void {
+    const [holder = "", alias = "", ...more] = name.replace(/^\//, "").split("/");
+    if (alias === "") throw new Conflict("Conflict, cannot remove the default link name of the container");
+    const container = this.#get(holder), links = container.hostConfig.Links ?? [];
+    const left = links.filter((text) => parseLink(text).alias !== alias);
+    if (more.length > 0 || left.length === links.length) throw new NotFound(`No such container: ${name}`);
+    this.#parts.containers.update({ ...container, hostConfig: { ...container.hostConfig, Links: left } });
+    this.#mirrors.changed(container.id);
   }
 
   list(options: { all: boolean; limit: number; size: boolean; filters: Filters }): Promise<ContainerView[]> { return this.#lister.list(options); }

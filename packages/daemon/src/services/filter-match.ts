@@ -15,6 +15,16 @@ export function labelsMatch(filters: Filters, labels: Readonly<Record<string, st
   return (filters.get("label") ?? []).every(holds) && !(filters.get("label!") ?? []).some(holds);
 }
 
+/** Whether a text is one that a filter names: itself, or by a regular expression that it matches somewhere. */
+export function textMatches(wanted: string, text: string): boolean {
+  if (wanted === text) return true;
+  try {
+    return new RegExp(wanted).test(text);
+  } catch {
+    return false; // no expression: only itself is meant
+  }
+}
+
 /** A filter of one boolean value. */
 export function booleanFilter(filters: Filters, key: string): boolean | undefined {
   const [text] = filters.get(key) ?? [];
@@ -34,6 +44,6 @@ export function untilOf(filters: Filters, now: number): number {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
   if (parts.length > 0 && parts.map((p) => p[0]).join("") === text) return now - parts.reduce((sum, [, n, unit]) => sum + Number(n) * (UNIT[unit ?? ""] ?? 0), 0);
   const at = Date.parse(text);
-  if (Number.isNaN(at)) throw new InvalidArgument(`invalid until filter: "${text}" is neither a time nor a duration`);
+  if (Number.isNaN(at)) throw new InvalidArgument(`invalid until filter: failed to parse value as time or duration: "${text}"`);
   return at;
 }

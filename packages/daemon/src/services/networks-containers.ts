@@ -13,7 +13,8 @@ import type { ContainerNetworking } from "./types.js";
 
 interface Wish { readonly network: Network; readonly spec: EndpointSpec }
 interface Joined { readonly network: Network; readonly endpoint: Endpoint }
-const byInterface = (a: Joined, b: Joined): number => Number(a.endpoint.interfaceName.slice(3)) - Number(b.endpoint.interfaceName.slice(3));
+const numberOf = (j: Joined): number => Number(/\d+$/.exec(j.endpoint.interfaceName)?.[0] ?? 0);
+const byInterface = (a: Joined, b: Joined): number => numberOf(a) - numberOf(b);
 const priorityOf = (j: Joined): number => j.endpoint.priority ?? 0;
 /** The one that leads out and has the published ports: of the highest priority, then the first by its network's name. */
 const outwardOf = (joined: readonly Joined[]): Joined | undefined => joined.filter((j) => isDriven(j.network) && !j.network.internal)
@@ -50,11 +51,14 @@ export class AttachedNetworks implements ContainerNetworking {
     if (mode.kind === "container") {
       const published = Object.values(host.PortBindings ?? {}).some((b) => (b ?? []).length > 0);
       if (published || host.PublishAllPorts) throw new InvalidArgument("conflicting options: port publishing and the container type network mode");
+      this.links.validate(container);
+      if (Object.values(container.networks).some((n) => n.MacAddress)) throw new InvalidArgument("conflicting options: mac-address and the network mode");
       if ((host.Dns ?? []).length > 0) throw new InvalidArgument("conflicting options: dns and the network mode");
       if ((host.ExtraHosts ?? []).length > 0) throw new InvalidArgument("conflicting options: custom host-to-IP mapping and the network mode");
       return;
     }
     this.links.validate(container);
+    if (mode.kind === "host" && Object.values(container.networks).some((n) => n.MacAddress)) throw new InvalidArgument("conflicting options: mac-address and the network mode");
     if (mode.kind !== "network") return;
     let wishes: Wish[];
     try {

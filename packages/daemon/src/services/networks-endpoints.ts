@@ -4,6 +4,7 @@ import {
   type Container, type Endpoint, type EndpointSpec, type IpamPool, type Network,
 } from "../core/index.js";
 import { AddressChooser, macFor, takenBefore } from "./networks-ipam.js";
+import { checkEndpointOptions, interfaceNameFor, sysctlsOf } from "./networks-endpoint-options.js";
 import { isDriven, PREDEFINED, type NetworkParts } from "./networks-parts.js";
 
 /** After this the kernel has taken the interfaces of a namespace that nobody is in. */
@@ -23,6 +24,8 @@ export class Endpoints {
   /** Checks what was asked of a network; InvalidArgument. */
   validate(network: Network, spec: EndpointSpec): void {
     if (PREDEFINED.has(network.name) && (spec.Aliases ?? []).length > 0) throw new InvalidArgument("invalid endpoint settings:\nnetwork-scoped aliases are only supported for user-defined networks");
+    if (network.configOnly === true) throw new PermissionDenied("cannot create endpoint on configuration-only network");
+    checkEndpointOptions(spec);
     const mac = spec.MacAddress ?? "";
     if (mac !== "" && !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac)) throw new InvalidArgument(`invalid MAC address: ${mac}`);
     for (const [text, family] of [[spec.IPAMConfig?.IPv4Address, 4], [spec.IPAMConfig?.IPv6Address, 6]] as const) {
@@ -41,8 +44,8 @@ export class Endpoints {
     if (this.closing.has(network.id)) throw new NotFound(`network ${network.name} not found`);
     this.validate(network, spec);
     const names = new Set(this.parts.store.endpoints({ container: container.id }).map((e) => e.interfaceName));
-    let interfaceName = "";
-    for (let n = 0; isDriven(network) && (interfaceName === "" || names.has(interfaceName)); n++) interfaceName = `eth${n}`;
+    const interfaceName = isDriven(network) ? interfaceNameFor(network, spec, names) : "";
+    const linkLocal = spec.IPAMConfig?.LinkLocalIPs ?? [], sysctls = sysctlsOf(spec);
     for (;;) {
       const used = new Set(this.parts.store.endpoints({ network: network.id }).flatMap((e) => [e.ipv4, e.ipv6].filter((a) => a !== null)));
       const v4 = this.address(container, network, 4, spec.IPAMConfig?.IPv4Address, used);
@@ -53,7 +56,7 @@ export class Endpoints {
         mac: !isDriven(network) || network.driver === "ipvlan" ? "" : spec.MacAddress ? spec.MacAddress.toLowerCase() : macFor(v4?.address ?? formatIp({ family: 4, value: BigInt(`0x${randomBytes(4).toString("hex")}`) })),
         ipv4: v4?.address ?? null, prefix: v4?.prefix ?? 0, gateway: v4?.gateway ?? null,
         ipv6: v6?.address ?? null, prefix6: v6?.prefix ?? 0, gateway6: v6?.gateway ?? null,
-        aliases: spec.Aliases ?? [], priority: spec.GwPriority ?? 0,
+        aliases: spec.Aliases ?? [], ...(linkLocal.length > 0 ? { linkLocal } : {}), ...(sysctls.length > 0 ? { sysctls } : {}), priority: spec.GwPriority ?? 0,
       };
       try {
         this.parts.store.addEndpoint(endpoint);

@@ -3,8 +3,18 @@ import {
   type Clock, type IpAddress, type IpamPool, type IpRange,
 } from "../core/index.js";
 
-/** Docker's default address pools: 172.17–172.31 as /16, then 192.168 in /20. */
-export function* defaultPools(): Iterable<IpRange> {
+/** A range that networks without one of their own get parts of, each with a prefix of `size` bits. */
+export interface AddressPool { readonly base: string; readonly size: number }
+
+/** Parts of the pools given; of none, Docker's: 172.17–172.31 as /16, then 192.168 in /20. */
+export function* defaultPools(pools: readonly AddressPool[]): Iterable<IpRange> {
+  for (const { base, size } of pools) {
+    const range = parseCidr(base)?.range;
+    if (range?.family !== 4) continue;
+    const step = 1n << BigInt(bitsOf(range.family) - size);
+    for (let at = range.base; at < range.base + sizeOf(range); at += step) yield { family: range.family, base: at, prefix: size };
+  }
+  if (pools.length > 0) return;
   for (let b = 17n; b < 32n; b++) yield { family: 4, base: (172n << 24n) | (b << 16n), prefix: 16 };
   for (let c = 0n; c < 256n; c += 16n) yield { family: 4, base: (192n << 24n) | (168n << 16n) | (c << 8n), prefix: 20 };
 }

@@ -49,7 +49,7 @@ it("a container has an address, a route and neighbours", () => {
 
 const published = {
   loopback: expect.stringContaining("one saw"), lanAddress: expect.stringContaining("one saw"), neighbour: "one saw ::ffff:198.51.100.2", otherContainer: expect.stringContaining("one saw"),
-  itself: expect.stringContaining("one saw"), lanFromContainer: expect.stringContaining("one saw"), direct: expect.stringContaining("one saw"), after: "ECONNREFUSED",
+  itself: expect.stringContaining("one saw"), lanFromContainer: expect.stringContaining("one saw"), unpublished: "TIMEOUT", direct: expect.stringContaining("one saw"), after: "ECONNREFUSED",
 };
 it("a published port answers everywhere, until it is released", () => expect(scenario("published")).toMatchObject(published), ["nft"]);
 it("also by iptables, where there is no nft", () => expect(scenario("published", "nft")).toMatchObject(published), ["iptables"]);

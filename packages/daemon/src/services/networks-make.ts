@@ -1,53 +1,54 @@
 import {
-  AlreadyExists, Conflict, formatIp, formatRange, InvalidArgument, messageOf, newId, NotFound, overlap, parseCidr, PermissionDenied, StrataError,
+  AlreadyExists, Conflict, formatIp, formatRange, InvalidArgument, messageOf, newId, overlap, parseCidr, PermissionDenied, StrataError,
   type IpamPool, type IpRange, type Network, type NetworkId,
 } from "../core/index.js";
 import { completePool, defaultPools, firstFree, uniqueLocal } from "./networks-ipam.js";
-import { DRIVERS, isDriven, PREDEFINED, type NetworkParts } from "./networks-parts.js";
+import { isDriven, type NetworkParts } from "./networks-parts.js";
+import { checkSpec, driverOf, INTERFACE_NAME, OPTION } from "./networks-spec.js";
 import { undo } from "./networks-endpoints.js";
 import type { NetworkSpec } from "./types.js";
 
 /** Interfaces of the default network, in order of preference: each daemon on a machine needs one of its own. */
 const OUR_BRIDGES = Array.from({ length: 10 }, (_, i) => `strata${i}`);
-const INTERFACE_NAME = /^[A-Za-z0-9_.-]{1,15}$/;
-const OPTION = { name: "com.docker.network.bridge.name", mtu: "com.docker.network.driver.mtu" } as const;
-
-const driverOf = ({ driver }: NetworkSpec): string => (driver === undefined || driver === "" || driver === "default" ? "bridge" : driver);
-
-/** Checks a network that a user asks for; InvalidArgument, NotFound, PermissionDenied, in Docker's words. */
-export function checkSpec(spec: NetworkSpec): void {
-  if (spec.name.trim() === "" || !/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(spec.name)) throw new InvalidArgument(`invalid network name: "${spec.name}"`);
-  if (PREDEFINED.has(spec.name)) throw new PermissionDenied(`operation is not permitted on predefined ${spec.name} network `);
-  const driver = driverOf(spec);
-  if (spec.ipv4 === false && spec.ipv6 !== true) throw new InvalidArgument("IPv4 or IPv6 must be enabled");
-  if (spec.ipv4 === false && spec.ipam?.some((p) => p.subnet !== "" && !p.subnet.includes(":"))) throw new InvalidArgument("a subnet of IPv4 was given, but IPv4 is disabled");
-  if (driver === "host" || driver === "null") throw new PermissionDenied(`only one instance of "${driver}" network is allowed`);
-  if (!DRIVERS.has(driver)) throw new NotFound(`could not find plugin ${driver} in v1 plugin registry: plugin not found`);
-  const name = spec.options?.[OPTION.name], mtu = spec.options?.[OPTION.mtu];
-  if (name !== undefined && !INTERFACE_NAME.test(name)) throw new InvalidArgument(`${OPTION.name}: invalid interface name "${name}"`);
-  if (mtu !== undefined && !(/^\d+$/.test(mtu) && Number(mtu) >= 68 && Number(mtu) <= 65_535)) throw new InvalidArgument(`${OPTION.mtu}: invalid MTU "${mtu}"`);
-}
 
 /** Makes networks: ranges chosen, ledger, kernel. */
 export class NetworkMaker {
   constructor(private readonly parts: NetworkParts) {}
 
   /** A network for a user. */
-  async make(spec: NetworkSpec): Promise<Network> {
-    checkSpec(spec);
+  async make(asked: NetworkSpec): Promise<Network> {
+    checkSpec(asked);
+    const spec = asked.configFrom === undefined ? asked : this.lent(asked, asked.configFrom);
     const id = newId<NetworkId>();
-    const asked = (spec.ipam ?? []).filter((p) => p.subnet !== "").map(completePool);
+    const pools = (spec.ipam ?? []).filter((p) => p.subnet !== "").map(completePool);
     const occupied = await this.occupied();
     // From here to the ledger nothing waits: two requests cannot choose the same range.
     if (this.named(spec.name)) throw new Conflict(`network with name ${spec.name} already exists`);
-    const ipv4 = spec.ipv4 ?? true;
+    const ipv4 = spec.ipv4 ?? true, configOnly = spec.configOnly ?? false;
     const network: Network = {
       id, name: spec.name, driver: driverOf(spec), createdAt: this.parts.clock.now(), internal: spec.internal ?? false, attachable: spec.attachable ?? false,
-      ...(ipv4 ? {} : { ipv4 }), ipv6: spec.ipv6 ?? false, ipam: this.ranges(id, asked, { ipv4, ipv6: spec.ipv6 ?? false }, occupied), options: spec.options ?? {}, labels: spec.labels ?? {},
+      ...(ipv4 ? {} : { ipv4 }), ipv6: spec.ipv6 ?? false, ipam: configOnly ? spec.ipam ?? [] : this.ranges(id, pools, { ipv4, ipv6: spec.ipv6 ?? false }, occupied),
+      options: spec.options ?? {}, labels: spec.labels ?? {}, ...(spec.ipamOptions ? { ipamOptions: spec.ipamOptions } : {}),
+      ...(configOnly ? { configOnly } : {}), ...(spec.configFrom === undefined ? {} : { configFrom: spec.configFrom }),
     };
+    this.ownBridge(network);
     await this.establish(network);
     this.parts.events.emit({ type: "network", action: "create", id, attributes: { name: network.name, type: network.driver } });
     return network;
+  }
+  /** With the settings of a network that is there for that. */
+  private lent(spec: NetworkSpec, name: string): NetworkSpec {
+    const from = this.named(name);
+    if (from?.configOnly !== true) throw new PermissionDenied(from ? `network ${name} is not a configuration network` : `configuration network "${name}" does not exist`);
+    const lent: NetworkSpec = { ...spec, ipv6: from.ipv6, ipam: from.ipam, options: from.options, labels: from.labels, ...(from.ipamOptions ? { ipamOptions: from.ipamOptions } : {}) };
+    const { configFrom: _, ...whole } = lent;
+    checkSpec(whole);
+    return lent;
+  }
+  private ownBridge({ options, driver }: Network): void {
+    const name = driver === "bridge" ? options[OPTION.name] : undefined;
+    const other = name === undefined ? undefined : [...this.parts.store.list()].find((n) => n.driver === "bridge" && n.options[OPTION.name] === name);
+    if (other) throw new PermissionDenied(`cannot create network (${name}): conflicts with network ${other.id} (${other.name}): networks have same bridge name`);
   }
 
   /** Makes `bridge`, `host` and `none` unless they are there. */
@@ -90,6 +91,7 @@ export class NetworkMaker {
 
   private async establish(network: Network): Promise<void> {
     this.parts.store.create(network);
+    if (network.configOnly === true) return;
     try {
       await this.driven(network);
     } catch (e) {
@@ -141,7 +143,7 @@ export class NetworkMaker {
     }
     const pools = [...asked];
     if (ipv4 && !ranges.some((r) => r.family === 4)) {
-      const free = firstFree(defaultPools(), [...ours, ...occupied]);
+      const free = firstFree(defaultPools(this.parts.config.addressPools), [...ours, ...occupied]);
       if (!free) throw new InvalidArgument("all predefined address pools have been fully subnetted");
       pools.unshift(completePool({ subnet: formatRange(free) }));
     }

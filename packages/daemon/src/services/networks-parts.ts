@@ -1,4 +1,5 @@
 import type { Clock, Container, ContainerStore, EventBus, Logger, NamespaceManager, NameServerDriver, Network, NetworkDriver, NetworkStore } from "../core/index.js";
+import type { AddressPool } from "./networks-ipam.js";
 
 export interface NetworksConfig {
   /** Interface of the default network; `none` for no default network. Unset: ours, `strata0` or the next that is free. */
@@ -8,6 +9,8 @@ export interface NetworksConfig {
   /** Part of the default network's range to hand out. */
   readonly fixedCidr?: string;
   readonly mtu: number;
+  /** Where networks get their ranges; none: Docker's own. */
+  readonly addressPools: readonly AddressPool[];
   /** Containers of the default network may talk to each other. */
   readonly icc: boolean;
   /** Where ports are published when nobody says (`0.0.0.0`: every address, with IPv6 also `::`). */
@@ -19,7 +22,7 @@ export interface NetworksConfig {
   readonly hostGateway?: string;
 }
 export const defaultNetworksConfig: NetworksConfig = {
-  mtu: 1500, icc: true, defaultHostIp: "0.0.0.0", dns: [], dnsSearch: [], dnsOptions: [],
+  mtu: 1500, addressPools: [], icc: true, defaultHostIp: "0.0.0.0", dns: [], dnsSearch: [], dnsOptions: [],
 };
 
 /** What the parts of networking share. */

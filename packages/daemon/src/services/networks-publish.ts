@@ -1,12 +1,11 @@
 import { randomInt } from "node:crypto";
-import { messageOf, StrataError, type Container, type Endpoint, type Network, type PortBinding } from "../core/index.js";
+import { messageOf, StrataError, Unavailable, type Container, type Endpoint, type Network, type PortBinding } from "../core/index.js";
 import type { NetworkParts } from "./networks-parts.js";
 import { clash, portRequests, type PortRequest } from "./networks-ports.js";
+import { OPTION } from "./networks-spec.js";
 
 /** Linux's default range for ephemeral ports (ip_local_port_range). */
 const EPHEMERAL = { from: 32_768, to: 60_999 };
-
-const HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4";
 
 /** Docker has no better status for this than a failure of the server. */
 class ConnectivityFailure extends Error {}
@@ -76,10 +75,17 @@ export class Publisher {
     }
     throw refusal;
   }
+  /** Of the families that the container has: nothing here translates between them. */
   private hostIps(request: PortRequest, network: Network, endpoint: Endpoint): string[] {
-    if (request.hostIp !== "") return [request.hostIp];
-    const all = network.options[HOST_BINDING] || this.parts.config.defaultHostIp;
-    return all === "0.0.0.0" && endpoint.ipv6 !== null ? [all, "::"] : [all];
+    const reaches = (ip: string): boolean => (ip.includes(":") ? endpoint.ipv6 : endpoint.ipv4) !== null;
+    if (request.hostIp !== "") {
+      if (!reaches(request.hostIp)) throw new Unavailable(`cannot publish on ${request.hostIp}: the container has no ${request.hostIp.includes(":") ? "IPv6" : "IPv4"} address on network ${network.name}`);
+      return [request.hostIp];
+    }
+    const all = network.options[OPTION.binding] || this.parts.config.defaultHostIp, all6 = network.options[OPTION.binding6] || (all === "0.0.0.0" ? "::" : "");
+    const found = [all, ...(all6 === "" ? [] : [all6])].filter(reaches);
+    if (found.length === 0) throw new Unavailable(`cannot publish on ${all}: the container has no address of that family on network ${network.name}`);
+    return found;
   }
 
   private holders(binding: PortBinding): PortBinding[] {

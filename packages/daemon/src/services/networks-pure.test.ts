@@ -6,11 +6,11 @@ import { clash, parsePort, portRequests } from "./networks-ports.js";
 describe("pools", () => {
   const taken = (...ranges: string[]) => ranges.map((r) => parseCidr(r)!.range);
   test("the first default one that is clear", () => {
-    expect(formatRange(firstFree(defaultPools(), [])!)).toBe("172.17.0.0/16");
-    expect(formatRange(firstFree(defaultPools(), taken("172.17.5.0/24", "172.16.0.0/14"))!)).toBe("172.20.0.0/16");
-    expect(formatRange(firstFree(defaultPools(), taken("172.16.0.0/12"))!)).toBe("192.168.0.0/20");
-    expect(formatRange(firstFree(defaultPools(), taken("172.16.0.0/12", "192.168.1.0/24"))!)).toBe("192.168.16.0/20");
-    expect(firstFree(defaultPools(), taken("0.0.0.0/0"))).toBeUndefined();
+    expect(formatRange(firstFree(defaultPools([]), [])!)).toBe("172.17.0.0/16");
+    expect(formatRange(firstFree(defaultPools([]), taken("172.17.5.0/24", "172.16.0.0/14"))!)).toBe("172.20.0.0/16");
+    expect(formatRange(firstFree(defaultPools([]), taken("172.16.0.0/12"))!)).toBe("192.168.0.0/20");
+    expect(formatRange(firstFree(defaultPools([]), taken("172.16.0.0/12", "192.168.1.0/24"))!)).toBe("192.168.16.0/20");
+    expect(firstFree(defaultPools([]), taken("0.0.0.0/0"))).toBeUndefined();
   });
   test("get a gateway", () => {
     expect(completePool({ subnet: "10.1.0.0/16" })).toEqual({ subnet: "10.1.0.0/16", gateway: "10.1.0.1" });

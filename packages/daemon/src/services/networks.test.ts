@@ -60,11 +60,37 @@ describe("networks of a user", () => {
     expect(twice.map((t) => t.status).sort()).toEqual(["fulfilled", "rejected"]);
   });
   test.each([
-    [{ name: "bridge" }, "PermissionDenied"], [{ name: "" }, "InvalidArgument"], [{ name: "a b" }, "InvalidArgument"], [{ name: "x", driver: "overlay" }, "NotFound"], [{ name: "x", driver: "host" }, "PermissionDenied"],
+    [{ name: "bridge" }, "PermissionDenied"], [{ name: "" }, "InvalidArgument"], [{ name: "a b" }, "InvalidArgument"], [{ name: "x", driver: "overlay" }, "Unavailable"], [{ name: "x", driver: "nope" }, "NotFound"], [{ name: "x", driver: "host" }, "PermissionDenied"],
+    [{ name: "x", ingress: true }, "PermissionDenied"], [{ name: "x", scope: "swarm" }, "PermissionDenied"], [{ name: "x", scope: "moon" }, "InvalidArgument"],
+    [{ name: "x", ipam: [{ subnet: "10.1.0.0/24" }, { subnet: "10.2.0.0/24" }] }, "PermissionDenied"], [{ name: "x", configFrom: "nobody" }, "PermissionDenied"],
+    [{ name: "x", configOnly: true, internal: true }, "PermissionDenied"], [{ name: "x", configOnly: true, configFrom: "y" }, "PermissionDenied"],
+    [{ name: "x", options: { "com.docker.network.bridge.enable_icc": "maybe" } }, "InvalidArgument"], [{ name: "x", options: { "com.docker.network.bridge.host_binding_ipv4": "::1" } }, "InvalidArgument"],
+    [{ name: "x", options: { "com.docker.network.bridge.gateway_mode_ipv4": "open" } }, "InvalidArgument"], [{ name: "x", options: { "com.docker.network.bridge.gateway_mode_ipv4": "isolated" } }, "InvalidArgument"],
+    [{ name: "x", options: { "com.docker.network.bridge.gateway_mode_ipv6": "routed" } }, "NotImplemented"], [{ name: "x", options: { "com.docker.network.container_iface_prefix": "much/too" } }, "InvalidArgument"],
     [{ name: "x", options: { "com.docker.network.bridge.name": 'a" }' } }, "InvalidArgument"], [{ name: "x", options: { "com.docker.network.driver.mtu": "big" } }, "InvalidArgument"],
   ])("%j is refused", async (spec, code) => {
     const { networks } = await bed();
     await expect(networks.create(spec)).rejects.toMatchObject({ code });
+  });
+  test("take the settings that a configuration network has, which stays while one has them", async () => {
+    const { networks, parts: { driver } } = await bed();
+    const settings = { ipam: [{ subnet: "10.7.0.0/24" }], options: { "com.docker.network.driver.mtu": "1400" }, labels: { a: "b" }, ipamOptions: { k: "v" } };
+    expect(await networks.create({ name: "settings", configOnly: true, ...settings })).toMatchObject({ driver: "null", configOnly: true, ipam: [{ subnet: "10.7.0.0/24" }] });
+    expect(driver.calls.filter((c) => c.includes("settings"))).toEqual([]);
+    const made = await networks.create({ name: "made", configFrom: "settings" });
+    expect(made).toMatchObject({ driver: "bridge", configFrom: "settings", ipam: [{ subnet: "10.7.0.0/24", gateway: "10.7.0.1" }], options: settings.options, labels: settings.labels, ipamOptions: { k: "v" } });
+    await expect(networks.create({ name: "more", configFrom: "settings", labels: { c: "d" } })).rejects.toThrow("user specified configurations are not supported");
+    await expect(networks.remove("settings")).rejects.toThrow('configuration network "settings" is in use');
+    await networks.remove("made");
+    await networks.remove("settings");
+  });
+  test("get parts of the pools that the configuration names, until there are none", async () => {
+    const { networks } = await bed({ addressPools: [{ base: "10.80.0.0/23", size: 24 }] });
+    const subnets = [(await networks.create({ name: "a" })).ipam[0]?.subnet];
+    await expect(networks.create({ name: "b" })).rejects.toThrow("all predefined address pools have been fully subnetted");
+    await networks.remove("a");
+    subnets.push((await networks.create({ name: "b" })).ipam[0]?.subnet);
+    expect(subnets).toEqual(["10.80.1.0/24", "10.80.1.0/24"]);
   });
   test("that cannot be made leave nothing", async () => {
     const { networks, parts } = await bed();

@@ -1,8 +1,8 @@
 import {
-  Conflict, NotFound, PermissionDenied, systemClock,
+  Conflict, InvalidArgument, NotFound, PermissionDenied, systemClock,
   type Clock, type Container, type Endpoint, type EndpointSpec, type Network, type PortBinding,
 } from "../core/index.js";
-import { booleanFilter, labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
+import { booleanFilter, labelsMatch, rejectUnknown, textMatches, untilOf } from "./filter-match.js";
 import { AttachedNetworks } from "./networks-containers.js";
 import { Endpoints } from "./networks-endpoints.js";
 import { NetworkMaker } from "./networks-make.js";
@@ -43,9 +43,10 @@ export class Networks implements NetworkService, ContainerNetworking {
   list(filters: Filters): NetworkView[] {
     rejectUnknown(filters, ["dangling", "driver", "id", "label", "name", "scope", "type"]);
     const dangling = booleanFilter(filters, "dangling");
+    for (const type of filters.get("type") ?? []) if (type !== "builtin" && type !== "custom") throw new InvalidArgument(`invalid filter 'type=${type}'`);
     const any = (key: string, match: (value: string) => boolean): boolean => !filters.has(key) || (filters.get(key) ?? []).some(match);
     return [...this.parts.store.list()].filter((n) =>
-      any("driver", (v) => v === n.driver) && any("id", (v) => n.id.includes(v)) && any("name", (v) => n.name.includes(v)) &&
+      any("driver", (v) => v === n.driver) && any("id", (v) => textMatches(v, n.id)) && any("name", (v) => textMatches(v, n.name)) &&
       any("scope", (v) => v === "local") && any("type", (v) => v === (PREDEFINED.has(n.name) ? "builtin" : "custom")) && labelsMatch(filters, n.labels),
     ).map((n) => this.view(n)).filter((v) => dangling === undefined || dangling === (!PREDEFINED.has(v.network.name) && v.endpoints.length === 0));
   }
@@ -53,6 +54,8 @@ export class Networks implements NetworkService, ContainerNetworking {
   async remove(name: string): Promise<void> {
     const network = this.parts.store.get(name);
     if (PREDEFINED.has(network.name)) throw new PermissionDenied(`${network.name} is a pre-defined network and cannot be removed`);
+    const dependent = network.configOnly === true ? [...this.parts.store.list()].find((n) => n.configFrom === network.name) : undefined;
+    if (dependent) throw new PermissionDenied(`configuration network "${network.name}" is in use`);
     const active = this.view(network).endpoints;
     if (active.length > 0) {
       const who = active.map((e) => `name:"${e.containerName}" id:"${e.id.slice(0, 12)}"`).join(", ");
@@ -60,7 +63,7 @@ export class Networks implements NetworkService, ContainerNetworking {
     }
     // The row goes last: a crash in between leaves a network that can be removed, not a bridge that nobody knows.
     await this.endpoints.closed(network, async () => {
-      await this.parts.driver.remove(network);
+      if (network.configOnly !== true) await this.parts.driver.remove(network);
       this.parts.store.remove(network.id);
     });
     this.emit("destroy", network);
@@ -70,11 +73,13 @@ export class Networks implements NetworkService, ContainerNetworking {
     const network = this.parts.store.get(name), target = this.container(container);
     const mode = modeOf(target);
     if (mode.kind === "host" || network.driver === "host") throw new PermissionDenied("container cannot be disconnected from host network or connected to host network");
+    if (network.configOnly === true) throw new PermissionDenied("cannot create endpoint on configuration-only network");
     if (mode.kind === "none" || network.driver === "null") throw new PermissionDenied("container cannot be connected to multiple networks with one of the networks in private (none) mode");
     if (mode.kind === "container") throw new PermissionDenied("container sharing network namespace with another container or host cannot be connected to any other network");
+    const there = isRunning(target) && this.parts.store.endpoints({ network: network.id, container: target.id }).length > 0;
+    if (there) throw new PermissionDenied(`endpoint with name ${target.name} already exists in network ${network.name}`);
     this.endpoints.validate(network, spec);
     if (isRunning(target)) {
-      if (this.parts.store.endpoints({ network: network.id, container: target.id }).length > 0) throw new PermissionDenied(`endpoint with name ${target.name} already exists in network ${network.name}`);
       await this.attached.join(target, network, spec);
     }
     this.record(target, (networks) => ({ ...networks, [network.name]: spec }));
@@ -82,11 +87,12 @@ export class Networks implements NetworkService, ContainerNetworking {
 
   async disconnect(name: string, container: string, force: boolean): Promise<void> {
     const network = this.parts.store.get(name);
-    if (network.driver === "host") throw new PermissionDenied("container cannot be disconnected from host network or connected to host network");
     const target = force ? this.containerIfAny(container) : this.container(container);
     const id = target?.id ?? container;
     const [endpoint] = this.parts.store.endpoints({ network: network.id, container: id });
     const planned = target !== undefined && (network.name in target.networks || network.id in target.networks);
+    if (!endpoint && !planned && !target) throw new NotFound(`endpoint ${container} not found`);
+    if (target && network.driver === "host" && modeOf(target).kind === "host") throw new PermissionDenied("container cannot be disconnected from host network or connected to host network");
     if (!endpoint && !planned) throw new Conflict(`container ${id} is not connected to network ${network.name}`);
     // Noted first: what a crash cuts short is completed from there.
     if (target) this.record(target, ({ [network.name]: _gone, [network.id]: _too, ...rest }) => rest);

@@ -253,6 +253,13 @@ export interface NetworkSpec {
   readonly ipam?: readonly IpamPool[];
   readonly options?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly ipamOptions?: Readonly<Record<string, string>>;
+  readonly scope?: string;
+  readonly ingress?: boolean;
+  /** Its settings are for other networks. */
+  readonly configOnly?: boolean;
+  /** Name of the network that has the settings. */
+  readonly configFrom?: string;
 }
 export interface NetworkView {
   readonly network: Network;

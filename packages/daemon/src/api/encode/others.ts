@@ -29,15 +29,15 @@ export function encodeNetwork(network: Network, endpoints: NetworkView["endpoint
     EnableIPv4: network.ipv4 !== false,
     EnableIPv6: network.ipv6,
     IPAM: {
-      Driver: "default", Options: network.ipam.length > 0 && network.name !== "bridge" ? {} : null,
+      Driver: "default", Options: network.ipam.length > 0 && network.name !== "bridge" ? { ...network.ipamOptions } : null,
       Config: network.ipam.length === 0 && network.driver !== "bridge" ? null
         : network.ipam.map((p) => ({ Subnet: p.subnet, ...(p.range === undefined ? {} : { IPRange: p.range }), ...(p.gateway === undefined ? {} : { Gateway: p.gateway }), ...(p.reserved === undefined ? {} : { AuxiliaryAddresses: { ...p.reserved } }) })),
     },
     Internal: network.internal,
     Attachable: network.attachable,
     Ingress: false,
-    ConfigFrom: { Network: "" },
-    ConfigOnly: false,
+    ConfigFrom: { Network: network.configFrom ?? "" },
+    ConfigOnly: network.configOnly === true,
     Containers: Object.fromEntries(endpoints.map((e) => [e.container, {
       Name: e.containerName, EndpointID: e.id, MacAddress: e.mac,
       IPv4Address: e.ipv4 === null ? "" : `${e.ipv4}/${e.prefix}`, IPv6Address: e.ipv6 === null ? "" : `${e.ipv6}/${e.prefix6}`,

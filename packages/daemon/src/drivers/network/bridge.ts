@@ -12,6 +12,9 @@ export const BRIDGE_OPTION = {
   icc: "com.docker.network.bridge.enable_icc",
   masquerade: "com.docker.network.bridge.enable_ip_masquerade",
   mtu: "com.docker.network.driver.mtu",
+  inhibit4: "com.docker.network.bridge.inhibit_ipv4",
+  gateway4: "com.docker.network.bridge.gateway_mode_ipv4",
+  gateway6: "com.docker.network.bridge.gateway_mode_ipv6",
 } as const;
 const DEFAULT_MTU = 1500;
 
@@ -70,13 +73,9 @@ export class BridgeDriver implements NetworkDriver {
   }
 
   async connect(network: Network, endpoint: Endpoint, netns: string): Promise<void> {
-    const addresses = [
-      ...(endpoint.ipv4 === null ? [] : [{ address: endpoint.ipv4, prefix: endpoint.prefix }]),
-      ...(endpoint.ipv6 === null ? [] : [{ address: endpoint.ipv6, prefix: endpoint.prefix6 }]),
-    ];
     await this.thread.call("plug", {
       bridge: bridgeName(network), host: endpoint.hostInterface, netns, name: endpoint.interfaceName, mac: endpoint.mac, mtu: mtuOf(network),
-      isolated: network.options[BRIDGE_OPTION.icc] === "false", addresses, gateways: gatewaysOf(endpoint),
+      isolated: isOff(network, BRIDGE_OPTION.icc), addresses: addressesOf(endpoint), gateways: gatewaysOf(endpoint), sysctls: endpoint.sysctls ?? [],
     });
   }
   async disconnect(_network: Network, endpoint: Endpoint): Promise<void> {
@@ -127,6 +126,18 @@ export function mtuOf(network: Network): number {
   if (!Number.isInteger(mtu) || mtu < 68 || mtu > 65_535) throw new InvalidArgument(`${BRIDGE_OPTION.mtu}: invalid MTU ${text}`);
   return mtu;
 }
+const LINK_LOCAL_PREFIX = { v4: 16, v6: 64 } as const;
+/** With those that mean something on the link only. */
+export function addressesOf(endpoint: Endpoint): { address: string; prefix: number }[] {
+  return [
+    ...(endpoint.ipv4 === null ? [] : [{ address: endpoint.ipv4, prefix: endpoint.prefix }]),
+    ...(endpoint.ipv6 === null ? [] : [{ address: endpoint.ipv6, prefix: endpoint.prefix6 }]),
+    ...(endpoint.linkLocal ?? []).map((address) => ({ address, prefix: address.includes(":") ? LINK_LOCAL_PREFIX.v6 : LINK_LOCAL_PREFIX.v4 })),
+  ];
+}
+/** Whether an option that is on by default was turned off. */
+const isOff = (network: Network, option: string): boolean => /^(0|f|false)$/i.test(network.options[option] ?? "");
+const isOn = (network: Network, option: string): boolean => /^(1|t|true)$/i.test(network.options[option] ?? "");
 export const gatewaysOf = (endpoint: Endpoint): string[] => [endpoint.gateway, endpoint.gateway6].filter((g) => g !== null);
 export const ownerOf = (network: Network): string => `strata ${network.id}`;
 /** Locally administered, unicast. A bridge that exists keeps the one it has. */
@@ -134,14 +145,17 @@ const bridgeMac = (): string => `02:42:${[...randomBytes(4)].map((b) => b.toStri
 
 function gatewayAddresses(network: Network): { address: string; prefix: number }[] {
   return network.ipam.flatMap((pool) => {
-    const cidr = parseCidr(pool.subnet);
-    return cidr && pool.gateway !== undefined ? [{ address: pool.gateway, prefix: cidr.range.prefix }] : [];
+    const cidr = parseCidr(pool.subnet), four = cidr?.range.family === 4;
+    const none = (four && isOn(network, BRIDGE_OPTION.inhibit4)) || network.options[four ? BRIDGE_OPTION.gateway4 : BRIDGE_OPTION.gateway6] === "isolated";
+    return cidr && pool.gateway !== undefined && !none ? [{ address: pool.gateway, prefix: cidr.range.prefix }] : [];
   });
 }
 function rulesOf(network: Network): BridgeRules {
+  const unprotected = ([["ip", BRIDGE_OPTION.gateway4], ["ip6", BRIDGE_OPTION.gateway6]] as const).filter(([, option]) => network.options[option] === "nat-unprotected").map(([family]) => family);
   return {
+    unprotected,
     bridge: bridgeName(network), subnets: network.ipam.map((p) => p.subnet), internal: network.internal,
-    masquerade: network.options[BRIDGE_OPTION.masquerade] !== "false",
+    masquerade: !isOff(network, BRIDGE_OPTION.masquerade),
   };
 }
 function publishedOf(endpoint: Endpoint, ports: readonly PortBinding[]): Published[] {

@@ -6,7 +6,7 @@ import { Foreign } from "./foreign.js";
 import { renderIptables } from "./iptables.js";
 import { changeOf, NftFirewall } from "./nft.js";
 
-const bridge = (name: string, change: Partial<BridgeRules> = {}): BridgeRules => ({ bridge: name, subnets: ["10.0.0.0/24"], masquerade: true, internal: false, ...change });
+const bridge = (name: string, change: Partial<BridgeRules> = {}): BridgeRules => ({ bridge: name, subnets: ["10.0.0.0/24"], masquerade: true, internal: false, unprotected: [], ...change });
 const port = (hostPort: number, change: Partial<Published> = {}): Published => ({ protocol: "tcp", hostIp: "0.0.0.0", hostPort, address: "10.0.0.2", port: 80, ...change });
 
 /** An nft that writes down what it was given; `refuse` fails the next call of that kind. */
@@ -70,6 +70,12 @@ describe("nftables", () => {
     expect(scripts.at(-1)).toContain("tcp . 8081");
     expect(scripts.at(-1)).not.toContain("tcp . 8080");
   });
+  test("what is not published is shut to everybody outside, unless it is to be open to all but our other bridges", async () => {
+    const { firewall, scripts } = recorder();
+    await firewall.ensure(bridge("a"));
+    await firewall.ensure(bridge("b", { subnets: ["10.0.1.0/24"], unprotected: ["ip"] }));
+    expect(scripts.join("")).toMatch(/iifname != "a" drop[^]*iifname != "b" iifname @bridges drop/);
+  });
   test("a first IPv6 network brings the other table", async () => {
     const { firewall, scripts } = recorder();
     await firewall.ensure(bridge("a"));
@@ -108,6 +114,10 @@ describe("iptables", () => {
     expect(lines).not.toContain("-A STRATA-SOURCES -s 10.0.1.0/24 ! -o in -j MASQUERADE");
     expect(lines).toContain("-A STRATA-FORWARD -o in ! -i in -j DROP");
     expect(lines.filter((l) => l === "COMMIT")).toHaveLength(3);
+  });
+  test("what is not published is shut to everybody outside, unless it is to be open to all but our other bridges", () => {
+    const lines = renderIptables("STRATA", "ip", [bridge("a"), bridge("b", { subnets: ["10.0.1.0/24"], unprotected: ["ip"] })], []).split("\n").filter((l) => l.startsWith("-A STRATA-APART"));
+    expect(lines.slice(-2)).toEqual(["-A STRATA-APART -o a -j DROP", "-A STRATA-APART -i a -o b -j DROP"]);
   });
   test("each family has its own", () => {
     const script = renderIptables("STRATA", "ip6", [bridge("a"), bridge("six", { subnets: ["fd00::/64"] })], [port(80), port(81, { hostIp: "::", address: "fd00::2" })]);

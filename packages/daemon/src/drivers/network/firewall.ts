@@ -7,6 +7,8 @@ export interface BridgeRules {
   readonly masquerade: boolean;
   /** No traffic between the bridge and other interfaces. */
   readonly internal: boolean;
+  /** Families whose every port others may reach (from our other bridges only published ones); else published ports are all. */
+  readonly unprotected: readonly ("ip" | "ip6")[];
 }
 /** A host port that leads to a container. `hostIp` 0.0.0.0 and :: mean every local address. */
 export interface Published {

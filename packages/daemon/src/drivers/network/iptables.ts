@@ -123,9 +123,9 @@ export function renderIptables(prefix: string, family: Family, bridges: readonly
         `-A ${prefix}-FORWARD -i ${b.bridge} ! -o ${b.bridge} -j DROP`, `-A ${prefix}-FORWARD -o ${b.bridge} ! -i ${b.bridge} -j DROP`,
       ]),
       // Networks keep apart, but a port that is published is for everybody.
-      ...ours.map((b) => `-A ${prefix}-FORWARD -i ${b.bridge} ! -o ${b.bridge} -j ${prefix}-APART`),
+      ...ours.map((b) => `-A ${prefix}-FORWARD -o ${b.bridge} ! -i ${b.bridge} -j ${prefix}-APART`),
       `-A ${prefix}-APART -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN`, `-A ${prefix}-APART -m conntrack --ctstate DNAT -j RETURN`,
-      ...ours.map((b) => `-A ${prefix}-APART -o ${b.bridge} -j DROP`),
+      ...ours.flatMap((b) => (b.unprotected.includes(family) ? ours.filter((o) => o !== b).map((o) => `-A ${prefix}-APART -i ${o.bridge} -o ${b.bridge} -j DROP`) : [`-A ${prefix}-APART -o ${b.bridge} -j DROP`])),
     ],
   };
   return Object.entries(tables).map(([table, lines]) => `*${table}\n${lines.join("\n")}\nCOMMIT\n`).join("");

@@ -1,7 +1,7 @@
 import { Conflict, errnoOf, InvalidArgument, NotImplemented, parseCidr, type Endpoint, type Network, type NetworkDriver } from "../../core/index.js";
 import type { LanKind } from "../../kernel/links.js";
 import type { NetworkThread } from "../../kernel/network-thread.js";
-import { gatewaysOf, mtuOf, ownerOf } from "./bridge.js";
+import { addressesOf, gatewaysOf, mtuOf, ownerOf } from "./bridge.js";
 
 /** Options of such a network, by Docker's names. */
 const OPTION = { parent: "parent", macvlanMode: "macvlan_mode", ipvlanMode: "ipvlan_mode", ipvlanFlag: "ipvlan_flag" } as const;
@@ -41,12 +41,9 @@ export class LanDriver implements NetworkDriver {
     await this.thread.call("removeOwned", parentOf(network), ownerOf(network));
   }
   async connect(network: Network, endpoint: Endpoint, netns: string): Promise<void> {
-    const addresses = [
-      ...(endpoint.ipv4 === null ? [] : [{ address: endpoint.ipv4, prefix: endpoint.prefix }]), ...(endpoint.ipv6 === null ? [] : [{ address: endpoint.ipv6, prefix: endpoint.prefix6 }]),
-    ];
     await this.thread.call("plugLan", {
       kind: kindOf(network), ...modeOf(network), parent: parentOf(network), netns, name: endpoint.interfaceName, mac: endpoint.mac,
-      ...(network.options["com.docker.network.driver.mtu"] === undefined ? {} : { mtu: mtuOf(network) }), addresses, gateways: gatewaysOf(endpoint),
+      ...(network.options["com.docker.network.driver.mtu"] === undefined ? {} : { mtu: mtuOf(network) }), addresses: addressesOf(endpoint), gateways: gatewaysOf(endpoint), sysctls: endpoint.sysctls ?? [],
     });
   }
   async disconnect(_network: Network, endpoint: Endpoint, netns: string): Promise<void> {

@@ -203,7 +203,7 @@ function addBridge(table: string, rules: BridgeRules): string {
       ...(rules.internal
         ? [`add rule ${t} ${name.in} iifname != "${bridge}" drop`, `add chain ${t} ${name.out}`, `add rule ${t} ${name.out} oifname != "${bridge}" drop`]
         // Networks keep apart, but a port that is published is for everybody.
-        : [`ct state established,related return`, `ct status dnat return`, `iifname != "${bridge}" iifname @bridges drop`].map((rule) => `add rule ${t} ${name.in} ${rule}`)),
+        : [`ct state established,related return`, `ct status dnat return`, `iifname != "${bridge}" ${rules.unprotected.includes(f) ? "iifname @bridges " : ""}drop`].map((rule) => `add rule ${t} ${name.in} ${rule}`)),
       ...elementsOf(table, rules, f).map((e) => `add ${e}`),
     ];
   }).map((line) => `${line}\n`).join("");

@@ -84,7 +84,7 @@ class Bed {
     await this.thread.call("ensureBridge", { name: "lan0", owner: "test", mac: "02:42:00:00:00:01", mtu: 1500, addresses: [{ address: "198.51.100.1", prefix: 24 }] });
     const netns = await this.namespaces.create("neighbour");
     await this.thread.call("plug", {
-      bridge: "lan0", host: "lan1", netns, name: "eth0", mac: "02:42:00:00:00:02", mtu: 1500, isolated: false, addresses: [{ address: "198.51.100.2", prefix: 24 }], gateways: ["198.51.100.1"],
+      bridge: "lan0", host: "lan1", netns, name: "eth0", mac: "02:42:00:00:00:02", mtu: 1500, isolated: false, addresses: [{ address: "198.51.100.2", prefix: 24 }], gateways: ["198.51.100.1"], sysctls: [],
     });
     return "neighbour";
   }
@@ -159,7 +159,7 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
       ports, loopback: bed.get("http://127.0.0.1:8080/"), lanAddress: bed.get("http://198.51.100.1:8080/"),
       neighbour: bed.get("http://198.51.100.1:8080/", neighbour), otherContainer: bed.get("http://172.17.0.1:8080/", two.id),
       itself: bed.get("http://172.17.0.1:8080/", one.id), lanFromContainer: bed.get("http://198.51.100.1:8080/", one.id),
-      direct: bed.get(`http://${endpoints[0]?.ipv4}/`),
+      direct: bed.get(`http://${endpoints[0]?.ipv4}/`), unpublished: bed.silence(`http://${endpoints[0]?.ipv4}/`, neighbour),
     });
     await bed.networks.release(one);
     return all({ ...answers, after: bed.get("http://127.0.0.1:8080/") });
