@@ -109,7 +109,10 @@ describe("an application of docker-compose", () => {
 
     const events = compose.start("events", "--json");
     // What listens says nothing before there is something to say.
-    await until(async () => { await compose.ok("pause", "web"); await compose.ok("unpause", "web"); return events.output.includes("unpause") || undefined; }, 60_000, "an event");
+    await until(async () => { await daemon.dockerOk("pause", "b_web_1"); await daemon.dockerOk("unpause", "b_web_1"); return events.output.includes('"action": "pause"') || undefined; }, 60_000, "an event");
+    await compose.ok("pause", "web");
+    expect(await compose.ok("ps")).toMatch(/^b_web_1 .* Paused/m);
+    await compose.ok("unpause", "web");
     await compose.ok("restart", "-t", "0");
     expect(await starts()).toBe(3);
     await events.waitFor(/"action": "start", .*"service": "web"|"service": "web".*"action": "start"/);
