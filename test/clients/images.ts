@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { addProgram, type Daemon, importTree, ok, type Registry } from "../helpers/index.js";
 
 /** What the suites know by these names, as far as they use it: each is one of our own trees with what is added here. */
-const standIns: readonly { readonly names: readonly [string, ...string[]]; readonly changes?: readonly string[]; add?(tree: string): void | Promise<void> }[] = [
+const standIns: readonly { readonly names: readonly [string, ...string[]]; readonly changes?: readonly string[]; readonly add?: (tree: string) => void | Promise<void> }[] = [
   { names: ["busybox:latest", "busybox:1", "busybox:1.36"] },
   {
     names: ["alpine:latest", "alpine:3.10"],

@@ -5,7 +5,7 @@ export const reasons: readonly { readonly tests: RegExp; readonly reason: string
   { tests: /^credentials\/store_test\.py/, reason: "a credential helper of the client's; no daemon is asked" },
   { tests: /test_run_container_reading_socket_ws/, reason: "the client's WebSocket library cannot use a Unix socket" },
   { tests: /test_pull_with_sha|test_run_with_image_that_does_not_exist|#searchImages/, reason: "asks docker.io" },
-  { tests: /test_create_with_runtime/, reason: "names the runtime where no daemon reads it, and expects the default to be runc: here it may be crun" },
+  { tests: /test_create_with_runtime/, reason: "names the runtime where no daemon reads it, and expects runc to be the default, which may be crun here" },
   { tests: /test_inspect_distribution|#distribution/, reason: "Strata has no /distribution yet" },
 ];
 
