@@ -142,8 +142,8 @@ export class OciRuntime implements Runtime {
     try {
       await this.#run("kill", ...(all ? ["--all"] : []), id, String(signal));
     } catch (e) {
-      // It may have ended, and nobody has been told yet.
-      if (this.#exits.read(id) === undefined) throw e;
+      // It may have ended, and who asks has not been told yet; or have been taken down since.
+      if (this.#exits.read(id) === undefined && existsSync(join(this.#state, id))) throw e;
     }
   }
 
