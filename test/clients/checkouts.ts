@@ -14,8 +14,8 @@ export interface Project {
 }
 
 /**
- * A checkout that is ready to run, outside of this repository. It is made once and kept. `STRATA_CLIENTS` names a folder that
- * holds repositories or checkouts by the projects' names, for machines that do not reach their origin.
+ * A checkout that is ready to run, outside of this repository. It is made once and kept. `STRATA_CLIENTS` names a folder with
+ * git repositories, bare or not, by the projects' names, for machines that do not reach their origin.
  */
 export async function checkout({ name, version, url, prepare }: Project): Promise<string> {
   const folder = join(cacheFolder, "clients", `${name}-${version}`);

@@ -1,6 +1,6 @@
 /** Why tests of these names cannot pass here, or for nobody. What fails and is not in this list is a fault of ours. */
 export const reasons: readonly { readonly tests: RegExp; readonly reason: string }[] = [
-  { tests: /^api_build_test\.py|^models_images_test\.py::ImageCollectionTest::test_build|#buildImage|^buildkit_test\.js|build image/, reason: "Strata does not build images yet" },
+  { tests: /^api_build_test\.py::BuildTest::test_build_(?!from_stringio|gzip_custom|with_proxy)|^models_images_test\.py::ImageCollectionTest::test_build|#buildImage|^buildkit_test\.js .*integration|build image/, reason: "Strata does not build images yet" },
   { tests: /test_create_inspect_network_with_scope|test_create_network_attachable|test_create_network_ingress/, reason: "begins a swarm" },
   { tests: /^credentials\/store_test\.py/, reason: "a credential helper of the client's; no daemon is asked" },
   { tests: /test_run_container_reading_socket_ws/, reason: "the client's WebSocket library cannot use a Unix socket" },
