@@ -1,25 +1,11 @@
 // npm run test:vm [-- FILTER…]: runs in virtual machines what this machine's kernel cannot. Last line: N passed, N failed, N skipped.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { ensureBuilt } from "./lib/build.mjs";
-import { root, run, script } from "./lib/common.mjs";
+import { script } from "./lib/common.mjs";
 import { ensureDependencies } from "./lib/dependencies.mjs";
+import { runReported } from "./lib/outcomes.mjs";
 
 await script(() => {
   ensureDependencies();
   ensureBuilt("all");
-  const folder = mkdtempSync(join(tmpdir(), "strata-report-")), report = join(folder, "report.json");
-  const status = run(process.execPath, [join(root, "test/dist/vm/main.js"), report, ...process.argv.slice(2)]);
-  const outcomes = status === 0 ? JSON.parse(readFileSync(report, "utf8")) : [{ name: "the tests in guests", status: "failed", failure: "died without a report" }];
-  rmSync(folder, { recursive: true });
-  const of = (wanted) => outcomes.filter((outcome) => outcome.status === wanted);
-  for (const { name, failure } of of("failed")) console.log(`failed: ${name}\n  ${failure.replaceAll("\n", "\n  ")}`);
-  // A skipped test states its reason at the end of its name, and a skipped group at the end of the group's.
-  for (const { name } of of("skipped")) {
-    const [, before, reason, after] = /^(.*?) \(skipped: (.*?)\)(?= |$)(.*)$/s.exec(name) ?? [undefined, name, "no reason stated", ""];
-    console.log(`skipped: ${before}${after}: ${reason}`);
-  }
-  console.log(`${of("passed").length} passed, ${of("failed").length} failed, ${of("skipped").length} skipped`);
-  return of("failed").length > 0 ? 1 : 0;
+  return runReported("test/dist/vm/main.js", process.argv.slice(2), "the tests in guests");
 });

@@ -1,6 +1,6 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
 import { which } from "./needs.js";
 import { type Netns } from "./netns.js";
 import { ok } from "./run.js";
@@ -21,6 +21,30 @@ function busyboxTree(folder: string): void {
   for (const applet of applets) symlinkSync("busybox", join(folder, "bin", applet));
   writeFileSync(join(folder, "etc", "passwd"), "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\nuser:x:1000:1000:user:/home:/bin/sh\n");
   writeFileSync(join(folder, "etc", "group"), "root:x:0:\nnogroup:x:65534:\nuser:x:1000:\nextra:x:2000:user\n");
+}
+
+/** A program of this machine in a tree, with the libraries that it is linked with. */
+export async function addProgram(tree: string, program: string): Promise<void> {
+  const path = which(program)!;
+  const libraries = [...(await ok("ldd", [path])).matchAll(/(\/\S+) \(0x/g)].map((match) => match[1]!);
+  for (const [from, to] of [[path, join("/bin", basename(path))] as const, ...libraries.map((library) => [library, library] as const)]) {
+    mkdirSync(join(tree, dirname(to)), { recursive: true });
+    copyFileSync(from, join(tree, to));
+  }
+}
+
+/** Imports busybox's tree with what `add` puts into it. */
+export async function importTree(daemon: { dockerOk(...args: readonly string[]): Promise<string> }, name: string, changes: readonly string[], add: (tree: string) => void | Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "st-i")), tree = join(folder, "tree");
+  try {
+    mkdirSync(tree);
+    await ok("tar", ["-C", tree, "-xf", await busyboxTar()]);
+    await add(tree);
+    await tarOf(tree, join(folder, "tar"));
+    await daemon.dockerOk("import", ...changes.flatMap((change) => ["--change", change]), join(folder, "tar"), name);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** A tar of a folder, as the textbook makes it. */

@@ -1,5 +1,6 @@
 export * from "./api.js";
 export * from "./bed.js";
+export * from "./compose.js";
 export * from "./context.js";
 export * from "./daemon.js";
 export * from "./dockerd.js";

@@ -22,6 +22,13 @@ function dockerCli(): string | undefined {
   return Number(version) >= 23 ? undefined : `the docker CLI here is ${version ?? "of unknown version"}, older than 23`;
 }
 
+/** The one in Python; its successor is built on BuildKit. */
+function composeOne(): string | undefined {
+  if (!which("docker-compose")) return "no docker-compose on this machine";
+  const version = spawnSync("docker-compose", ["version", "--short"], { encoding: "utf8" }).stdout.trim();
+  return version.startsWith("1.") ? undefined : `docker-compose here is ${version || "of unknown version"}, not 1`;
+}
+
 /** A private network namespace that the test's daemon lives in. */
 function namespaces(): string | undefined {
   if (!isRoot()) return "needs root";
@@ -55,7 +62,7 @@ const checks = {
   projects: projectQuotas,
   pty: program("script"),
   curl: program("curl"),
-  compose: program("docker-compose"),
+  compose: composeOne,
   dockerd: program("dockerd"),
   debootstrap: program("debootstrap"),
   skopeo: program("skopeo"),

@@ -1,5 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { type Daemon, type Result, TestBed, daemonNeeds, needs, run } from "../helpers/index.js";
+import { Compose, type Daemon, TestBed, daemonNeeds, needs, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "compose");
 
@@ -11,37 +10,31 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => bed.close(), 60_000);
 
-/** A project whose second service waits for the first one's health. */
-function project(name: string, check: string): (...args: string[]) => Promise<Result> {
-  const folder = bed.path(name);
-  mkdirSync(folder);
-  writeFileSync(`${folder}/docker-compose.yml`, JSON.stringify({
-    version: "2.4",
+/** A project whose second service waits for the first one's health, and notes what it finds of it. */
+function project(name: string, check: string): Compose {
+  return new Compose(daemon, bed.path(name), name, {
     services: {
-      base: { image: "busybox", command: "sh -c 'sleep 1; touch /ready; exec sleep 1000'", stop_signal: "SIGKILL", healthcheck: { test: check, interval: "200ms", timeout: "5s", retries: 3, start_period: "20s" }, volumes: ["data:/data"] },
-      after: { image: "busybox", command: "sleep 1000", stop_signal: "SIGKILL", depends_on: { base: { condition: "service_healthy" } } },
+      base: { image: "busybox", command: "sh -c 'sleep 1; touch /ready; exec sleep 1000'", stop_signal: "SIGKILL", healthcheck: { test: `${check} && touch /data/checked`, interval: "200ms", timeout: "5s", retries: 3, start_period: "20s" }, volumes: ["data:/data"] },
+      after: { image: "busybox", command: "sh -c 'ls /data > /data/seen; exec sleep 1000'", stop_signal: "SIGKILL", volumes: ["data:/data"], depends_on: { base: { condition: "service_healthy" } } },
     },
     volumes: { data: {} },
-  }));
-  return (...args) => run("docker-compose", ["-p", name, ...args], { cwd: folder, env: daemon.env() });
+  });
 }
 
 it("docker-compose waits for a service to be healthy", async () => {
   const compose = project("waits", "test -e /ready");
-  expect(await compose("up", "-d")).toMatchObject({ code: 0 });
-  const base = await daemon.inspect("waits_base_1"), after = await daemon.inspect("waits_after_1");
-  const healthy = base.State.Health.Log.find((r: { ExitCode: number }) => r.ExitCode === 0);
-  expect(Date.parse(after.Created as string)).toBeGreaterThanOrEqual(Date.parse(healthy.End as string));
-  expect(await compose("down", "-v")).toMatchObject({ code: 0 });
+  expect(await compose.run("up", "-d")).toMatchObject({ code: 0 });
+  expect(await until(async () => (await daemon.docker(["exec", "waits_after_1", "cat", "/data/seen"])).stdout || undefined, 30_000, "what it found")).toContain("checked");
+  expect(await compose.run("down", "-v")).toMatchObject({ code: 0 });
   expect(await daemon.dockerOk("ps", "-aq")).toBe("");
   expect(await daemon.dockerOk("volume", "ls", "-q")).toBe("");
 }, 120_000);
 
 it("docker-compose gives up on a service that is unhealthy", async () => {
   const compose = project("fails", "exit 1");
-  writeFileSync(bed.path("fails/docker-compose.override.yml"), JSON.stringify({ version: "2.4", services: { base: { healthcheck: { start_period: "1ms" } } } }));
-  const { code, stderr } = await compose("up", "-d");
+  compose.write("docker-compose.override.yml", { services: { base: { healthcheck: { start_period: "1ms" } } } });
+  const { code, stderr } = await compose.run("up", "-d");
   expect([code, stderr]).toEqual([1, expect.stringMatching(/unhealthy/)]);
   expect((await daemon.inspect("fails_base_1")).State.Health).toMatchObject({ Status: "unhealthy" });
-  expect(await compose("down", "-v")).toMatchObject({ code: 0 });
+  expect(await compose.run("down", "-v")).toMatchObject({ code: 0 });
 }, 120_000);

@@ -1,7 +1,7 @@
 import { PassThrough, type Readable } from "node:stream";
 import { createReadStream } from "node:fs";
 import Docker from "dockerode";
-import { type Daemon, type Registry, TestBed, busyboxTar, daemonNeeds, needs, tarOfMembers, until } from "../helpers/index.js";
+import { type Daemon, type Registry, TestBed, busyboxTar, daemonNeeds, importBusybox, needs, tarOfMembers, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "registry");
 
@@ -24,7 +24,7 @@ afterAll(() => bed.close(), 60_000);
 const text = async (stream: Readable): Promise<string> => {
   const parts: Buffer[] = [];
   for await (const part of stream) parts.push(part as Buffer);
-  return Buffer.concat(parts).toString();
+  return Buffer.concat(parts).toString("latin1");
 };
 /** Splits a multiplexed stream as dockerode's users do. */
 async function demuxed(stream: Readable): Promise<{ stdout: string; stderr: string }> {
@@ -116,6 +116,122 @@ it("a dockerode program pulls, creates, starts, attaches, execs, follows logs an
     expect(events).toContain(event);
   }
 }, 120_000);
+
+describe("other verbs of dockerode's", () => {
+  beforeAll(async () => { await importBusybox(daemon); }, 60_000);
+  afterEach(async () => {
+    await daemon.removeContainers();
+  });
+  const started = async (options: object = {}): Promise<any> => { // eslint-disable-line @typescript-eslint/no-explicit-any -- dockerode comes without types
+    const container = await docker.createContainer({ Image: "busybox", Cmd: ["sleep", "1000"], StopSignal: "SIGKILL", ...options });
+    await container.start();
+    return container;
+  };
+
+  it("a terminal: what is typed comes back as one stream, whose end is typed too; sizes; a container and an exec of it", async () => {
+    const container = await docker.createContainer({ Image: "busybox", Cmd: ["wc", "-c"], Tty: true, OpenStdin: true, AttachStdin: true });
+    const stream = await container.attach({ stream: true, stdin: true, stdout: true, stderr: true, hijack: true });
+    const output = text(stream);
+    await container.start();
+    stream.write(`${"x".repeat(1000)}\n\u0004`);
+    expect((await container.wait()).StatusCode).toBe(0);
+    expect(Number((await output).slice(1000))).toBe(1001);
+
+    const shell = await started({ Tty: true });
+    await shell.resize({ h: 20, w: 90 });
+    const exec = await shell.exec({ Cmd: ["sh", "-c", "stty size; read line; stty size; echo got $line"], Tty: true, AttachStdin: true, AttachStdout: true, AttachStderr: true });
+    // Who starts it says whether it comes in frames: dockerode does not unless asked.
+    const session = await exec.start({ hijack: true, stdin: true, Tty: true });
+    const said = text(session);
+    await exec.resize({ h: 33, w: 77 });
+    await until(async () => (await exec.inspect()).Running || undefined, 30_000, "the exec");
+    session.write("typed\n");
+    expect(await said).toMatch(/33 77\r\ngot typed\r\n$/);
+    const framed = await shell.exec({ Cmd: ["echo", "in frames"], Tty: true, AttachStdout: true });
+    expect(await demuxed(await framed.start({}))).toEqual({ stdout: "in frames\r\n", stderr: "" });
+  }, 120_000);
+
+  it("states: pause, rename, top, changes, restart, stop, and what each refuses", async () => {
+    const container = await started({ name: "first", Cmd: ["sh", "-c", "touch /made; exec sleep 1000"] });
+    await until(async () => ((await container.changes()) ?? []).some((change: { Path: string }) => change.Path === "/made") || undefined, 30_000, "the file");
+    expect(await container.top({ ps_args: "-o pid,cmd" })).toMatchObject({ Titles: ["PID", "CMD"], Processes: [[expect.stringMatching(/^\d+$/), "sleep 1000"]] });
+    await container.pause();
+    expect((await container.inspect()).State).toMatchObject({ Status: "paused", Paused: true, Running: true });
+    await expect(container.pause()).rejects.toMatchObject({ statusCode: 409 });
+    await expect(container.exec({ Cmd: ["true"] })).rejects.toMatchObject({ statusCode: 409 });
+    await container.unpause();
+    await expect(container.start()).rejects.toMatchObject({ statusCode: 304 });
+    await container.rename({ _query: { name: "second" } });
+    await docker.getContainer("second").restart({ t: 0 });
+    expect(await container.inspect({ size: true })).toMatchObject({ Name: "/second", State: { Running: true }, SizeRootFs: expect.any(Number) });
+    await expect(container.remove()).rejects.toMatchObject({ statusCode: 409 });
+    await expect(docker.createContainer({ Image: "busybox", name: "second" })).rejects.toMatchObject({ statusCode: 409, json: { message: expect.stringContaining("is already in use by container") } });
+    await container.stop({ t: 0 });
+    await expect(container.stop()).rejects.toMatchObject({ statusCode: 304 });
+    await expect(container.kill()).rejects.toMatchObject({ statusCode: 409 });
+    expect((await text(await container.export())).includes("made")).toBe(true);
+    await container.remove({ v: true });
+    await expect(docker.createContainer({ Image: "nothing-here" })).rejects.toMatchObject({ statusCode: 404 });
+  }, 120_000);
+
+  it("a request that is called off ends, and what it asked of goes on", async () => {
+    const container = await started();
+    for (const ask of [(abortSignal: AbortSignal) => container.wait({ abortSignal }), (abortSignal: AbortSignal) => container.logs({ follow: true, stdout: true, abortSignal }).then(text), (abortSignal: AbortSignal) => container.stats({ abortSignal }).then(text)]) {
+      const controller = new AbortController();
+      setTimeout(() => controller.abort(), 100);
+      await expect(ask(controller.signal)).rejects.toMatchObject({ message: expect.stringMatching(/abort/) });
+    }
+    expect((await container.inspect()).State.Running).toBe(true);
+  }, 60_000);
+
+  it("images: history, tags, save and load, prune; containers, volumes and networks: list and prune", async () => {
+    const image = docker.getImage("busybox");
+    expect((await image.history())[0]).toMatchObject({ Comment: expect.any(String), Tags: ["busybox:latest"] });
+    await image.tag({ repo: "other", tag: "2" });
+    const saved = await text(await docker.getImage("other:2").get());
+    expect(saved).toContain("manifest.json");
+    await docker.getImage("other:2").remove();
+    const archive = new PassThrough();
+    archive.end(Buffer.from(saved, "latin1"));
+    expect(await text(await docker.loadImage(archive))).toContain("Loaded image: other:2");
+    const volume = await docker.createVolume({ Name: "kept", Labels: { of: "dockerode" } });
+    expect(await docker.listVolumes({ filters: JSON.stringify({ label: ["of=dockerode"] }) })).toMatchObject({ Volumes: [{ Name: "kept" }] });
+    expect(await volume.inspect()).toMatchObject({ Scope: "local", Driver: "local" });
+
+    const network = await docker.createNetwork({ Name: "joined", CheckDuplicate: true });
+    const container = await started();
+    await network.connect({ Container: container.id, EndpointConfig: { Aliases: ["alias"] } });
+    expect(Object.keys((await network.inspect()).Containers as object)).toEqual([container.id]);
+    expect((await container.inspect()).NetworkSettings.Networks.joined.Aliases).toContain("alias");
+    await network.disconnect({ Container: container.id, Force: true });
+    expect((await docker.listNetworks({ filters: { name: ["joined"] } })).map(({ Name }: { Name: string }) => Name)).toEqual(["joined"]);
+    await container.stop({ t: 0 });
+
+    expect((await docker.pruneContainers()).ContainersDeleted).toEqual([container.id]);
+    expect(await docker.pruneNetworks()).toMatchObject({ NetworksDeleted: ["joined"] });
+    expect(await docker.pruneVolumes({ filters: { all: ["true"] } })).toMatchObject({ VolumesDeleted: ["kept"] });
+    expect((await docker.pruneImages({ filters: { dangling: ["false"] } })).ImagesDeleted).toEqual(expect.arrayContaining([{ Untagged: "other:2" }, { Untagged: "busybox:latest" }]));
+    await importBusybox(daemon);
+  }, 120_000);
+
+  it("the daemon: ping, version, info, df, auth; run tells what happens", async () => {
+    expect(String(await docker.ping())).toBe("OK");
+    expect(await docker.version()).toMatchObject({ ApiVersion: expect.stringMatching(/^1\.\d+$/), Os: "linux" });
+    expect(await docker.info()).toMatchObject({ Images: 1, OSType: "linux" });
+    expect(await docker.df()).toMatchObject({ Images: [{ RepoTags: ["busybox:latest"] }], Volumes: [], Containers: [] });
+    expect(await docker.checkAuth({ username: "", serveraddress: registry.address })).toMatchObject({ Status: "Login Succeeded" });
+
+    const output = new PassThrough(), seen: string[] = [];
+    const over = new Promise<{ StatusCode: number }>((resolve, reject) => {
+      const run = docker.run("busybox", ["sh", "-c", "echo run; exit 3"], output, {}, (error: Error | null, data: { StatusCode: number }) => { if (error) reject(error); else resolve(data); });
+      for (const event of ["container", "stream", "start", "data"]) run.on(event, () => seen.push(event));
+    });
+    expect((await over).StatusCode).toBe(3);
+    expect(seen).toEqual(expect.arrayContaining(["container", "stream", "start"]));
+    output.end();
+    expect(await text(output)).toContain("run");
+  }, 60_000);
+});
 
 function streamOf(body: Buffer): Readable {
   const stream = new PassThrough();

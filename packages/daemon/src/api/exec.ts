@@ -40,7 +40,8 @@ export function execRoutes(exec: ExecService): Pick<Routes, Extract<keyof Routes
         await exec.start(c.path.id, options, null);
         return empty(200);
       }
-      await runSession(c, { raw: spec.tty, stdin: spec.attachStdin }, (client) => exec.start(c.path.id, options, client));
+      // Whether the output comes in frames is for who starts it to say: a terminal may come in frames.
+      await runSession(c, { raw: c.body?.Tty ?? false, stdin: spec.attachStdin }, (client) => exec.start(c.path.id, options, client));
       return undefined;
     },
     execInspect: ({ path }) => ok(encodeExec(exec.inspect(path.id))),

@@ -38,6 +38,13 @@ describe("versions", () => {
     const a = await serve();
     expect(await a.call("GET", path)).toMatchObject({ status: 404, json: { message: "page not found" } });
   });
+  test.each([
+    ["GET", "/swarm", 503, "This node is not a swarm manager"], ["POST", "/v1.44/services/create", 503, "This node is not a swarm manager"], ["GET", "/nodes", 503, "This node is not a swarm manager"],
+    ["POST", "/swarm/leave", 503, "This node is not part of a swarm"], ["POST", "/swarm/init", 501, "swarm mode is not supported"], ["POST", "/v1.51/swarm/join", 501, "swarm mode is not supported"],
+  ])("%s %s: what one says that is in no swarm", async (method, path, status, message) => {
+    const a = await serve();
+    expect(await a.call(method, path, { body: "{}" })).toMatchObject({ status, json: { message: expect.stringContaining(message) } });
+  });
   test("a known path with another method is not found", async () => {
     const a = await serve();
     expect((await a.call("POST", "/info")).json).toEqual({ message: "page not found" });
@@ -147,7 +154,7 @@ describe("uploads", () => {
         },
       },
     });
-    expect(await a.call("POST", "/images/load", { body: "x".repeat(8 << 20) })).toMatchObject({ status: 400, json: { message: "not an archive" } });
+    expect(await a.call("POST", "/images/load", { body: "x".repeat(8 << 20) })).toMatchObject({ status: 200, json: { errorDetail: { message: "not an archive" }, error: "not an archive" } });
   });
   test("a client that leaves in the middle makes the upload fail", async () => {
     let tell: ((outcome: string) => void) | undefined, begun: (() => void) | undefined;

@@ -46,18 +46,21 @@ async function download(url: string, signal: AbortSignal): Promise<Readable> {
   return Readable.fromWeb(response.body);
 }
 
-/** Runs what reports progress; its outcome is a status before the first line and a line after it. */
-async function withProgress(context: Context, run: (sink: ProgressStream["sink"], signal: AbortSignal) => Promise<void>): Promise<undefined> {
+/** Runs what reports progress; its outcome is a status before the first line and a line after it, or always a line. */
+async function withProgress(context: Context, run: (sink: ProgressStream["sink"], signal: AbortSignal) => Promise<void>, { lineOnly = false } = {}): Promise<undefined> {
   const stream = new ProgressStream(context.response);
   try {
     await run(stream.sink, context.signal);
     stream.end();
   } catch (error) {
-    if (!context.response.headersSent) throw error;
+    if (!lineOnly && !context.response.headersSent) throw error;
     stream.fail(error);
   }
   return undefined;
 }
+
+/** docker-compose 1 asks for the newest version, and fails where an image has no `ContainerConfig`. */
+const needsOldImages = (userAgent: string | undefined): boolean => /^docker-compose\/1\./.test(userAgent ?? "");
 
 type ImageRoutes = Pick<Routes, Extract<keyof Routes, `image${string}`>>;
 
@@ -86,11 +89,12 @@ export function imageRoutes(images: ImageService, containers: ContainerService):
         progress({ status: await images.import(tar, { ref, changes: changes ?? [], message: message ?? "", platform }) });
       });
     },
-    imageLoad: (c) =>
-      withProgress(c, async (progress, signal) => {
-        const quiet = c.query.quiet ?? false;
-        await images.load(uploadOf(c.request), { platform: readPlatform(c.query.platform), progress: quiet ? (line) => { if (line.stream !== undefined) progress(line); } : progress, signal });
-      }),
+    imageLoad(c) {
+      const quiet = c.query.quiet ?? false, platform = readPlatform(c.query.platform);
+      return withProgress(c, async (progress, signal) => {
+        await images.load(uploadOf(c.request), { platform, progress: quiet ? (line) => { if (line.stream !== undefined) progress(line); } : progress, signal });
+      }, { lineOnly: true });
+    },
     async imageGetAll(c) {
       const names = (c.query.names ?? []).flatMap((n) => n.split(",")).filter((n) => n !== "");
       if (names.length === 0) throw new InvalidArgument("no image names were given");
@@ -106,7 +110,7 @@ export function imageRoutes(images: ImageService, containers: ContainerService):
       return ok({ ImagesDeleted: removed.length > 0 ? removed.map(encodeRemoved) : null, SpaceReclaimed: bytes });
     },
     imageDelete: async ({ path, query }) => ok((await images.remove(path.name, { force: query.force ?? false, prune: !query.noprune })).map(encodeRemoved)),
-    imageInspect: ({ path, version }) => ok(imageInspect(encodeImage(images.inspect(path.name)), version)),
+    imageInspect: ({ path, version, request }) => ok(imageInspect(encodeImage(images.inspect(path.name)), needsOldImages(request.headers["user-agent"]) ? 44 : version)),
     imageHistory: ({ path }) => ok(images.history(path.name).map(encodeHistory)),
     imagePush(c) {
       const ref = joinReference(c.path.name, c.query.tag);

@@ -26,7 +26,7 @@ export function networkRoutes(networks: NetworkService): Pick<Routes, Extract<ke
       const network = await networks.create({
         name: body.Name, ...(body.Driver ? { driver: body.Driver } : {}), internal: body.Internal ?? false, attachable: body.Attachable ?? false, ipv4: body.EnableIPv4 ?? true, ipv6: body.EnableIPv6 ?? false,
         scope: body.Scope ?? "", ingress: body.Ingress ?? false, configOnly: body.ConfigOnly ?? false, ...(body.ConfigFrom?.Network ? { configFrom: body.ConfigFrom.Network } : {}),
-        ...(pools.length > 0 ? { ipam: pools } : {}), ...(body.IPAM?.Options && Object.keys(body.IPAM.Options).length > 0 ? { ipamOptions: body.IPAM.Options } : {}), ...(body.Options ? { options: body.Options } : {}), ...(body.Labels ? { labels: body.Labels } : {}),
+        ...(pools.length > 0 ? { ipam: pools } : {}), ...(body.IPAM?.Options ? { ipamOptions: body.IPAM.Options } : {}), ...(body.Options ? { options: body.Options } : {}), ...(body.Labels ? { labels: body.Labels } : {}),
       });
       return created({ Id: network.id, Warning: "" });
     },

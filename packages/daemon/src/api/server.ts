@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from "node:net";
 import express from "express";
 import { NotFound, messageOf, type Logger } from "../core/index.js";
+import { swarmRefusal } from "./absent.js";
 import { sendJson, type Context, type Handler, type Reply, type Routes, type Upgrade } from "./context.js";
 import { loadContract, type Operation, type OperationId } from "./contract.js";
 import { sendError, statusOf } from "./errors.js";
@@ -40,7 +41,7 @@ export class Api {
       const handler = routes[operation.id] as Handler<OperationId>;
       app[operation.method](operation.path.replace(/\{(\w+)\}/g, ":$1"), (request, response) => this.#serve(operation, handler, request, response));
     }
-    app.use(() => { throw new NotFound("page not found"); });
+    app.use((request) => { throw swarmRefusal(request.path) ?? new NotFound("page not found"); });
     app.use((error: unknown, request: express.Request, response: express.Response, _next: express.NextFunction) => {
       this.#fail(error, request, response);
     });

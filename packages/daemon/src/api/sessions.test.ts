@@ -175,6 +175,14 @@ describe("exec", () => {
     expect(client.text).toMatch(/^HTTP\/1\.1 101 UPGRADED\r\n/);
     expect(frames(body(client.text))).toEqual([{ stream: 1, text: "in" }, { stream: 2, text: "2" }, { stream: 1, text: "bye" }]);
   });
+  test.each([[true, false, true], [true, true, false], [false, true, false], [false, false, true]])("of terminal %s, started as terminal %s, comes in frames: %s", async (tty, startTty, framed) => {
+    const a = await serve({ exec: { inspect: () => ({ ...exec, spec: { ...exec.spec, tty } }), start: (_id, _o, c) => { c!.write("stdout", Buffer.from("out")); return Promise.resolve(); } } });
+    const client = await a.raw(), json = JSON.stringify({ Tty: startTty });
+    client.socket.write(`POST /exec/e/start HTTP/1.1\r\n${UPGRADE}Content-Type: application/json\r\nContent-Length: ${json.length}\r\n\r\n${json}`);
+    await client.until((c) => c.ended);
+    expect(client.text).toContain(`Content-Type: application/vnd.docker.${framed ? "multiplexed" : "raw"}-stream`);
+    expect(framed ? frames(body(client.text)) : body(client.text).toString()).toEqual(framed ? [{ stream: 1, text: "out" }] : "out");
+  });
   test("a failure to start is a status, hijacked or not", async () => {
     const a = await serve({ exec: { inspect: () => exec, start: () => Promise.reject(new Conflict("container c is not running")) } });
     for (const headers of [UPGRADE, "Host: x\r\n"]) {

@@ -36,7 +36,13 @@ export class Committer {
   private async still<T>(container: Container, pause: boolean, work: () => Promise<T>): Promise<T> {
     const { run } = this.live.of(container.id);
     if (!pause || run === null || container.state.status !== "running") return work();
-    await run.runtime.pause(container.id, true);
+    try {
+      await run.runtime.pause(container.id, true);
+    } catch (e) {
+      // What has just ended, or ends now, stands still for good.
+      if ((await run.runtime.state(container.id))?.status === "running") throw e;
+      return work();
+    }
     emitContainer(this.parts, container, "pause");
     try {
       return await work();

@@ -18,7 +18,7 @@ export const driverOf = ({ driver, configOnly }: NetworkSpec): string => (config
 
 /** Checks a network that a user asks for; InvalidArgument, NotFound, PermissionDenied, in Docker's words. */
 export function checkSpec(spec: NetworkSpec): void {
-  if (spec.name.trim() === "" || !/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(spec.name)) throw new InvalidArgument(`invalid network name: "${spec.name}"`);
+  if (spec.name.trim() === "") throw new InvalidArgument(`invalid network name: "${spec.name}"`);
   if (PREDEFINED.has(spec.name)) throw new PermissionDenied(`operation is not permitted on predefined ${spec.name} network `);
   checkScope(spec);
   checkDriver(spec);

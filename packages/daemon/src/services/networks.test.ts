@@ -60,7 +60,7 @@ describe("networks of a user", () => {
     expect(twice.map((t) => t.status).sort()).toEqual(["fulfilled", "rejected"]);
   });
   test.each([
-    [{ name: "bridge" }, "PermissionDenied"], [{ name: "" }, "InvalidArgument"], [{ name: "a b" }, "InvalidArgument"], [{ name: "x", driver: "overlay" }, "Unavailable"], [{ name: "x", driver: "nope" }, "NotFound"], [{ name: "x", driver: "host" }, "PermissionDenied"],
+    [{ name: "bridge" }, "PermissionDenied"], [{ name: "" }, "InvalidArgument"], [{ name: " " }, "InvalidArgument"], [{ name: "x", driver: "overlay" }, "Unavailable"], [{ name: "x", driver: "nope" }, "NotFound"], [{ name: "x", driver: "host" }, "PermissionDenied"],
     [{ name: "x", ingress: true }, "PermissionDenied"], [{ name: "x", scope: "swarm" }, "PermissionDenied"], [{ name: "x", scope: "moon" }, "InvalidArgument"],
     [{ name: "x", ipam: [{ subnet: "10.1.0.0/24" }, { subnet: "10.2.0.0/24" }] }, "PermissionDenied"], [{ name: "x", configFrom: "nobody" }, "NotFound"], [{ name: "x", configFrom: "bridge" }, "PermissionDenied"],
     [{ name: "x", configOnly: true, internal: true }, "PermissionDenied"], [{ name: "x", configOnly: true, configFrom: "y" }, "PermissionDenied"],

@@ -29,7 +29,7 @@ export function encodeNetwork(network: Network, endpoints: NetworkView["endpoint
     EnableIPv4: network.ipv4 !== false,
     EnableIPv6: network.ipv6,
     IPAM: {
-      Driver: "default", Options: network.ipam.length > 0 && network.name !== "bridge" ? { ...network.ipamOptions } : null,
+      Driver: "default", Options: network.ipamOptions ? { ...network.ipamOptions } : null,
       Config: network.ipam.length === 0 && network.driver !== "bridge" ? null
         : network.ipam.map((p) => ({ Subnet: p.subnet, ...(p.range === undefined ? {} : { IPRange: p.range }), ...(p.gateway === undefined ? {} : { Gateway: p.gateway }), ...(p.reserved === undefined ? {} : { AuxiliaryAddresses: { ...p.reserved } }) })),
     },

@@ -180,7 +180,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Takes images from an archive that `docker save` or an OCI tool wrote. */
+        /** Takes images from an archive that `docker save` or an OCI tool wrote. What is wrong with the archive is told in the last line. */
         post: operations["imageLoad"];
         delete?: never;
         options?: never;

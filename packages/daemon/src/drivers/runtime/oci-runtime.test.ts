@@ -128,6 +128,14 @@ const usable = [...why].filter(([, reason]) => reason === null).map(([name]) => 
     await bench.runtime.delete(id);
   });
 
+  test("what has ended, or gone, hears no signal, and that is no error", async () => {
+    const { id, process } = await run(["true"]);
+    await Promise.all([process.exit, collect(process)]);
+    await bench.runtime.kill(id, 15);
+    await bench.runtime.delete(id);
+    await bench.runtime.kill(id, 15);
+  });
+
   test("exec: streams, stdin, exit code, and no monitor's trace afterwards", async () => {
     const { id, process } = await run(["sleep", "100"]);
     const exec = await bench.runtime.exec(id, processSpec(["sh", "-c", "cat; echo err >&2; exit 9"]), { tty: false, stdin: true, stdinOnce: true });

@@ -138,8 +138,13 @@ export class OciRuntime implements Runtime {
 
   async kill(id: string, signal: number, all = false): Promise<void> {
     const process = this.#processes.get(id);
-    if (all || process === undefined) await this.#run("kill", ...(all ? ["--all"] : []), id, String(signal));
-    else process.signal(signal);
+    if (!all && process !== undefined) return void process.signal(signal);
+    try {
+      await this.#run("kill", ...(all ? ["--all"] : []), id, String(signal));
+    } catch (e) {
+      // It may have ended, and who asks has not been told yet; or have been taken down since.
+      if (this.#exits.read(id) === undefined && existsSync(join(this.#state, id))) throw e;
+    }
   }
 
   async pause(id: string, paused: boolean): Promise<void> {
@@ -152,7 +157,13 @@ export class OciRuntime implements Runtime {
 
   async state(id: string): Promise<RuntimeState | undefined> {
     if (!existsSync(join(this.#state, id))) return undefined;
-    const { stdout } = await this.#run("state", id);
+    let stdout: string;
+    try {
+      ({ stdout } = await this.#run("state", id));
+    } catch (e) {
+      if (!existsSync(join(this.#state, id))) return undefined; // it went meanwhile
+      throw e;
+    }
     const { status, pid } = JSON.parse(stdout) as { status: RuntimeStatus; pid: number };
     return { id, status, pid };
   }
