@@ -17,6 +17,7 @@ import { Recovery } from "./containers-recover.js";
 import { Remover } from "./containers-remove.js";
 import { Stats } from "./containers-stats.js";
 import { topOf } from "./containers-top.js";
+import { Unlinker } from "./containers-unlink.js";
 import { Updater } from "./containers-update.js";
 import { Execs } from "./exec.js";
 import { labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
@@ -39,6 +40,7 @@ export class Containers implements ContainerService {
   readonly #recovery: Recovery;
   readonly #stats: Stats;
   readonly #updater: Updater;
+  readonly #unlinker: Unlinker;
 
   constructor(parts: ContainerParts) {
     this.#parts = parts;
@@ -55,6 +57,7 @@ export class Containers implements ContainerService {
     this.#recovery = new Recovery(parts, live, launcher, this.#lifecycle, this.#remover);
     this.#stats = new Stats(parts);
     this.#updater = new Updater(parts, live, mirrors);
+    this.#unlinker = new Unlinker(parts, live, mirrors);
     this.files = new ContainerFiles(parts, launcher);
   }
 
@@ -108,8 +111,8 @@ export class Containers implements ContainerService {
   }
 
   async remove(name: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void> {
+    if (options.link) return this.#unlinker.unlink(name);
     const id = this.#id(name);
-    if (options.link) throw new InvalidArgument("links between containers are not supported");
     const live = this.#live.of(id);
     if (options.force) await this.#lifecycle.forceEnd(id);
     await live.mutex.run(async () => {

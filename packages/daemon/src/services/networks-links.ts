@@ -49,6 +49,7 @@ export class Links {
   /** The same for one that runs already. */
   remember(container: Container): void {
     if (legacyLinks(container).length > 0) this.holding.set(container.id, container);
+    else this.holding.delete(container.id);
   }
   release(container: string): void { this.holding.delete(container); }
 
