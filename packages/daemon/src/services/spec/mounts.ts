@@ -31,7 +31,8 @@ const PROPAGATIONS = new Set(["private", "rprivate", "shared", "rshared", "slave
 export function bindMount(point: MountPoint, nonRecursive = false): SpecMount {
   const propagation = point.Propagation || "rprivate";
   if (!PROPAGATIONS.has(propagation)) throw new InvalidArgument(`invalid propagation mode: ${propagation}`);
-  return { destination: point.Destination, type: "bind", source: point.Source, options: [nonRecursive ? "bind" : "rbind", point.RW ? "rw" : "ro", propagation] };
+  // crun takes a recursive propagation for a recursive bind; without mounts below both are the same.
+  return { destination: point.Destination, type: "bind", source: point.Source, options: [nonRecursive ? "bind" : "rbind", point.RW ? "rw" : "ro", nonRecursive ? propagation.replace(/^r/, "") : propagation] };
 }
 
 /** `--tmpfs /path:options`; options default to Docker's, the mode to that of the directory beneath. */
