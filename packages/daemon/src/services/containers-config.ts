@@ -111,6 +111,7 @@ export function checkHostConfig(h: HostConfig): void {
   if ((h.OomScoreAdj ?? 0) < -1000 || (h.OomScoreAdj ?? 0) > 1000) throw new InvalidArgument(`Invalid value ${h.OomScoreAdj}, range for oom score adj is [-1000, 1000]`);
   if (h.IpcMode && !/^(none|private|shareable|host|container:.+)$/.test(h.IpcMode)) throw new InvalidArgument(`invalid IPC mode: ${h.IpcMode}`);
   if (h.PidMode && !/^(private|host|container:.+)$/.test(h.PidMode)) throw new InvalidArgument(`invalid PID mode: ${h.PidMode}`);
+  if (h.NetworkMode === "container:") throw new InvalidArgument("invalid NetworkMode: invalid container format container:<name|id>");
   if (h.UTSMode && h.UTSMode !== "host") throw new InvalidArgument(`invalid UTS mode: ${h.UTSMode}`);
   if (h.CgroupnsMode && !/^(private|host)$/.test(h.CgroupnsMode)) throw new InvalidArgument(`invalid cgroup namespace mode: ${h.CgroupnsMode}`);
   if (h.UsernsMode && h.UsernsMode !== "host") throw new InvalidArgument(`invalid user namespace mode: ${h.UsernsMode}`);

@@ -10,6 +10,7 @@ import type { Mirrors } from "./containers-mirror.js";
 import { emitContainer, type ContainerParts } from "./containers-parts.js";
 import { checkHealthConfig } from "./health.js";
 import { modeOf } from "./networks-parts.js";
+import { parsePort } from "./networks-ports.js";
 import { parseSignal } from "./signals.js";
 import { checkResources, withoutUnknown } from "./spec/resources.js";
 import { runtimeSpec } from "./spec/spec.js";
@@ -32,6 +33,7 @@ export class Creator {
     const { path, args } = commandLine(config);
     if (config.StopSignal) parseSignal(config.StopSignal);
     checkHealthConfig(config.Healthcheck);
+    Object.keys(config.ExposedPorts ?? {}).forEach(parsePort);
     if (config.WorkingDir && !posix.isAbsolute(config.WorkingDir)) throw new InvalidArgument(`the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`);
     const { hostConfig, warnings: discarded } = withoutUnknown(withHostDefaults(spec.hostConfig, parts.config.defaults), parts.host);
     checkHostConfig(hostConfig);
@@ -97,7 +99,7 @@ export class Creator {
     launcher.logDriverOf(container).check(container.hostConfig.LogConfig?.Config ?? {});
     parts.networking.validate(container);
     runtimeSpec({
-      container, host: parts.host, rootfs: "/", user: { uid: 0, gid: 0, additionalGids: [], home: "/" }, netns: "/", join: {}, etcFiles: {}, devices: [], hostname: "", cgroupsPath: "/",
+      container, host: parts.host, rootfs: "/", user: { uid: 0, gid: 0, additionalGids: [], home: "/" }, ...(container.hostConfig.NetworkMode === "host" ? {} : { netns: "/" }), join: {}, etcFiles: {}, devices: [], hostname: "", cgroupsPath: "/",
     });
   }
 
