@@ -5,6 +5,8 @@ export { DEFAULT_HOST, defaultHost } from "./host.js";
 export type { Filters } from "./query.js";
 export { splitReference } from "./reference.js";
 export { Output, Session, type TerminalSize } from "./session.js";
+export { MODE_DIRECTORY, MODE_SYMLINK } from "./resources/archives.js";
+export type { ArchiveWriteOptions, PathStat } from "./resources/archives.js";
 export type { AttachOptions, CreateOptions, ExecSession, ListOptions, LogsOptions, StopOptions, WaitCondition } from "./resources/containers.js";
 export type { CommitOptions, ImportOptions, OnProgress, PullOptions, PushOptions } from "./resources/images.js";
 export type { EventsOptions, Ping } from "./resources/system.js";
