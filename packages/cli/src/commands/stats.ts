@@ -49,13 +49,13 @@ async function once(cli: Cli, container: string, mustBe: boolean): Promise<Conta
 /** Shows all again and again. Without names, containers come and go; with names it ends with the last of them. */
 async function follow(cli: Cli, names: readonly string[], flags: StatsFlags, show: (rows: readonly StatsRow[]) => string[]): Promise<void> {
   const latest = new Map<string, ContainerStats | undefined>();
-  let failure: unknown;
+  let failure: Error | undefined;
   const watch = async (container: string): Promise<void> => {
     latest.set(container, undefined);
     try {
       for await (const stats of cli.client.containers.stats(container)) latest.set(container, stats);
     } catch (error) {
-      if (names.length > 0 || !(error instanceof StrataApiError && error.status === 404)) failure ??= error;
+      if (names.length > 0 || !(error instanceof StrataApiError && error.status === 404)) failure ??= error instanceof Error ? error : new Error(String(error));
     }
     latest.delete(container);
   };

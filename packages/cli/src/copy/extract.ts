@@ -51,7 +51,9 @@ async function place(member: Member, path: string, directory: string, rename: Re
     await rm(path);
   }
   switch (member.type) {
-    case "directory": return void (await mkdir(path, { mode: 0o700 }));
+    case "directory":
+      await mkdir(path, { mode: 0o700 });
+      return;
     case "symlink":
       await symlink(member.link, path);
       return lutimes(path, member.mtime, member.mtime);

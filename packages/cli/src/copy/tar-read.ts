@@ -18,19 +18,19 @@ const TYPES: Readonly<Record<string, Member["type"]>> = { "0": "file", "\0": "fi
 
 /** Takes bytes from a stream in the amounts that are asked for. */
 class Source {
-  readonly #chunks: AsyncIterator<Buffer>;
+  readonly #chunks: AsyncIterator<Buffer, undefined>;
   #held: Buffer = Buffer.alloc(0);
 
   constructor(stream: Readable) {
-    this.#chunks = (stream as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+    this.#chunks = (stream as AsyncIterable<Buffer>)[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
   }
 
   /** At most so many bytes, at least one; empty at the end. */
   async some(most: number): Promise<Buffer> {
     while (this.#held.length === 0) {
-      const { value, done } = await this.#chunks.next();
-      if (done === true) return this.#held;
-      this.#held = value;
+      const next: IteratorResult<Buffer, undefined> = await this.#chunks.next();
+      if (next.done === true) return this.#held;
+      this.#held = next.value;
     }
     const taken = this.#held.subarray(0, most);
     this.#held = this.#held.subarray(taken.length);

@@ -6,8 +6,9 @@ const MIN_MEMORY = 6 * 1024 * 1024;
 
 const bad = (message: string): never => { throw new InvalidArgument(message); };
 
-/** What of the limits this kernel has: the rest is left out, each with a warning. */
+/** What of the limits this kernel has: the rest is left out, each with a warning, if it could be at all. */
 export function withoutUnknown(h: HostConfig, host: HostFacts): { hostConfig: HostConfig; warnings: string[] } {
+  checkBlockIo(h);
   const hostConfig = { ...h }, warnings: string[] = [];
   const leave = (key: keyof HostConfig & string, wanted: boolean, value: unknown, what: string): void => {
     if (!wanted) return;
@@ -31,7 +32,6 @@ export function checkResources(h: HostConfig, host: Pick<HostFacts, "cpuset">, c
   checkCpus(h, cpus);
   checkCpuset("cpus", h.CpusetCpus, host.cpuset.cpus, "CPUs");
   checkCpuset("mems", h.CpusetMems, host.cpuset.mems, "memory nodes");
-  checkBlockIo(h);
   return h.OomKillDisable && !h.Memory ? ["OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources."] : [];
 }
 
