@@ -28,6 +28,7 @@ const importImage = command("import", "Make an image of a root file system's tar
 const kill = command("kill", "Send a signal to containers, SIGKILL unless told otherwise");
 const load = command("load", "Take images from an archive");
 const logs = command("logs", "Show what a container wrote");
+const cp = command("cp", "Copy files between a container and here");
 const pause = command("pause", "Freeze the processes of containers");
 const port = command("port", "Show where a container's ports are published");
 const ps = command("ps", "Show containers");
@@ -43,13 +44,16 @@ const start = command("start", "Start containers");
 const stop = command("stop", "Ask containers to end, then make them");
 const tag = command("tag", "Give an image one more name");
 const top = command("top", "Show the processes of a container");
+const stats = command("stats", "Show what containers use of the machine");
 const unpause = command("unpause", "Let frozen containers go on");
+const update = command("update", "Change limits and restart policies of containers");
 const wait = command("wait", "Wait for containers to end and show their exit codes");
 const events = command("events", "Follow what happens in the daemon");
 const info = command("info", "Show the daemon's settings and counts");
 
 /** Everything the CLI can do, by name. */
 export const commands: Readonly<Record<string, Entry | Group>> = {
+  cp, stats, update,
   run, exec, ps, build, pull, push, images, history, logs, create, start, stop, restart, kill, pause, unpause, rm, rmi, rename, wait, top, diff, port, attach, commit,
   export: exportContainer, import: importImage, load, save, tag, events, info,
   inspect: command("inspect", "Show everything known about any object"),
@@ -60,7 +64,7 @@ export const commands: Readonly<Record<string, Entry | Group>> = {
   container: {
     summary: "Everything about containers",
     commands: {
-      attach, commit, create, diff, exec, export: exportContainer, kill, logs, pause, port, rename, restart, rm, run, start, stop, top, unpause, wait, ls: ps,
+      attach, commit, cp, create, diff, exec, export: exportContainer, kill, logs, pause, port, rename, restart, rm, run, start, stats, stop, top, unpause, update, wait, ls: ps,
       inspect: command("container-inspect", "Show everything known about containers"),
       prune: command("container-prune", "Remove every container that does not run"),
     },

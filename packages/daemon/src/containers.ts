@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Trees } from "./archive/trees.js";
 import type { WorkerPool } from "./archive/workers/pool.js";
@@ -19,6 +19,7 @@ import type { Stores } from "./open-stores.js";
 import type { Programs } from "./runtimes.js";
 import { Containers } from "./services/containers.js";
 import { ALL_CAPABILITIES } from "./services/spec/capabilities.js";
+import { MASKED_PATHS, thermalPath } from "./services/spec/paths.js";
 
 export interface ContainersNeeds {
   readonly config: Config;
@@ -48,16 +49,17 @@ export function openContainers({ config, execRoot, machine, programs, stores, ne
   const { containers, images, layers, volumes, leases, networks, collector } = stores;
   const [major = 0, minor = 0] = machine.kernel.split(".").map(Number);
   const cgroupVersion = machine.cgroups === "v2" ? 2 : 1;
+  const thermal = Array.from({ length: machine.cpus }, (_, cpu) => thermalPath(cpu)).filter((path) => existsSync(path));
   return new Containers({
     containers, images, layers, volumes, leases, networks, collector, networking: networking.networks, runtimes, logs: new Map(logs.map((driver) => [driver.name, driver])),
     mounter: new KernelMounter(), files: new ConfinedFiles(), copier: trees, archiver: trees, porter: trees, processes: new ProcProcesses(), meters: new CgroupMeters(), events, clock, logger,
     host: {
       cgroupVersion, capabilities: ALL_CAPABILITIES.filter((_, bit) => (machine.capabilities >> BigInt(bit) & 1n) === 1n), seccomp: machine.seccomp, controllers: machine.controllers,
-      kernel: [major, minor], arch: process.arch, ...(machine.init === undefined ? {} : { init: machine.init }),
+      kernel: [major, minor], arch: process.arch, cpuset: machine.cpuset, blockIoWeights: machine.blockIoWeights, ...(machine.init === undefined ? {} : { init: machine.init }),
     },
     config: {
       execRoot, cgroupParent: "/strata",
-      defaults: { runtime: programs.defaultRuntime, logDriver: config.logDriver, logOptions: config.logOpts, init: config.init, shmSize: 64 << 20, ulimits: [...config.defaultUlimits], cgroupVersion },
+      defaults: { runtime: programs.defaultRuntime, logDriver: config.logDriver, logOptions: config.logOpts, init: config.init, shmSize: 64 << 20, ulimits: [...config.defaultUlimits], cgroupVersion, maskedPaths: [...MASKED_PATHS, ...thermal] },
     },
   });
 }

@@ -17,6 +17,10 @@ export interface Machine {
   readonly cgroups: "v1" | "hybrid" | "v2";
   /** Controllers that containers can be limited with. */
   readonly controllers: readonly string[];
+  /** Processors and memory nodes that containers may be bound to, as lists (cpuset(7)). */
+  readonly cpuset: { readonly cpus: string; readonly mems: string };
+  /** Whether the kernel weighs block I/O. */
+  readonly blockIoWeights: boolean;
   /** Capabilities this process may pass on, as bits (capabilities(7)). */
   readonly capabilities: bigint;
   readonly seccomp: boolean;
@@ -33,6 +37,8 @@ export function lookAtMachine(): Machine {
     cpus: availableParallelism(), memory: totalmem(), hostname: hostname(),
     cgroups: v2 ? "v2" : existsSync("/sys/fs/cgroup/unified/cgroup.controllers") ? "hybrid" : "v1",
     controllers: v2 ? readFileSync("/sys/fs/cgroup/cgroup.controllers", "utf8").trim().split(" ") : legacyControllers(),
+    cpuset: { cpus: cpusetFile(v2, "cpus") ?? `0-${availableParallelism() - 1}`, mems: cpusetFile(v2, "mems") ?? "0" },
+    blockIoWeights: v2 ? readFileSync("/sys/fs/cgroup/cgroup.controllers", "utf8").split(/\s/).includes("io") : existsSync("/sys/fs/cgroup/blkio/blkio.weight"),
     capabilities: BigInt(`0x${status.get("CapBnd") ?? "0"}`),
     seccomp: status.has("Seccomp"),
     init: findProgram("docker-init") ?? findProgram("tini"),
@@ -48,6 +54,12 @@ export function limitsOf({ cgroups, controllers }: Machine): MachineLimits {
     memory: has("memory"), swap: has("memory") && swap, cpuShares: has("cpu"), cpuQuota: has("cpu"), cpuset: has("cpuset"), pids: has("pids"), oomKillDisable: cgroups !== "v2" && has("memory"),
     ipv4Forwarding: on("/proc/sys/net/ipv4/ip_forward"), bridgeFilter: on("/proc/sys/net/bridge/bridge-nf-call-iptables"), bridgeFilter6: on("/proc/sys/net/bridge/bridge-nf-call-ip6tables"),
   };
+}
+
+/** Undefined where there is no such controller. */
+function cpusetFile(v2: boolean, name: string): string | undefined {
+  const path = v2 ? `/sys/fs/cgroup/cpuset.${name}.effective` : `/sys/fs/cgroup/cpuset/cpuset.${name}`;
+  return existsSync(path) ? readFileSync(path, "utf8").trim() : undefined;
 }
 
 /** The enabled ones of /proc/cgroups. */

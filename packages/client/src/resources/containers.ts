@@ -3,9 +3,11 @@ import type { Api } from "../api.js";
 import { encodeFilters, type Filters } from "../query.js";
 import type { Output, Session, TerminalSize } from "../session.js";
 import type {
-  CallSignal, ContainerCreateRequest, ContainerCreateResponse, ContainerInspect, ContainersPruneReport, ContainerSummary, ContainerTopResponse,
+  CallSignal, ContainerCreateRequest, ContainerCreateResponse, ContainerInspect, ContainersPruneReport, ContainerStats, ContainerSummary, ContainerTopResponse, ContainerUpdateRequest,
+  ContainerUpdateResponse,
   ContainerWaitResponse, ExecConfig, ExecInspect, FilesystemChange,
 } from "../types.js";
+import { Archives, type ArchiveWriteOptions, type PathStat } from "./archives.js";
 import { Images, type CommitOptions } from "./images.js";
 
 export interface CreateOptions extends CallSignal {
@@ -153,6 +155,31 @@ export class Containers {
 
   top(id: string, { psArgs, signal }: CallSignal & { readonly psArgs?: string } = {}): Promise<ContainerTopResponse> {
     return this.#api.call("get", "/containers/{id}/top", { path: { id }, query: { ps_args: psArgs }, signal });
+  }
+
+  /** Other limits, another restart policy; what is left out stays. */
+  update(id: string, changes: ContainerUpdateRequest, { signal }: CallSignal = {}): Promise<ContainerUpdateResponse> {
+    return this.#api.call("post", "/containers/{id}/update", { path: { id }, json: changes, signal });
+  }
+
+  /** What it uses: again and again until it is removed, or with `once` one sample. */
+  stats(id: string, { once = false, signal }: CallSignal & { readonly once?: boolean } = {}): AsyncGenerator<ContainerStats, void, undefined> {
+    return this.#api.lines("get", "/containers/{id}/stats", { path: { id }, query: { stream: !once }, signal });
+  }
+
+  /** What is at a path of its. */
+  statPath(id: string, path: string, options?: CallSignal): Promise<PathStat> {
+    return new Archives(this.#api).stat(id, path, options);
+  }
+
+  /** A file or a directory of its, as a tar. */
+  readArchive(id: string, path: string, options?: CallSignal): Promise<{ stat: PathStat; tar: Readable }> {
+    return new Archives(this.#api).read(id, path, options);
+  }
+
+  /** Unpacks a tar into a directory of its. */
+  writeArchive(id: string, path: string, tar: Readable, options?: ArchiveWriteOptions): Promise<void> {
+    return new Archives(this.#api).write(id, path, tar, options);
   }
 
   /** Paths it changed against its image. */

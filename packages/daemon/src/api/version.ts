@@ -31,7 +31,7 @@ const AFTER_NAME = new Set(["json", "history", "get", "push", "tag"]);
 
 /**
  * Makes an image's name one segment of the path, so that routes and contract see `/images/{name}/json` whatever slashes
- * the name has. Doubled slashes elsewhere (`/containers//name/json`) are one.
+ * the name has; the same for links, whose names are removed as `/containers/web/db`. Doubled slashes elsewhere (`/containers//name/json`) are one.
  */
 export function normalizePath(method: string, path: string): string {
   const clean = path.includes("//") ? path.replace(/\/{2,}/g, "/") : path;

@@ -16,6 +16,7 @@ export interface MountSpec {
 }
 export interface DeviceSpec { PathOnHost: string; PathInContainer?: string; CgroupPermissions?: string }
 export interface PortBindingSpec { HostIp?: string; HostPort?: string }
+export interface ThrottleSpec { Path?: string; Rate?: number }
 export interface UlimitSpec { Name: string; Soft: number; Hard: number }
 
 /** `HostConfig` of Docker's Engine API: kept as it was given, so that inspect shows it whole. */
@@ -62,6 +63,11 @@ export interface HostConfig {
   NanoCpus?: number;
   CgroupParent?: string;
   BlkioWeight?: number;
+  BlkioWeightDevice?: { Path?: string; Weight?: number }[] | null;
+  BlkioDeviceReadBps?: ThrottleSpec[] | null;
+  BlkioDeviceWriteBps?: ThrottleSpec[] | null;
+  BlkioDeviceReadIOps?: ThrottleSpec[] | null;
+  BlkioDeviceWriteIOps?: ThrottleSpec[] | null;
   CpuPeriod?: number;
   CpuQuota?: number;
   CpuRealtimePeriod?: number;
@@ -70,7 +76,7 @@ export interface HostConfig {
   CpusetMems?: string;
   Devices?: DeviceSpec[] | null;
   DeviceCgroupRules?: string[] | null;
-  DeviceRequests?: object[] | null;
+  DeviceRequests?: { Driver?: string; Capabilities?: string[][] | null }[] | null;
   MemoryReservation?: number;
   MemorySwap?: number;
   MemorySwappiness?: number | null;

@@ -16,6 +16,7 @@ export * from "./paths.js";
 export * from "./processes.js";
 export * from "./rootfs.js";
 export * from "./runtime.js";
+export * from "./runtime-json.js";
 export * from "./sizes.js";
 export * from "./storage.js";
 export * from "./usage.js";

@@ -4,6 +4,8 @@ import type { Readable } from "node:stream";
 export interface RootFiles {
   /** A regular file's content; null when there is none. */
   read(root: string, path: string): Promise<Buffer | null>;
+  /** Permission bits of a directory; null when there is none. */
+  directoryMode(root: string, path: string): Promise<number | null>;
   /** Mounts what is there on `target`, which is made for it: a directory, or a file. False when nothing is there. */
   bind(root: string, path: string, target: string): Promise<boolean>;
   /** Makes a directory (mode 755) and those on the way to it. What is there stays, whatever it is. */

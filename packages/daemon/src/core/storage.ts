@@ -125,6 +125,8 @@ export interface Mounter {
   visit<T>(plan: MountPlan, work: (tree: string) => T): Promise<T>;
   /** Unmounts everything stacked on `target`. Absent is success. */
   unmount(target: string): Promise<void>;
+  /** The mount that holds `path`, symlinks followed: where it is mounted, and whether mounts made on it are seen elsewhere, or come from elsewhere. */
+  holding(path: string): { readonly target: string; readonly shared: boolean; readonly slave: boolean };
   /** Mount points at `dir` and below it, deepest first; of mounts stacked on one point each is listed. */
   under(dir: string): readonly string[];
 }

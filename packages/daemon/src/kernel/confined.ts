@@ -36,6 +36,13 @@ export function readFileInRoot(root: string, path: string): Buffer | null {
   }) ?? null;
 }
 
+function directoryModeInRoot(root: string, path: string): number | null {
+  return openBelow(root, path, O_PATH, (fd) => {
+    const { mode } = new Stater().of(fd);
+    return isDirectory(mode) ? mode & 0o7777 : null;
+  }) ?? null;
+}
+
 /** Binds what `path` names inside a tree onto a new `target`: by its descriptor, so that nobody can exchange it meanwhile. */
 function bindFromRoot(root: string, path: string, target: string): boolean {
   return openBelow(root, path, O_PATH, (fd) => {
@@ -49,6 +56,7 @@ function bindFromRoot(root: string, path: string, target: string): boolean {
 /** Looks into trees of containers and images. */
 export class ConfinedFiles implements RootFiles {
   async read(root: string, path: string): Promise<Buffer | null> { return readFileInRoot(root, path); }
+  async directoryMode(root: string, path: string): Promise<number | null> { return directoryModeInRoot(root, path); }
   async bind(root: string, path: string, target: string): Promise<boolean> { return bindFromRoot(root, path, target); }
   async makeDirectory(root: string, path: string): Promise<void> {
     try { withFd(openat(AT_FDCWD, root, O_PATH | O_DIRECTORY), (base) => makePoint(base, path, true)); }

@@ -9,8 +9,8 @@ const table = parseMountInfo(`22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vd
 
 test("lines of mountinfo, escapes undone, with and without optional fields", () => {
   expect(table).toHaveLength(5);
-  expect(table[2]).toEqual({ id: 31, parent: 30, target: "/data/with space\tand\\more", root: "/", type: "overlay", source: "overlay", options: ["ro"], superOptions: ["rw", "lowerdir=/a:/b"], shared: false });
-  expect(table[3]).toMatchObject({ target: "/database", root: "/volumes/x", shared: true, source: "/dev/vda" });
+  expect(table[2]).toEqual({ id: 31, parent: 30, target: "/data/with space\tand\\more", root: "/", type: "overlay", source: "overlay", options: ["ro"], superOptions: ["rw", "lowerdir=/a:/b"], shared: false, slave: false });
+  expect(table[3]).toMatchObject({ target: "/database", root: "/volumes/x", shared: true, slave: true, source: "/dev/vda" });
 });
 test("mounts at or below a path, not beside it", () => {
   expect(mountsBelow("/data", table).map((entry) => entry.id)).toEqual([30, 31, 33]);

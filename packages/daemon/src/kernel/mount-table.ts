@@ -13,6 +13,8 @@ export interface MountEntry {
   readonly options: readonly string[];
   readonly superOptions: readonly string[];
   readonly shared: boolean;
+  /** It receives what its master group mounts. */
+  readonly slave: boolean;
 }
 
 export function parseMountInfo(text: string): MountEntry[] {
@@ -24,7 +26,7 @@ export function parseMountInfo(text: string): MountEntry[] {
     const [type, source, superOptions] = right.split(" ");
     entries.push({
       id: Number(id), parent: Number(parent), root: unescape(root!), target: unescape(target!), type: type!, source: unescape(source!),
-      options: options!.split(","), superOptions: (superOptions ?? "").split(","), shared: tags.some((tag) => tag.startsWith("shared:")),
+      options: options!.split(","), superOptions: (superOptions ?? "").split(","), shared: tags.some((tag) => tag.startsWith("shared:")), slave: tags.some((tag) => tag.startsWith("master:")),
     });
   }
   return entries;

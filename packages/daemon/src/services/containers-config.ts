@@ -1,5 +1,8 @@
 import type { HealthConfig, RunConfig } from "@strata/oci";
 import { type ContainerConfig, type HostConfig, InvalidArgument } from "../core/index.js";
+import { checkDevices } from "./spec/devices.js";
+import { READONLY_PATHS } from "./spec/paths.js";
+import { checkUlimits } from "./spec/ulimits.js";
 
 const nameOf = (entry: string): string => entry.split("=", 1)[0]!;
 
@@ -62,6 +65,8 @@ export interface HostDefaults {
   readonly shmSize: number;
   readonly ulimits: NonNullable<HostConfig["Ulimits"]>;
   readonly cgroupVersion: 1 | 2;
+  /** Kernel files that containers do not see. */
+  readonly maskedPaths: readonly string[];
 }
 
 /** HostConfig with the daemon's defaults filled in, so that inspect tells what will be. */
@@ -80,6 +85,7 @@ export function withHostDefaults(given: HostConfig, defaults: HostDefaults): Hos
     ShmSize: given.ShmSize || defaults.shmSize,
     // As much swap as memory: inspect shows what holds.
     ...(given.Memory && given.Memory > 0 && !given.MemorySwap ? { MemorySwap: given.Memory * 2 } : {}),
+    ...(given.Privileged ? {} : { MaskedPaths: given.MaskedPaths ?? [...defaults.maskedPaths], ReadonlyPaths: given.ReadonlyPaths ?? [...READONLY_PATHS] }),
     // The CLI sends these where nothing was asked for.
     ...(given.PidsLimit !== undefined && (given.PidsLimit ?? 0) <= 0 ? { PidsLimit: null } : {}),
     ...(given.MemorySwappiness === -1 ? { MemorySwappiness: null } : {}),
@@ -105,9 +111,14 @@ export function checkHostConfig(h: HostConfig): void {
   if ((h.OomScoreAdj ?? 0) < -1000 || (h.OomScoreAdj ?? 0) > 1000) throw new InvalidArgument(`Invalid value ${h.OomScoreAdj}, range for oom score adj is [-1000, 1000]`);
   if (h.IpcMode && !/^(none|private|shareable|host|container:.+)$/.test(h.IpcMode)) throw new InvalidArgument(`invalid IPC mode: ${h.IpcMode}`);
   if (h.PidMode && !/^(private|host|container:.+)$/.test(h.PidMode)) throw new InvalidArgument(`invalid PID mode: ${h.PidMode}`);
+  if (h.NetworkMode === "container:") throw new InvalidArgument("invalid NetworkMode: invalid container format container:<name|id>");
   if (h.UTSMode && h.UTSMode !== "host") throw new InvalidArgument(`invalid UTS mode: ${h.UTSMode}`);
   if (h.CgroupnsMode && !/^(private|host)$/.test(h.CgroupnsMode)) throw new InvalidArgument(`invalid cgroup namespace mode: ${h.CgroupnsMode}`);
   if (h.UsernsMode && h.UsernsMode !== "host") throw new InvalidArgument(`invalid user namespace mode: ${h.UsernsMode}`);
   if (h.Isolation && h.Isolation !== "default") throw new InvalidArgument(`invalid isolation '${h.Isolation}' on linux`);
-  if (h.DeviceRequests?.length) throw new InvalidArgument("could not select device driver: device requests are not supported");
+  for (const { Driver = "", Capabilities } of h.DeviceRequests ?? []) {
+    throw new InvalidArgument(`could not select device driver "${Driver}" with capabilities: [${(Capabilities ?? []).map((all) => `[${all.join(" ")}]`).join(" ")}]`);
+  }
+  checkDevices(h);
+  checkUlimits(h);
 }

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { posix } from "node:path";
 import { familiarName, formatPlatform, hostPlatform, parseReference, platformScore, type ImageConfig, withDefaultTag } from "@strata/oci";
 import { type Container, type ContainerConfig, type ContainerId, Conflict, type EndpointSpec, type HostConfig, type Image, InvalidArgument, type MountPoint, newId, NotFound, parseSize } from "../core/index.js";
 import { checkHostConfig, commandLine, mergeConfig, withHostDefaults } from "./containers-config.js";
@@ -9,8 +10,9 @@ import type { Mirrors } from "./containers-mirror.js";
 import { emitContainer, type ContainerParts } from "./containers-parts.js";
 import { checkHealthConfig } from "./health.js";
 import { modeOf } from "./networks-parts.js";
+import { parsePort } from "./networks-ports.js";
 import { parseSignal } from "./signals.js";
-import { checkResources } from "./spec/resources.js";
+import { checkResources, withoutUnknown } from "./spec/resources.js";
 import { runtimeSpec } from "./spec/spec.js";
 import type { CreateContainer } from "./types.js";
 import { UndoStack } from "./undo.js";
@@ -31,9 +33,11 @@ export class Creator {
     const { path, args } = commandLine(config);
     if (config.StopSignal) parseSignal(config.StopSignal);
     checkHealthConfig(config.Healthcheck);
-    const hostConfig = withHostDefaults(spec.hostConfig, parts.config.defaults);
+    Object.keys(config.ExposedPorts ?? {}).forEach(parsePort);
+    if (config.WorkingDir && !posix.isAbsolute(config.WorkingDir)) throw new InvalidArgument(`the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`);
+    const { hostConfig, warnings: discarded } = withoutUnknown(withHostDefaults(spec.hostConfig, parts.config.defaults), parts.host);
     checkHostConfig(hostConfig);
-    warnings.push(...checkResources(hostConfig));
+    warnings.push(...discarded, ...checkResources(hostConfig, parts.host));
     if (hostConfig.NetworkMode === "host" && Object.keys(hostConfig.PortBindings ?? {}).length > 0) warnings.push("Published ports are discarded when using host network mode");
     const planned = planMounts(config, hostConfig, this.borrowed(hostConfig));
     for (const { mustExist, source } of planned) {
@@ -95,7 +99,7 @@ export class Creator {
     launcher.logDriverOf(container).check(container.hostConfig.LogConfig?.Config ?? {});
     parts.networking.validate(container);
     runtimeSpec({
-      container, host: parts.host, rootfs: "/", user: { uid: 0, gid: 0, additionalGids: [], home: "/" }, netns: "/", join: {}, etcFiles: {}, devices: [], hostname: "", cgroupsPath: "/",
+      container, host: parts.host, rootfs: "/", user: { uid: 0, gid: 0, additionalGids: [], home: "/" }, ...(container.hostConfig.NetworkMode === "host" ? {} : { netns: "/" }), join: {}, etcFiles: {}, devices: [], hostname: "", cgroupsPath: "/",
     });
   }
 
@@ -130,7 +134,12 @@ export class Creator {
     const { containers } = this.parts;
     return (host.VolumesFrom ?? []).flatMap((text) => {
       const [name = "", mode = ""] = text.split(":", 2);
-      return borrowedMounts(containers.get(containers.resolve(name)).mounts, mode);
+      try {
+        return borrowedMounts(containers.get(containers.resolve(name)).mounts, mode);
+      } catch (e) {
+        // "Not found" at a create means the image to clients: they would pull it.
+        throw e instanceof NotFound ? new InvalidArgument(`VolumesFrom: ${e.message}`, { cause: e }) : e;
+      }
     });
   }
 

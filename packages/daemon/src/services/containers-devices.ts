@@ -2,6 +2,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Container, errnoOf, InvalidArgument } from "../core/index.js";
 import type { DeviceNode } from "./spec/devices.js";
+import { type BlockDevices, limitedDevices } from "./spec/resources.js";
 import type { SpecInput } from "./spec/spec.js";
 
 /** Of /dev, what a container has of its own, or what is no device. */
@@ -19,6 +20,20 @@ export async function devicesFor(container: Container): Promise<SpecInput["devic
   if (!container.hostConfig.Privileged) return asked;
   const own = new Set(asked.map((d) => d.path));
   return [...(await nodesBelow("/dev")).filter((d) => !own.has(d.path)).map((d) => ({ ...d, permissions: "rwm" })), ...asked];
+}
+
+/** Numbers of the devices whose use is limited. InvalidArgument names the field and the device that is not there. */
+export async function limitedDevicesOf({ hostConfig }: Container): Promise<BlockDevices> {
+  const found = new Map<string, { major: number; minor: number }>();
+  for (const { path, field } of limitedDevices(hostConfig)) {
+    const facts = await stat(path).catch((cause: unknown) => {
+      if (["ENOENT", "ENOTDIR", "ELOOP"].includes(errnoOf(cause) ?? "")) throw new InvalidArgument(`${field}: stat ${path}: no such file or directory`, { cause });
+      throw cause;
+    });
+    if (!facts.isBlockDevice()) throw new InvalidArgument(`${field}: ${path} is not a block device`);
+    found.set(path, numbersOf(facts.rdev));
+  }
+  return found;
 }
 
 /** Device nodes at `path` and, when it is a directory, below it. Absent is none. */

@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { Conflict, type Container, type ContainerId, InvalidArgument, type LogDriver, type LogWriter, type Mounted, type Moment, type MountPoint, messageOf, type Process, type ProcessIo, type Runtime } from "../core/index.js";
-import { devicesFor } from "./containers-devices.js";
+import { Conflict, type Container, type ContainerId, InvalidArgument, runtimeJson, type LogDriver, type LogWriter, type Mounted, type Moment, type MountPoint, messageOf, type Process, type ProcessIo, type Runtime } from "../core/index.js";
+import { devicesFor, limitedDevicesOf } from "./containers-devices.js";
 import type { Hub } from "./containers-hub.js";
 import type { Launched } from "./containers-live.js";
 import { copiesUp } from "./containers-mounts.js";
@@ -12,6 +12,7 @@ import { VolumeHolder } from "./containers-volumes.js";
 import { modeOf } from "./networks-parts.js";
 import { Deferred, once } from "./deferred.js";
 import type { RuntimeSpec } from "./spec/model.js";
+import type { BlockDevices } from "./spec/resources.js";
 import { runtimeSpec } from "./spec/spec.js";
 import { resolveUser, type ResolvedUser } from "./spec/users.js";
 import { UndoStack } from "./undo.js";
@@ -83,7 +84,7 @@ export class Launcher {
       const creating = runtime.create(id, bundle, ioOf(container), ready.promise);
       creating.catch(() => undefined);
       try {
-        await writeFile(join(bundle, "config.json"), JSON.stringify(await this.putUp(container, bundle, undo, held)), { mode: 0o600 });
+        await writeFile(join(bundle, "config.json"), runtimeJson(await this.putUp(container, bundle, undo, held)), { mode: 0o600 });
         ready.resolve();
       } catch (e) {
         ready.reject(e);
@@ -94,7 +95,7 @@ export class Launcher {
       try {
         process = await creating;
       } catch (e) {
-        throw startFailure(`failed to create task for container: failed to create shim task: OCI runtime create failed: ${messageOf(e)}: unknown`, e);
+        throw startFailure(`failed to create task for container: failed to create shim task: OCI runtime create failed: ${aboutCommand(messageOf(e), container.path)}: unknown`, e);
       }
       undo.push("the process", () => runtime.delete(id));
       const drained = this.drain(container, hub, process, held.log!);
@@ -122,7 +123,7 @@ export class Launcher {
     const { parts } = this;
     const { id } = container;
     const placed = new Map<MountPoint, string>();
-    let root!: Mounted, user!: ResolvedUser, devices!: Awaited<ReturnType<typeof devicesFor>>, netns: string | undefined, etcFiles: Record<string, string> = {};
+    let root!: Mounted, user!: ResolvedUser, devices!: Awaited<ReturnType<typeof devicesFor>>, limited!: BlockDevices, netns: string | undefined, etcFiles: Record<string, string> = {};
     await parts.containers.makeDirectory(id);
     await undo.together(
       async () => {
@@ -142,13 +143,14 @@ export class Launcher {
         undo.push("the log", () => log.close());
       },
       ...container.mounts.map((point) => async () => {
-        if (point.Type === "bind") await this.bindSource(container, point.Source, point.Destination);
+        if (point.Type === "bind") await this.bindSource(container, point);
         if (point.Type !== "volume") return;
         const mounted = await this.volumes.hold(container, point);
         undo.push(`volume ${point.Name}`, () => mounted.release());
         placed.set(point, mounted.path);
       }),
       async () => { devices = await devicesFor(container); },
+      async () => { limited = await limitedDevicesOf(container); },
     );
     container = { ...container, mounts: container.mounts.map((point) => ({ ...point, Source: placed.get(point) ?? point.Source })) };
     if (container.state.startedAt === undefined) {
@@ -158,9 +160,19 @@ export class Launcher {
     }
     const joined = await this.join(container, bundle, undo);
     return runtimeSpec({
-      container: this.withLinks(container), host: parts.host, rootfs: root.path, user, ...(netns === undefined ? {} : { netns }), ...joined, etcFiles, devices, hostname: this.hostname(container),
+      container: this.withLinks(container), host: parts.host, rootfs: root.path, user, ...(netns === undefined ? {} : { netns }), ...joined, etcFiles, devices, limitedDevices: limited, tmpfsModes: await this.tmpfsModes(container, root.path), hostname: this.hostname(container),
       cgroupsPath: join("/", container.hostConfig.CgroupParent || parts.config.cgroupParent, id),
     });
+  }
+
+  /** A tmpfs has the mode of the directory that it hides. */
+  private async tmpfsModes({ hostConfig }: Container, rootfs: string): Promise<Map<string, number>> {
+    const modes = new Map<string, number>();
+    for (const path of [...Object.keys(hostConfig.Tmpfs ?? {}), ...(hostConfig.Mounts ?? []).filter((m) => m.Type === "tmpfs").map((m) => m.Target)]) {
+      const mode = await this.parts.files.directoryMode(rootfs, path);
+      if (mode !== null) modes.set(path, mode);
+    }
+    return modes;
   }
 
   /** Takes a container that outlived a former daemon: what was put up is there, and is held again. */
@@ -227,8 +239,17 @@ export class Launcher {
     return Object.fromEntries(contents.map(([name]) => [`/etc/${name}`, join(directory, name)]));
   }
 
-  /** `-v` makes a missing source; `--mount` refuses it. */
-  private async bindSource(container: Container, source: string, target: string): Promise<void> {
+  /** `-v` makes a missing source; `--mount` refuses it. Mounts can be shared only where the source's own are. */
+  private async bindSource(container: Container, { Source: source, Destination: target, Propagation }: MountPoint): Promise<void> {
+    await this.madeSource(container, source, target);
+    if (!/shared|slave/.test(Propagation)) return;
+    const holding = this.parts.mounter.holding(source);
+    if (!holding.shared && !(Propagation.includes("slave") && holding.slave)) {
+      throw new InvalidArgument(`path ${source} is mounted on ${holding.target} but it is not a shared ${Propagation.includes("slave") ? "or slave " : ""}mount`);
+    }
+  }
+
+  private async madeSource(container: Container, source: string, target: string): Promise<void> {
     if (existsSync(source)) return;
     const strict = (container.hostConfig.Mounts ?? []).some((m) => m.Type === "bind" && m.Target === target && m.BindOptions?.CreateMountpoint !== true);
     if (strict) throw new InvalidArgument(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
@@ -255,7 +276,7 @@ export class Launcher {
     }
     const ipc = this.donor(IpcMode, "IPC"), pid = this.donor(PidMode, "PID");
     if (ipc !== undefined) {
-      if (ipc.hostConfig.IpcMode !== "shareable") throw new Conflict(`cannot join IPC namespace of container ${ipc.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`);
+      if (ipc.hostConfig.IpcMode !== "shareable") throw new Conflict(`can't join IPC of container ${ipc.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`);
       shmPath = join(this.bundle(ipc.id), "shm");
     }
     return {
@@ -276,6 +297,12 @@ export class Launcher {
 /** Where the runtime says that the command is at fault, so is the request. */
 function startFailure(message: string, cause: unknown): Error {
   return exitCodeOf(message) === 128 ? new Error(message, { cause }) : new InvalidArgument(message, { cause });
+}
+
+/** A runtime's message, with the command where it names none. */
+export function aboutCommand(message: string, command: string): string {
+  if (!message.includes("open executable: permission denied")) return message;
+  return command === "" ? 'exec: "": executable file not found in $PATH' : message.replace("open executable:", `exec: "${command}":`);
 }
 
 /** A shell's code for a command that could not be run: 127 not found, 126 not executable, 128 for other failures. */

@@ -13,6 +13,8 @@ const SIGKILL = 9;
 const GRACE = 10;
 /** How long the kernel may take to kill, in milliseconds. */
 const KILL_WAIT = 10_000;
+/** How long the end of a process that seems to be gone may take to be told, in milliseconds. */
+const GONE_WAIT = 2000;
 
 export interface StopOptions {
   readonly signal?: string;
@@ -234,7 +236,11 @@ export class Lifecycle {
   }
 
   async #signal(container: Container, run: Run, signal: number): Promise<void> {
-    await run.runtime.kill(container.id, signal);
+    try {
+      await run.runtime.kill(container.id, signal);
+    } catch (e) {
+      if (!(await isGone(run))) throw e;
+    }
     emitContainer(this.parts, container, "kill", { signal: String(signal) });
   }
 
@@ -243,7 +249,11 @@ export class Lifecycle {
     return this.live.of(id).mutex.run(async () => {
       const container = this.parts.containers.get(id);
       if (container.state.status !== "paused") return;
-      await run.runtime.pause(id, false);
+      try {
+        await run.runtime.pause(id, false);
+      } catch (e) {
+        if (!(await isGone(run))) throw e;
+      }
       this.#set(container, { status: "running" });
     });
   }
@@ -260,6 +270,9 @@ export class Lifecycle {
     return changed;
   }
 }
+
+/** Whether a run's process has ended, when the runtime says that it finds none. */
+const isGone = (run: Run): Promise<boolean> => over(run.process.exit.then(() => undefined, () => undefined), GONE_WAIT);
 
 /** Whether a promise settles within the time. */
 async function over(promise: Promise<void>, wait: number): Promise<boolean> {

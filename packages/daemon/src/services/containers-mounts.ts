@@ -76,6 +76,8 @@ export function parseMount(m: MountSpec): PlannedMount {
     case "tmpfs":
       if (m.Source) return bad("field Source must not be specified");
       return { ...common, type: "tmpfs", propagation: "", mustExist: false };
+    case "image":
+      return bad("mounting images is not supported");
     default:
       return bad("mount type unknown");
   }

@@ -38,7 +38,7 @@ describe("config of image and user", () => {
 });
 
 describe("host config", () => {
-  const defaults: HostDefaults = { runtime: "crun", logDriver: "json-file", logOptions: { "max-size": "5m" }, init: false, shmSize: 1024, ulimits: [{ Name: "nofile", Soft: 1, Hard: 2 }], cgroupVersion: 1 };
+  const defaults: HostDefaults = { runtime: "crun", logDriver: "json-file", logOptions: { "max-size": "5m" }, init: false, shmSize: 1024, ulimits: [{ Name: "nofile", Soft: 1, Hard: 2 }], cgroupVersion: 1, maskedPaths: ["/proc/secret"] };
 
   test("defaults of the daemon are filled in", () => {
     expect(withHostDefaults({ LogConfig: { Config: { "max-file": "2" } }, Ulimits: [{ Name: "core", Soft: 0, Hard: 0 }] }, defaults)).toMatchObject({

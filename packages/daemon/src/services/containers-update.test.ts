@@ -51,7 +51,7 @@ const usable = [...why].filter(([, reason]) => reason === null).map(([name]) => 
     await expect(rig.containers.update(id, { CpuQuota: 10_000 })).rejects.toMatchObject(refusal("Conflict", "CPU Quota cannot be updated as NanoCPUs has already been set"));
     await expect(rig.containers.update(id, { Memory: 512 << 20 })).rejects.toMatchObject(refusal("Conflict", "update the memoryswap at the same time"));
     await expect(rig.containers.update(id, { RestartPolicy: { Name: "always" } })).rejects.toMatchObject(refusal("Conflict", "Restart policy cannot be updated because AutoRemove is enabled for the container"));
-    await expect(rig.containers.update(id, { CpusetCpus: "4000" })).rejects.toThrow(`Cannot update container ${id}: `);
+    await expect(rig.containers.update(id, { CpusetCpus: "4000" })).rejects.toMatchObject(refusal("InvalidArgument", "Requested CPUs are not available - requested 4000"));
     expect(hostConfig(id)).toEqual(before);
     await expect(rig.containers.update("none", {})).rejects.toMatchObject({ code: "NotFound" });
   });

@@ -3,7 +3,7 @@ import { checkRestartPolicy } from "./containers-config.js";
 import type { LiveContainers } from "./containers-live.js";
 import type { Mirrors } from "./containers-mirror.js";
 import { emitContainer, type ContainerParts } from "./containers-parts.js";
-import { checkResources, resourcesOf } from "./spec/resources.js";
+import { checkResources, resourcesOf, withoutUnknown } from "./spec/resources.js";
 
 /** Limits that can change while a container runs. */
 const RESOURCES = [
@@ -18,7 +18,8 @@ export class Updater {
   constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly mirrors: Mirrors) {}
 
   /** Zero and absent leave things as they are. Nothing changes when anything is refused. */
-  update(id: ContainerId, asked: HostConfig): Promise<{ warnings: string[] }> {
+  update(id: ContainerId, given: HostConfig): Promise<{ warnings: string[] }> {
+    const { hostConfig: asked, warnings: discarded } = withoutUnknown(given, this.parts.host);
     const live = this.live.of(id);
     return live.mutex.run(async () => {
       const container = this.parts.containers.get(id);
@@ -28,7 +29,7 @@ export class Updater {
       const conflict = conflictOf(container.hostConfig, asked);
       if (conflict !== undefined) throw new Conflict(`Cannot update container ${id}: ${conflict}`);
       const hostConfig = merged(container.hostConfig, asked);
-      const warnings = checkResources(hostConfig);
+      const warnings = [...discarded, ...checkResources(hostConfig, this.parts.host)];
       if (live.run !== null && touchesResources(asked)) await this.apply(container, live.run.runtime, hostConfig, typeof asked.PidsLimit === "number" && asked.PidsLimit <= 0);
       const changed: Container = { ...this.parts.containers.get(id), hostConfig };
       this.parts.containers.update(changed);

@@ -17,6 +17,7 @@ import { Recovery } from "./containers-recover.js";
 import { Remover } from "./containers-remove.js";
 import { Stats } from "./containers-stats.js";
 import { topOf } from "./containers-top.js";
+import { Unlinker } from "./containers-unlink.js";
 import { Updater } from "./containers-update.js";
 import { Execs } from "./exec.js";
 import { labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
@@ -42,6 +43,7 @@ export class Containers implements ContainerService {
   readonly #stats: Stats;
   readonly #updater: Updater;
   readonly #pruning = new PruneTurn();
+  readonly #unlinker: Unlinker;
 
   constructor(parts: ContainerParts) {
     this.#parts = parts;
@@ -58,6 +60,7 @@ export class Containers implements ContainerService {
     this.#recovery = new Recovery(parts, live, launcher, this.#lifecycle, this.#remover);
     this.#stats = new Stats(parts);
     this.#updater = new Updater(parts, live, mirrors);
+    this.#unlinker = new Unlinker(parts, live, mirrors);
     this.files = new ContainerFiles(parts, launcher);
   }
 
@@ -111,7 +114,7 @@ export class Containers implements ContainerService {
   }
 
   async remove(name: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void> {
-    if (options.link) return this.#unlink(name);
+    if (options.link) return this.#unlinker.unlink(name);
     const id = this.#id(name);
     const live = this.#live.of(id);
     if (options.force) await this.#lifecycle.forceEnd(id);
@@ -122,17 +125,6 @@ export class Containers implements ContainerService {
       if (why !== undefined) throw new Conflict(`cannot remove container "/${container.name}": ${why}`);
       await this.#remover.remove(id, { volumes: options.volumes, clean: container.state.status === "dead" });
     });
-  }
-
-  /** Takes a link of the default network away: `web/db` is the one that web has as db. Its lines and variables go at web's next start. */
-  #unlink(name: string): void {
-    const [holder = "", alias = "", ...more] = name.replace(/^\//, "").split("/");
-    const container = this.#get(holder), links = container.hostConfig.Links ?? [];
-    if (alias === "") throw new Conflict("Conflict, cannot remove the default link name of the container");
-    const left = links.filter((text) => parseLink(text).alias !== alias);
-    if (more.length > 0 || left.length === links.length) throw new NotFound(`No such container: ${name}`);
-    this.#parts.containers.update({ ...container, hostConfig: { ...container.hostConfig, Links: left } });
-    this.#mirrors.changed(container.id);
   }
 
   list(options: { all: boolean; limit: number; size: boolean; filters: Filters }): Promise<ContainerView[]> { return this.#lister.list(options); }

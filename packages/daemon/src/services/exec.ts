@@ -1,7 +1,7 @@
 import { Conflict, type Container, type ContainerId, type ExecId, InvalidArgument, messageOf, newId, NotFound, type Process, StrataError } from "../core/index.js";
 import { Capture } from "./capture.js";
 import { Hub } from "./containers-hub.js";
-import { exitCodeOf, type Launcher } from "./containers-launch.js";
+import { aboutCommand, exitCodeOf, type Launcher } from "./containers-launch.js";
 import type { LiveContainers, Run } from "./containers-live.js";
 import { emitContainer, type ContainerParts } from "./containers-parts.js";
 import { parseDetachKeys } from "./detach-keys.js";
@@ -142,7 +142,7 @@ export class Execs implements ExecService {
 
   /** The code a shell would give; a client that is attached reads the reason in its stream, as with Docker. */
   #failed(entry: Entry, container: Container, cause: unknown, client: AttachClient | null): string {
-    const message = cause instanceof StrataError ? cause.message : `OCI runtime exec failed: ${messageOf(cause)}: unknown`;
+    const message = cause instanceof StrataError ? cause.message : `OCI runtime exec failed: ${aboutCommand(messageOf(cause), entry.spec.cmd[0] ?? "")}: unknown`;
     const code = exitCodeOf(message);
     entry.failed = true;
     this.#ended(entry, container, code === 128 ? 126 : code);

@@ -173,6 +173,12 @@ export class AttachedNetworks implements ContainerNetworking {
 
   files(container: Container): Promise<{ hosts: string; hostname: string; resolvConf: string }> { return this.etc.files(container); }
 
+  async relink(before: Container, after: Container): Promise<void> {
+    const kept = new Set(this.links.hosts(after).flatMap((e) => e.names));
+    await this.etc.editHosts(after, this.links.hosts(before).filter((e) => !e.names.every((name) => kept.has(name))), []);
+    if (isRunning(after)) this.links.remember(after);
+  }
+
   /** Variables that its links bring to a container's processes. */
   environment(container: Container): string[] { return this.links.environment(container); }
 

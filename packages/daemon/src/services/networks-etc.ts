@@ -15,15 +15,15 @@ export class EtcFiles {
   async files(container: Container): Promise<{ hosts: string; hostname: string; resolvConf: string }> {
     const mode = modeOf(container);
     if (mode.kind === "container") return this.files(this.parts.containers.get(this.parts.containers.resolve(mode.container)));
-    const { full } = namesOf(container, mode.kind === "host" ? hostname() : container.id.slice(0, 12));
+    const short = container.config.Hostname || (mode.kind === "host" ? hostname() : container.id.slice(0, 12));
     const extra = (container.hostConfig.ExtraHosts ?? []).flatMap((text) => parseExtraHost(text, this.hostGateway()) ?? []);
     if (mode.kind === "host") {
       const own = extra.map((e) => `${e.address}\t${e.names.join(" ")}\n`).join("");
-      return { hostname: `${full}\n`, hosts: await readText("/etc/hosts") + own, resolvConf: this.resolver(container, await hostResolver(true), []) };
+      return { hostname: `${short}\n`, hosts: await readText("/etc/hosts") + own, resolvConf: this.resolver(container, await hostResolver(true), []) };
     }
     const joined = this.parts.store.endpoints({ container: container.id });
     const own = joined.flatMap((e) => entriesOf(container, e));
-    return { hostname: `${full}\n`, hosts: renderHosts([...extra, ...this.links.hosts(container), ...own]), resolvConf: this.resolver(container, await hostResolver(false), joined) };
+    return { hostname: `${short}\n`, hosts: renderHosts([...extra, ...this.links.hosts(container), ...own]), resolvConf: this.resolver(container, await hostResolver(false), joined) };
   }
 
   /** A running container has come to a network, or left it: its files follow, what it wrote there itself stays. */
@@ -61,13 +61,9 @@ export class EtcFiles {
   }
 }
 
-function namesOf({ config }: Container, fallback: string): { short: string; full: string } {
-  const short = config.Hostname || fallback;
-  return { short, full: config.Domainname ? `${short}.${config.Domainname}` : short };
-}
-/** A container's own lines. */
-function entriesOf(container: Container, { ipv4, ipv6 }: Endpoint): HostsEntry[] {
-  const { short, full } = namesOf(container, container.id.slice(0, 12));
-  const names = [...new Set([full, short, container.name])];
+/** A container's own lines: its name with the domain, then the first part alone. */
+function entriesOf({ id, config }: Container, { ipv4, ipv6 }: Endpoint): HostsEntry[] {
+  const host = config.Hostname || id.slice(0, 12), full = config.Domainname ? `${host}.${config.Domainname}` : host;
+  const names = [...new Set([full, full.split(".", 1)[0]!])];
   return [ipv4, ipv6].filter((a) => a !== null).map((address) => ({ address, names }));
 }

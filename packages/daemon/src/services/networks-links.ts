@@ -68,6 +68,7 @@ export class Links {
   /** The same for one that runs already. */
   remember(container: Container): void {
     if (legacyLinks(container).length > 0) this.holding.add(container.id);
+    else this.holding.delete(container.id);
   }
   release(container: ContainerId): void { this.holding.delete(container); }
 

@@ -325,8 +325,8 @@ describe("files", () => {
     const one = known(containerNamed("one", { config: { Hostname: "web", Domainname: "example.org" }, hostConfig: { ExtraHosts: ["db:10.0.0.1", "gate:host-gateway"], Dns: ["192.0.2.53"], DnsSearch: ["example.org"], DnsOptions: ["ndots:1"] } }));
     await networks.attach(one);
     const files = await networks.files(one);
-    expect(files.hostname).toBe("web.example.org\n");
-    expect(files.hosts).toMatch(/^127\.0\.0\.1\tlocalhost\n[^]*10\.0\.0\.1\tdb\n172\.17\.0\.1\tgate\n172\.17\.0\.2\tweb\.example\.org web one\n$/);
+    expect(files.hostname).toBe("web\n");
+    expect(files.hosts).toMatch(/^127\.0\.0\.1\tlocalhost\n[^]*10\.0\.0\.1\tdb\n172\.17\.0\.1\tgate\n172\.17\.0\.2\tweb\.example\.org web\n$/);
     expect(files.resolvConf).toBe("nameserver 192.0.2.53\nsearch example.org\noptions ndots:1\n");
     expect(await networks.files(known(containerNamed("two", { hostConfig: { NetworkMode: "container:one" } })))).toEqual(files);
   });

@@ -126,6 +126,7 @@ export class Networks implements NetworkService, ContainerNetworking {
   validate(container: Container): void { this.attached.validate(container); }
   attach(container: Container): Promise<{ netns?: string; endpoints: readonly Endpoint[]; ports: readonly PortBinding[] }> { return this.attached.attach(container); }
   release(container: Container): Promise<void> { return this.attached.release(container); }
+  relink(before: Container, after: Container): Promise<void> { return this.attached.relink(before, after); }
   files(container: Container): Promise<{ hosts: string; hostname: string; resolvConf: string }> { return this.attached.files(container); }
   environment(container: Container): readonly string[] { return this.attached.environment(container); }
   recover(running: readonly Container[]): Promise<void> { return this.attached.recover(running); }

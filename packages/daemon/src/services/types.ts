@@ -289,6 +289,8 @@ export interface ContainerNetworking {
   release(container: Container): Promise<void>;
   /** Variables that links bring, by those of the container's own. */
   environment(container: Container): readonly string[];
+  /** A container has fewer links than it had: a running one forgets their names. */
+  relink(before: Container, after: Container): Promise<void>;
   /** Contents of the files that are mounted over /etc. */
   files(container: Container): Promise<{ hosts: string; hostname: string; resolvConf: string }>;
   /** After a restart: makes bridges, rules and ports of running containers true again; drops what no running container has. */

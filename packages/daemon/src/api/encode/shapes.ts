@@ -43,14 +43,14 @@ function endpoints(networks: Schemas["NetworkSettings"]["Networks"], id: string,
   }));
 }
 
-/** `Config.MacAddress` until 1.43 (the endpoint has it since), `HostConfig.KernelMemory` until 1.41, `Annotations` since 1.43. */
+/** `Config.MacAddress` until 1.43 (the endpoint has it since), `HostConfig.KernelMemory` and `KernelMemoryTCP` until 1.41, `Annotations` since 1.43. */
 export function containerInspect(container: Schemas["ContainerInspect"], version: ApiVersion): Schemas["ContainerInspect"] {
   if (version >= 48) return container;
   const { NetworkSettings, HostConfig, Config } = container;
   const { Annotations, ...host } = HostConfig;
   return {
     ...container,
-    HostConfig: { ...(version < 42 ? { KernelMemory: 0 } : {}), ...host, ...(version >= 43 && Annotations !== undefined ? { Annotations } : {}) },
+    HostConfig: { ...(version < 42 ? { KernelMemory: 0, KernelMemoryTCP: 0 } : {}), ...host, ...(version >= 43 && Annotations !== undefined ? { Annotations } : {}) },
     Config: version < 44 && NetworkSettings.MacAddress ? { ...Config, MacAddress: NetworkSettings.MacAddress } : Config,
     NetworkSettings: { ...NetworkSettings, Networks: endpoints(NetworkSettings.Networks, container.Id, version) },
   };

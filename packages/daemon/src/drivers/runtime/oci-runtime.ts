@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Exit, type Logger, type Process, type ProcessIo, type Runtime, type RuntimeState, type RuntimeStatus, errnoOf, messageOf, newId } from "../../core/index.js";
+import { type Exit, type Logger, type Process, type ProcessIo, type Runtime, type RuntimeState, type RuntimeStatus, errnoOf, messageOf, newId, runtimeJson } from "../../core/index.js";
 import { PipePeek } from "../../kernel/pipe-peek.js";
 import { run } from "../../kernel/spawn.js";
 import { CgroupWarmer, cgroupsOf, killedForMemory, removeCgroups } from "./cgroups.js";
@@ -92,7 +92,7 @@ export class OciRuntime implements Runtime {
     mkdirSync(directory, { mode: 0o700 });
     const spec = join(directory, "process.json"), pidFile = join(directory, "pidfile"), log = join(directory, "runtime.log");
     const tidy = () => void rm(directory, { recursive: true, force: true });
-    await writeFile(spec, JSON.stringify(process), { mode: 0o600 });
+    await writeFile(spec, runtimeJson(process), { mode: 0o600 });
     if (!io.tty && io.discard !== true) {
       const direct = new DirectExec({
         runtime: this.path, args: [...this.#global(log), "exec", "--process", spec, "--pid-file", pidFile, id], pidFile, log, io,

@@ -1,5 +1,5 @@
 import type { SpecDevice, SpecDeviceRule } from "./model.js";
-import { InvalidArgument } from "../../core/index.js";
+import { InvalidArgument, type HostConfig } from "../../core/index.js";
 
 /** A device node of the host; found by the caller. */
 export interface DeviceNode { readonly type: "c" | "b"; readonly major: number; readonly minor: number; readonly mode: number; readonly uid: number; readonly gid: number }
@@ -16,9 +16,16 @@ export const DEFAULT_DEVICE_RULES: readonly SpecDeviceRule[] = [
 ];
 export const ALL_DEVICES_RULES: readonly SpecDeviceRule[] = [{ allow: true, access: "rwm" }];
 
+/** Refuses devices that cannot be; whether they are there is told at the start. */
+export function checkDevices(h: HostConfig): void {
+  for (const { PathOnHost = "", PathInContainer, CgroupPermissions } of h.Devices ?? []) {
+    for (const path of [PathOnHost, PathInContainer || PathOnHost]) if (!path.startsWith("/")) throw new InvalidArgument(`invalid device: "${path}" is not an absolute path`);
+    if (CgroupPermissions && !/^(?!.*(.).*\1)[rwm]{1,3}$/.test(CgroupPermissions)) throw new InvalidArgument(`invalid device mode: ${CgroupPermissions}`);
+  }
+}
+
 /** A device as the spec wants it, with its cgroup rule. */
 export function deviceEntry(pathInContainer: string, node: DeviceNode, permissions: string): { device: SpecDevice; rule: SpecDeviceRule } {
-  if (!/^[rwm]{1,3}$/.test(permissions)) throw new InvalidArgument(`invalid device mode: ${permissions}`);
   return {
     device: { path: pathInContainer, type: node.type, major: node.major, minor: node.minor, fileMode: node.mode & 0o7777, uid: node.uid, gid: node.gid },
     rule: allow(node.type, node.major, node.minor, permissions),

@@ -60,6 +60,10 @@ export interface HostFacts {
   /** Kernel release, major and minor. */
   readonly kernel: readonly [number, number];
   readonly arch: string;
+  /** Processors and memory nodes that containers may be bound to, as lists (cpuset(7)). */
+  readonly cpuset: { readonly cpus: string; readonly mems: string };
+  /** Whether the kernel weighs block I/O. */
+  readonly blockIoWeights: boolean;
   /** Absolute path of an init program for `--init`, if there is one. */
   readonly init?: string;
 }

@@ -4,12 +4,12 @@ import type { SpecMount } from "./model.js";
 export const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
 
 /** The mounts every container starts from: proc, dev, sys and their kin. */
-export function baseMounts(options: { cgroupVersion: 1 | 2; privateCgroupns: boolean; privileged: boolean; shmSize: number; ipcHost: boolean; shmPath?: string; mqueue: boolean; hostNetwork: boolean }): SpecMount[] {
+export function baseMounts(options: { cgroupVersion: 1 | 2; privateCgroupns: boolean; privileged: boolean; shmSize: number; ipc: string; shmPath?: string; hostNetwork: boolean }): SpecMount[] {
   const rw = options.privileged ? [] : ["ro"];
   const sysfs: SpecMount = options.hostNetwork && !options.privileged
     ? { destination: "/sys", type: "bind", source: "/sys", options: ["rbind", "nosuid", "noexec", "nodev", "ro"] }
     : { destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", ...rw] };
-  const shm: SpecMount = options.ipcHost
+  const shm: SpecMount = options.ipc === "host"
     ? { destination: "/dev/shm", type: "bind", source: "/dev/shm", options: ["rbind", "rprivate"] }
     : options.shmPath !== undefined
       ? { destination: "/dev/shm", type: "bind", source: options.shmPath, options: ["rbind", "rprivate"] }
@@ -20,8 +20,8 @@ export function baseMounts(options: { cgroupVersion: 1 | 2; privateCgroupns: boo
     { destination: "/dev/pts", type: "devpts", source: "devpts", options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"] },
     sysfs,
     { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [...rw, "nosuid", "noexec", "nodev"] },
-    ...(options.mqueue ? [{ destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] }] : []),
-    shm,
+    ...(options.ipc !== "host" ? [{ destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] }] : []),
+    ...(options.ipc === "none" ? [] : [shm]),
   ];
 }
 
@@ -31,11 +31,12 @@ const PROPAGATIONS = new Set(["private", "rprivate", "shared", "rshared", "slave
 export function bindMount(point: MountPoint, nonRecursive = false): SpecMount {
   const propagation = point.Propagation || "rprivate";
   if (!PROPAGATIONS.has(propagation)) throw new InvalidArgument(`invalid propagation mode: ${propagation}`);
-  return { destination: point.Destination, type: "bind", source: point.Source, options: [nonRecursive ? "bind" : "rbind", point.RW ? "rw" : "ro", propagation] };
+  // crun takes a recursive propagation for a recursive bind; without mounts below both are the same.
+  return { destination: point.Destination, type: "bind", source: point.Source, options: [nonRecursive ? "bind" : "rbind", point.RW ? "rw" : "ro", nonRecursive ? propagation.replace(/^r/, "") : propagation] };
 }
 
-/** `--tmpfs /path:options`; options default to Docker's. */
-export function tmpfsMount(destination: string, options: string): SpecMount {
+/** `--tmpfs /path:options`; options default to Docker's, the mode to that of the directory beneath. */
+export function tmpfsMount(destination: string, options: string, mode?: number): SpecMount {
   const asked = options.split(",").map((o) => o.trim()).filter(Boolean);
   for (const o of asked) {
     const [key] = o.split("=", 1) as [string];
@@ -47,6 +48,7 @@ export function tmpfsMount(destination: string, options: string): SpecMount {
     if (off !== undefined) flags.delete(off);
     else flags.set(o.split("=", 1)[0]!, o);
   }
+  if (mode !== undefined && !flags.has("mode")) flags.set("mode", `mode=${mode.toString(8)}`);
   return { destination, type: "tmpfs", source: "tmpfs", options: [...flags.values()] };
 }
 const TMPFS_OPTIONS = new Set([
@@ -56,13 +58,13 @@ const TMPFS_OPTIONS = new Set([
 ]);
 
 /** tmpfs of a `--mount type=tmpfs` entry. */
-export function tmpfsOfMountSpec(mount: NonNullable<HostConfig["Mounts"]>[number]): SpecMount {
+export function tmpfsOfMountSpec(mount: NonNullable<HostConfig["Mounts"]>[number], mode?: number): SpecMount {
   const words: string[] = [];
   if (mount.ReadOnly) words.push("ro");
   if (mount.TmpfsOptions?.SizeBytes) words.push(`size=${mount.TmpfsOptions.SizeBytes}`);
   if (mount.TmpfsOptions?.Mode) words.push(`mode=${mount.TmpfsOptions.Mode.toString(8)}`);
   for (const option of mount.TmpfsOptions?.Options ?? []) words.push(option.join("="));
-  return tmpfsMount(mount.Target, words.join(","));
+  return tmpfsMount(mount.Target, words.join(","), mode);
 }
 
 /** Outer mount points before those inside them. */

@@ -1,7 +1,7 @@
 import type { Container } from "../../core/index.js";
 import { capabilitiesOf } from "./capabilities.js";
 import { parseDeviceRule } from "./devices.js";
-import { checkResources, resourcesOf } from "./resources.js";
+import { checkResources, resourcesOf, withoutUnknown } from "./resources.js";
 import { defaultSeccomp, parseSeccomp } from "./seccomp.js";
 import { parseSecurityOptions } from "./security.js";
 import { environment, execProcess, runtimeSpec, type SpecInput } from "./spec.js";
@@ -9,7 +9,7 @@ import { tmpfsMount } from "./mounts.js";
 import { resolveUser } from "./users.js";
 import type { HostFacts } from "./model.js";
 
-const host: HostFacts = { cgroupVersion: 1, capabilities: ["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW", "CAP_SYS_ADMIN", "CAP_MKNOD"], seccomp: true, controllers: [], kernel: [6, 1], arch: "x64" };
+const host: HostFacts = { cgroupVersion: 1, capabilities: ["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW", "CAP_SYS_ADMIN", "CAP_MKNOD"], seccomp: true, controllers: [], kernel: [6, 1], arch: "x64", cpuset: { cpus: "0-1", mems: "0" }, blockIoWeights: true };
 const container = (config = {}, hostConfig = {}): Container => ({
   id: "c".repeat(64), name: "c", imageId: "sha256:0", imageName: "x", createdAt: 0, path: "/bin/true", args: ["a"], config, hostConfig, networks: {}, mounts: [], driver: "vfs",
   state: { status: "created", pid: 0, exitCode: 0, error: "", oomKilled: false, restartCount: 0 },
@@ -74,13 +74,34 @@ test("privileged, read-only, host namespaces", () => {
 });
 
 test("limits: Docker's rules and the spec's shape", () => {
-  expect(() => checkResources({ Memory: 1024 })).toThrow("Minimum memory limit allowed is 6MB");
-  expect(() => checkResources({ NanoCpus: 1e9, CpuQuota: 1000 })).toThrow(/Conflicting options/);
-  expect(() => checkResources({ NanoCpus: 3e9 }, 2)).toThrow("range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available");
-  expect(() => checkResources({ NanoCpus: 1e6 }, 2)).toThrow(/range of CPUs/);
+  expect(() => checkResources({ Memory: 1024 }, host)).toThrow("Minimum memory limit allowed is 6MB");
+  expect(() => checkResources({ NanoCpus: 1e9, CpuQuota: 1000 }, host)).toThrow(/Conflicting options/);
+  expect(() => checkResources({ NanoCpus: 3e9 }, host, 2)).toThrow("range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available");
+  expect(() => checkResources({ NanoCpus: 1e6 }, host, 2)).toThrow(/range of CPUs/);
   expect(resourcesOf({ Memory: 64 << 20, NanoCpus: 5e8, PidsLimit: 9 }, [])).toEqual({
     devices: [], memory: { limit: 64 << 20, swap: 128 << 20 }, cpu: { period: 100000, quota: 50000 }, pids: { limit: 9 },
   });
+  expect(resourcesOf({ BlkioWeight: 300, BlkioWeightDevice: [{ Path: "/dev/x", Weight: 20 }], BlkioDeviceReadBps: [{ Path: "/dev/x", Rate: 1024 }], BlkioDeviceWriteIOps: [{ Path: "/dev/x", Rate: 7 }] }, [], new Map([["/dev/x", { major: 8, minor: 1 }]])).blockIO)
+    .toEqual({ weight: 300, weightDevice: [{ major: 8, minor: 1, weight: 20 }], throttleReadBpsDevice: [{ major: 8, minor: 1, rate: 1024 }], throttleWriteIOPSDevice: [{ major: 8, minor: 1, rate: 7 }] });
+});
+
+test.each([
+  [{ CpusetCpus: "0-1" }, undefined], [{ CpusetCpus: "1,0" }, undefined], [{ CpusetCpus: "0-7" }, "Requested CPUs are not available - requested 0-7, available: 0-1"],
+  [{ CpusetCpus: "a" }, "Invalid value a for cpuset cpus"], [{ CpusetCpus: "1-0" }, "Invalid value 1-0 for cpuset cpus"], [{ CpusetMems: "1" }, "Requested memory nodes are not available - requested 1, available: 0"],
+  [{ BlkioWeight: 5 }, "Range of blkio weight is from 10 to 1000"], [{ BlkioWeightDevice: [{ Path: "/dev/x", Weight: 5 }] }, "invalid BlkioWeightDevice of /dev/x"], [{ BlkioDeviceReadBps: [{ Path: "x", Rate: 1 }] }, 'invalid BlkioDeviceReadBps: "x"'],
+  [{ BlkioDeviceWriteIOps: [{ Path: "/dev/x", Rate: -1 }] }, "invalid BlkioDeviceWriteIOps of /dev/x"], [{ Memory: -1 }, "invalid Memory (-1)"], [{ MemorySwap: -2 }, "invalid MemorySwap (-2)"], [{ MemoryReservation: 1024 }, "Minimum memory reservation allowed is 6MB"],
+])("limits on this machine: %j", (limits, refusal) => {
+  const check = () => checkResources(withoutUnknown(limits, { ...host, blockIoWeights: false }).hostConfig, host);
+  if (refusal === undefined) expect(check()).toEqual([]);
+  else expect(check).toThrow(refusal);
+});
+
+test("limits that a kernel does not have are left out, with a warning each", () => {
+  const asked = { BlkioWeight: 300, BlkioWeightDevice: [{ Path: "/dev/x", Weight: 20 }], OomKillDisable: true, MemorySwappiness: 10, Memory: 64 << 20 };
+  const left = withoutUnknown(asked, { ...host, cgroupVersion: 2, blockIoWeights: false });
+  expect(left.hostConfig).toEqual({ BlkioWeight: 0, BlkioWeightDevice: [], OomKillDisable: null, MemorySwappiness: null, Memory: 64 << 20 });
+  expect(left.warnings).toHaveLength(4);
+  expect(withoutUnknown(asked, host)).toEqual({ hostConfig: asked, warnings: [] });
 });
 
 test("seccomp: capabilities open calls, clone3 asks for the fallback, user profiles are resolved", () => {

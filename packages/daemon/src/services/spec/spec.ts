@@ -1,11 +1,12 @@
-import { InvalidArgument, type Container, type HostConfig } from "../../core/index.js";
+import { InvalidArgument, UNLIMITED, type Container, type HostConfig } from "../../core/index.js";
 import { capabilitiesOf } from "./capabilities.js";
 import { ALL_DEVICES_RULES, DEFAULT_DEVICE_RULES, deviceEntry, parseDeviceRule, type DeviceNode } from "./devices.js";
 import { DEFAULT_PATH, MASKED_PATHS, READONLY_PATHS } from "./paths.js";
 import { DEFAULT_SHM_SIZE, baseMounts, bindMount, inMountOrder, tmpfsMount, tmpfsOfMountSpec } from "./mounts.js";
 import { defaultSeccomp, parseSeccomp } from "./seccomp.js";
 import { parseSecurityOptions } from "./security.js";
-import { resourcesOf } from "./resources.js";
+import { checkSysctls } from "./sysctls.js";
+import { resourcesOf, type BlockDevices } from "./resources.js";
 import type { HostFacts, RuntimeSpec, SpecMount, SpecProcess } from "./model.js";
 import type { ResolvedUser } from "./users.js";
 
@@ -26,6 +27,10 @@ export interface SpecInput {
   readonly etcFiles: Readonly<Record<string, string>>;
   /** Device nodes to hand in; for a privileged container all of the host's. */
   readonly devices: readonly { readonly path: string; readonly node: DeviceNode; readonly permissions: string }[];
+  /** Numbers of the devices whose use is limited, by their paths. */
+  readonly limitedDevices?: BlockDevices;
+  /** Permission bits of the image's directories that a tmpfs hides: the tmpfs has the same. */
+  readonly tmpfsModes?: ReadonlyMap<string, number>;
   readonly hostname: string;
   readonly cgroupsPath: string;
 }
@@ -51,13 +56,20 @@ export function environment(options: { env: readonly string[]; hostname: string;
 function rlimits(h: HostConfig): SpecProcess["rlimits"] {
   return (h.Ulimits ?? []).map((u) => ({ type: `RLIMIT_${u.Name.toUpperCase()}`, soft: unlimited(u.Soft), hard: unlimited(u.Hard) }));
 }
-/** -1 is RLIM_INFINITY, which JSON numbers cannot carry exactly: the nearest value the runtimes read as such. */
-const unlimited = (n: number): number => (n < 0 ? 18446744073709552000 : n);
+const unlimited = (n: number): number => (n < 0 ? UNLIMITED : n);
+
+/** What a container's processes have in common, those of execs included. */
+function common(h: HostConfig): Pick<SpecProcess, "rlimits" | "noNewPrivileges" | "oomScoreAdj"> {
+  return {
+    ...(h.Ulimits?.length ? { rlimits: rlimits(h) } : {}),
+    noNewPrivileges: parseSecurityOptions(h.SecurityOpt ?? []).noNewPrivileges,
+    ...(h.OomScoreAdj ? { oomScoreAdj: h.OomScoreAdj } : {}),
+  };
+}
 
 /** The process document of a container's first process. */
 function firstProcess(input: SpecInput, capabilities: string[]): SpecProcess {
   const { container: c, user } = input;
-  const security = parseSecurityOptions(c.hostConfig.SecurityOpt ?? []);
   const console = c.hostConfig.ConsoleSize;
   return {
     terminal: c.config.Tty === true,
@@ -67,9 +79,7 @@ function firstProcess(input: SpecInput, capabilities: string[]): SpecProcess {
     env: environment({ env: c.config.Env ?? [], hostname: input.hostname, tty: c.config.Tty === true, home: user.home }),
     cwd: c.config.WorkingDir || "/",
     capabilities: capabilitySets(capabilities, user.uid),
-    ...(c.hostConfig.Ulimits?.length ? { rlimits: rlimits(c.hostConfig) } : {}),
-    noNewPrivileges: security.noNewPrivileges,
-    ...(c.hostConfig.OomScoreAdj ? { oomScoreAdj: c.hostConfig.OomScoreAdj } : {}),
+    ...common(c.hostConfig),
   };
 }
 
@@ -82,6 +92,7 @@ function capabilitySets(held: string[], uid: number): SpecProcess["capabilities"
 /** The process document of an exec. */
 export function execProcess(container: Container, host: HostFacts, user: ResolvedUser, exec: { cmd: readonly string[]; env: readonly string[]; tty: boolean; workingDir: string; privileged: boolean; consoleSize?: readonly [number, number] }, hostname: string): SpecProcess {
   if (exec.cmd.length === 0) throw new InvalidArgument("No exec command specified");
+  if (exec.workingDir && !exec.workingDir.startsWith("/")) throw new InvalidArgument(`OCI runtime exec failed: Cwd must be an absolute path: ${exec.workingDir}`);
   const h = container.hostConfig;
   const capabilities = capabilitiesOf({ privileged: exec.privileged || h.Privileged === true, add: h.CapAdd ?? [], drop: h.CapDrop ?? [], available: host.capabilities });
   return {
@@ -92,7 +103,7 @@ export function execProcess(container: Container, host: HostFacts, user: Resolve
     env: environment({ env: [...(container.config.Env ?? []), ...exec.env], hostname, tty: exec.tty, home: user.home }),
     cwd: exec.workingDir || container.config.WorkingDir || "/",
     capabilities: capabilitySets(capabilities, user.uid),
-    noNewPrivileges: parseSecurityOptions(h.SecurityOpt ?? []).noNewPrivileges,
+    ...common(h),
   };
 }
 
@@ -122,16 +133,19 @@ function mounts(input: SpecInput): SpecMount[] {
     if (point.Type === "tmpfs") continue;
     extra.push(bindMount(point, (h.Mounts ?? []).some((m) => m.Target === point.Destination && m.BindOptions?.NonRecursive)));
   }
-  for (const [destination, options] of Object.entries(h.Tmpfs ?? {})) extra.push(tmpfsMount(destination, options));
-  for (const m of h.Mounts ?? []) if (m.Type === "tmpfs") extra.push(tmpfsOfMountSpec(m));
+  for (const [destination, options] of Object.entries(h.Tmpfs ?? {})) extra.push(tmpfsMount(destination, options, input.tmpfsModes?.get(destination)));
+  for (const m of h.Mounts ?? []) if (m.Type === "tmpfs") extra.push(tmpfsOfMountSpec(m, input.tmpfsModes?.get(m.Target)));
   const taken = new Set(extra.map((m) => m.destination.replace(/\/+$/, "") || "/"));
   const base = baseMounts({
     cgroupVersion: host.cgroupVersion, privateCgroupns: privateCgroupns(h, host), privileged: h.Privileged === true, shmSize: h.ShmSize || DEFAULT_SHM_SIZE,
-    ipcHost: h.IpcMode === "host", ...(input.shmPath === undefined ? {} : { shmPath: input.shmPath }), mqueue: h.IpcMode !== "host", hostNetwork: input.netns === undefined,
+    ipc: h.IpcMode ?? "private", ...(input.shmPath === undefined ? {} : { shmPath: input.shmPath }), hostNetwork: input.netns === undefined,
   }).filter((m) => !taken.has(m.destination));
-  if (h.Init && host.init) extra.push({ destination: "/sbin/docker-init", type: "bind", source: host.init, options: ["bind", "ro"] });
+  if (hasInit(h)) extra.push({ destination: "/sbin/docker-init", type: "bind", source: host.init ?? "", options: ["bind", "ro"] });
   return [...base, ...inMountOrder(extra)];
 }
+
+/** An init is the first process of a process namespace of the container's own, and of no other. */
+const hasInit = (h: HostConfig): boolean => h.Init === true && (h.PidMode || "private") === "private";
 
 const SHARED = new Set(["shared", "rshared"]), SLAVE = new Set(["slave", "rslave"]);
 
@@ -140,6 +154,7 @@ export function runtimeSpec(input: SpecInput): RuntimeSpec {
   const { container: c, host } = input;
   const h = c.hostConfig;
   const privileged = h.Privileged === true;
+  if (hasInit(h) && host.init === undefined) throw new InvalidArgument("Init: neither docker-init nor tini is installed on this host");
   const security = parseSecurityOptions(h.SecurityOpt ?? []);
   const capabilities = capabilitiesOf({ privileged, add: h.CapAdd ?? [], drop: h.CapDrop ?? [], available: host.capabilities });
   const entries = input.devices.map((d) => deviceEntry(d.path, d.node, d.permissions));
@@ -148,7 +163,7 @@ export function runtimeSpec(input: SpecInput): RuntimeSpec {
     : security.seccomp === undefined ? defaultSeccomp(host.arch, capabilities, host.kernel) : parseSeccomp(security.seccomp, host.arch, capabilities, host.kernel);
   const unmask = privileged || security.unmaskPaths;
   const process = firstProcess(input, capabilities);
-  if (h.Init && host.init) process.args = ["/sbin/docker-init", "--", ...process.args];
+  if (hasInit(h)) process.args = ["/sbin/docker-init", "--", ...process.args];
   const propagations = c.mounts.map((m) => m.Propagation);
   const rootfsPropagation = propagations.some((p) => SHARED.has(p)) ? "shared" : propagations.some((p) => SLAVE.has(p)) ? "slave" : undefined;
   return {
@@ -161,7 +176,7 @@ export function runtimeSpec(input: SpecInput): RuntimeSpec {
     linux: {
       namespaces: namespaces(input),
       cgroupsPath: input.cgroupsPath,
-      resources: resourcesOf(h, rules),
+      resources: resourcesOf(h, rules, input.limitedDevices),
       devices: entries.map((e) => e.device),
       maskedPaths: unmask ? [] : [...(h.MaskedPaths ?? MASKED_PATHS)],
       readonlyPaths: unmask ? [] : [...(h.ReadonlyPaths ?? READONLY_PATHS)],
@@ -172,10 +187,14 @@ export function runtimeSpec(input: SpecInput): RuntimeSpec {
   };
 }
 
-/** User sysctls, over Docker's two conveniences in a network namespace of the container's own. */
+/** User sysctls, over Docker's own: two conveniences in a network namespace of the container's own, and the domain's name. */
 function sysctls(h: HostConfig, input: SpecInput): { sysctl?: Record<string, string> } {
+  checkSysctls(h, input.netns === undefined);
   const own = input.netns !== undefined && !(h.NetworkMode ?? "").startsWith("container:");
-  const all = { ...(own ? { "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647" } : {}), ...(h.Sysctls ?? {}) };
-  if (input.netns === undefined) for (const key of Object.keys(h.Sysctls ?? {})) if (key.startsWith("net.")) throw new InvalidArgument(`sysctl '${key}' not allowed in host network namespace`);
+  const domain = input.container.config.Domainname;
+  const all = {
+    ...(own ? { "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647" } : {}),
+    ...(domain && !wants(h.UTSMode, "host") && !input.join.uts ? { "kernel.domainname": domain } : {}), ...(h.Sysctls ?? {}),
+  };
   return Object.keys(all).length ? { sysctl: all } : {};
 }

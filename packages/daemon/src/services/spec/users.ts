@@ -25,9 +25,9 @@ function groups(group: string | null): Group[] {
   }).filter((g) => Number.isInteger(g.gid));
 }
 function numeric(text: string): number | undefined {
-  if (!/^\d+$/.test(text)) return undefined;
+  if (!/^-?\d+$/.test(text)) return undefined;
   const id = Number(text);
-  if (id > MAX_ID) throw new InvalidArgument("uids and gids must be in range 0-2147483647");
+  if (id < 0 || id > MAX_ID) throw new InvalidArgument("uids and gids must be in range 0-2147483647");
   return id;
 }
 

@@ -29,6 +29,7 @@ class HostOnly implements ContainerNetworking {
   validate(): void {}
   async attach(c: Container) { this.calls.push(`attach ${c.name}`); return { endpoints: [], ports: [] }; }
   async release(c: Container): Promise<void> { this.calls.push(`release ${c.name}`); }
+  async relink(): Promise<void> {}
   environment(): readonly string[] { return []; }
   async files(c: Container) { return { hosts: "127.0.0.1\tlocalhost\n", hostname: `${c.config.Hostname}\n`, resolvConf: "nameserver 192.0.2.1\n" }; }
   async recover(): Promise<void> {}
@@ -54,10 +55,10 @@ export class ContainerRig {
       containers, images, layers, volumes, leases, networks, collector, networking: this.networking, runtimes: new Map<string, Runtime>([["runc", this.runtime]]),
       logs: new Map(logs.map((l) => [l.name, l])), mounter: new KernelMounter(), files: new ConfinedFiles(), copier: trees, archiver: trees, porter: trees, processes: new ProcProcesses(), meters: new CgroupMeters(),
       events: this.events, clock: systemClock, logger: silentLogger,
-      host: { cgroupVersion: 1, capabilities: ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_SETGID"], seccomp: true, controllers: [], kernel: [5, 10], arch: process.arch },
+      host: { cgroupVersion: 1, capabilities: ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_SETGID"], seccomp: true, controllers: [], kernel: [5, 10], arch: process.arch, cpuset: { cpus: "0-1", mems: "0" }, blockIoWeights: true },
       config: {
         execRoot: join(directory, "exec"), cgroupParent: `/strata-test-${process.pid}`,
-        defaults: { runtime: "runc", logDriver: "json-file", logOptions: {}, init: false, shmSize: 64 << 20, ulimits: [], cgroupVersion: 1 },
+        defaults: { runtime: "runc", logDriver: "json-file", logOptions: {}, init: false, shmSize: 64 << 20, ulimits: [], cgroupVersion: 1, maskedPaths: [] },
       },
     });
   }

@@ -38,6 +38,7 @@ export class FakeMounter implements Mounter {
     this.log.push(`unmount ${target}`);
     this.mounted.delete(target);
   }
+  holding(): { target: string; shared: boolean; slave: boolean } { return { target: "/", shared: false, slave: false }; }
   under(dir: string): readonly string[] {
     return [...this.mounted.keys()].filter((t) => t === dir || t.startsWith(`${dir}/`)).sort().reverse();
   }
