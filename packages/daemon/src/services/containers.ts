@@ -21,7 +21,6 @@ import { Unlinker } from "./containers-unlink.js";
 import { Updater } from "./containers-update.js";
 import { Execs } from "./exec.js";
 import { labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
-import { parseLink } from "./networks-directory.js";
 import { PruneTurn } from "./prune-turn.js";
 import type { AttachClient, AttachOptions, CommitOptions, ContainerSample, ContainerService, ContainerView, CreateContainer, Filters, LogLine, LogsOptions, WaitCondition } from "./types.js";
 
