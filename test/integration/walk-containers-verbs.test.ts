@@ -147,7 +147,7 @@ describe("wait and rm", () => {
     await idle("web", "--link", "db:store", "-v", "/anonymous", "-v", "named:/named");
     expect(await daemon.dockerOk("exec", "web", "grep", "-c", "store", "/etc/hosts")).toBe("1");
     expect(await fails("rm", "-l", "web")).toContain("cannot remove the default link name of the container");
-    expect(await fails("rm", "-l", "web/other")).toContain("No such link: web/other");
+    expect(await fails("rm", "-l", "web/other")).toContain("No such container: web/other");
     await daemon.dockerOk("rm", "-l", "web/store");
     expect((await daemon.docker(["exec", "web", "grep", "-c", "store", "/etc/hosts"])).stdout).toBe("0\n");
     expect((await daemon.inspect("web")).HostConfig.Links).toBeNull();

@@ -18,7 +18,7 @@ export class Unlinker {
       const before = containers.get(id);
       const links = before.hostConfig.Links ?? [];
       const kept = links.filter((text) => parseLink(text).alias !== alias);
-      if (kept.length === links.length) throw new NotFound(`No such link: ${name}`);
+      if (kept.length === links.length) throw new NotFound(`No such container: ${name}`);
       const after: Container = { ...before, hostConfig: { ...before.hostConfig, Links: kept } };
       containers.update(after);
       this.mirrors.changed(id);
