@@ -5,8 +5,9 @@ import { Flights } from "./flights.js";
 import type { FlightContext } from "./flights.js";
 import type { Limiter } from "./limiter.js";
 import { NetworkError } from "./network-error.js";
+import { RegistryFault } from "./registry-fault.js";
 import type { BlobBody, Repository } from "./repository.js";
-import { backOff } from "./retry.js";
+import { backOff, isTransient } from "./retry.js";
 import type { RetryPolicy } from "./retry.js";
 
 export type FetchStage = { readonly stage: "waiting" | "verifying" | "complete" } | { readonly stage: "downloading"; readonly current: number; readonly total: number };
@@ -117,13 +118,17 @@ export class BlobFetcher {
           if (!ranges) await ingest.truncate();
           throw e;
         }
-        // Refusals were tried again below already; here it is about connections that broke half-way.
-        if (!(e instanceof NetworkError) && !(e instanceof Unavailable && !("registryCode" in e))) throw e;
+        if (!mayPass(e)) throw e;
         this.options.logger.info({ digest: blob.digest, offset: ingest.offset, reason: messageOf(e) }, "download interrupted, going on");
         await backOff(this.options.retry, fruitless, e, signal);
       }
     }
   }
+}
+
+/** A connection that broke or could not be had, a body that ended early, a registry that asks for patience. */
+function mayPass(e: unknown): boolean {
+  return isTransient(e) || (e instanceof NetworkError ? e.unreached : e instanceof Unavailable && !(e instanceof RegistryFault));
 }
 
 async function receive(body: BlobBody, ingest: Ingest, blob: Descriptor, report: (stage: FetchStage) => void): Promise<void> {

@@ -13,6 +13,7 @@ import { defaultRetry } from "./retry.js";
 import type { RetryPolicy } from "./retry.js";
 import { CertificateStore } from "./tls.js";
 import { Transport, discard } from "./transport.js";
+import type { Patience } from "./transport.js";
 
 export interface RegistryClientOptions extends EndpointOptions {
   /** Where `<host:port>/{ca.crt,*.cert,*.key}` are looked for, first hit wins. */
@@ -21,6 +22,7 @@ export interface RegistryClientOptions extends EndpointOptions {
   /** Sent as User-Agent. */
   readonly userAgent?: string;
   readonly retry?: RetryPolicy;
+  readonly patience?: Patience;
   readonly clock?: Clock;
   readonly logger?: Logger;
 }
@@ -36,7 +38,7 @@ export class RegistryClient {
   /** InvalidArgument for malformed mirrors, insecure registries and proxies. */
   constructor(options: RegistryClientOptions = {}) {
     this.#endpoints = new Endpoints(options);
-    this.#transport = new Transport(new CertificateStore(options.certificateDirectories ?? DEFAULT_CERTIFICATES), options.userAgent ?? "strata", new Proxies(options.proxies ?? {}));
+    this.#transport = new Transport(new CertificateStore(options.certificateDirectories ?? DEFAULT_CERTIFICATES), options.userAgent ?? "strata", new Proxies(options.proxies ?? {}), options.patience);
     this.#retry = options.retry ?? defaultRetry;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;

@@ -25,6 +25,8 @@ export interface Exchange {
   readonly signal?: AbortSignal;
   /** No second attempt after a failure (streams that cannot be had again). */
   readonly once?: boolean;
+  /** The caller itself tries again after a failure; refused credentials are still renewed. */
+  readonly unretried?: boolean;
 }
 
 /** One endpoint with one user's credentials: finds the scheme, answers challenges, tries again. */
@@ -75,7 +77,7 @@ export class Connection {
 
   /** Sends, with credentials where the registry asks for them. The body of the answer is the caller's to read. */
   async send(exchange: Exchange): Promise<HttpResponse> {
-    const policy = exchange.once ? { ...this.retry, attempts: 1 } : this.retry;
+    const policy = exchange.once || exchange.unretried ? { ...this.retry, attempts: 1 } : this.retry;
     return await retrying(policy, exchange.signal, () => this.#attempt(exchange));
   }
 

@@ -15,6 +15,7 @@ import { Row } from "./progress.js";
 import type { Sink } from "./progress.js";
 import { RegistryFault } from "./registry-fault.js";
 import type { FetchedManifest, Repository } from "./repository.js";
+import { SharedConfigs } from "./shared-configs.js";
 import { registerPackedFile } from "./unpack.js";
 
 export interface PullerOptions {
@@ -47,20 +48,23 @@ export interface Pulled {
 
 type LayerStage = FetchStage | { readonly stage: "extracting"; readonly current: number; readonly total: number } | { readonly stage: "done" };
 interface LayerJob { readonly chainId: ChainId; readonly diffId: DiffId; readonly parent: ChainId | null; readonly packed: Descriptor }
-/** An image as the registry describes it, before its layers are here. */
-interface Resolved { readonly top: FetchedManifest; readonly manifest: Manifest; readonly configBytes: Buffer; readonly config: ImageConfig }
+/** What the registry says of an image, before its layers are here. */
+interface Described { readonly top: FetchedManifest; readonly manifest: Manifest }
+interface Resolved extends Described { readonly configBytes: Buffer; readonly config: ImageConfig }
 
 /** Pulls images: layers in parallel, each made once however many pulls want it, applied from the bottom while others still come in. */
 export class Puller {
   readonly #downloads: Limiter;
   readonly #fetcher: BlobFetcher;
   readonly #flights: Flights<Layer, LayerStage>;
+  readonly #configs: SharedConfigs;
 
   constructor(private readonly options: PullerOptions) {
     const { content, leases, logger, registry } = options;
     this.#downloads = new Limiter(options.maxConcurrentDownloads ?? 3);
     this.#fetcher = new BlobFetcher({ content, leases, logger, retry: registry.retry, downloads: this.#downloads });
     this.#flights = new Flights("layer", leases);
+    this.#configs = new SharedConfigs(leases);
   }
 
   set maxConcurrentDownloads(limit: number) { this.#downloads.limit = limit; }
@@ -78,13 +82,15 @@ export class Puller {
     return await this.options.leases.with(`pull ${formatReference(reference)}`, async (lease) => {
       const top = await named(reference, () => repository.manifest(name, signal));
       progress({ id: name, status: `Pulling from ${reference.path}` });
-      const image = await this.#resolve(repository, top, request);
-      await this.#fetchLayers(repository, image, lease, request);
-      return await this.#record(image, lease, request);
+      const described = await this.#describe(repository, top, request);
+      return await this.#configured(repository, described, request, async (image) => {
+        await this.#fetchLayers(repository, image, lease, request);
+        return await this.#record(image, lease, request);
+      });
     });
   }
 
-  async #resolve(repository: Repository, top: FetchedManifest, { reference, platform, signal }: PullRequest): Promise<Resolved> {
+  async #describe(repository: Repository, top: FetchedManifest, { reference, platform, signal }: PullRequest): Promise<Described> {
     const wanted = normalizePlatform(platform ?? this.options.hostPlatform);
     let current = top;
     for (let depth = 0; isIndexType(mediaTypeOf(current.body, current.mediaType)); depth++) {
@@ -92,13 +98,19 @@ export class Puller {
       const entry = choosePlatform(parseIndex(current.body), wanted);
       current = await named(reference, () => repository.manifest(entry.digest, signal));
     }
-    const manifest = parseManifest(current.body);
-    const configBytes = this.#knownConfig(manifest.config.digest) ?? await repository.blobBytes(manifest.config, signal);
-    const config = parseConfig(configBytes, manifest.layers.length);
-    if (platform !== undefined && platformScore(wanted, config) < 0) {
-      throw new NotFound(`image with reference ${familiarName(reference)} was found but its platform (${formatPlatform(config)}) does not match the specified platform (${formatPlatform(wanted)})`);
-    }
-    return { top, manifest, configBytes, config };
+    return { top, manifest: parseManifest(current.body) };
+  }
+
+  /** Goes on with the configuration at hand, here or from the registry. */
+  async #configured<T>(repository: Repository, { top, manifest }: Described, { reference, platform, signal }: PullRequest, work: (image: Resolved) => Promise<T>): Promise<T> {
+    const fetch = async (own: AbortSignal): Promise<Buffer> => this.#knownConfig(manifest.config.digest) ?? await repository.blobBytes(manifest.config, own);
+    return await this.#configs.with(manifest.config, signal, fetch, async (configBytes) => {
+      const config = parseConfig(configBytes, manifest.layers.length);
+      if (platform !== undefined && platformScore(normalizePlatform(platform), config) < 0) {
+        throw new NotFound(`image with reference ${familiarName(reference)} was found but its platform (${formatPlatform(config)}) does not match the specified platform (${formatPlatform(normalizePlatform(platform))})`);
+      }
+      return await work({ top, manifest, configBytes, config });
+    });
   }
 
   #knownConfig(digest: Digest): Buffer | undefined {

@@ -63,10 +63,10 @@ export class Repository {
     }, signal);
   }
 
-  /** A blob from `offset` on, unverified. Use `BlobBody.offset`: not every registry serves ranges. */
+  /** A blob from `offset` on, unverified; one attempt. Use `BlobBody.offset`: not every registry serves ranges. */
   async blob(digest: Digest, offset: number, signal?: AbortSignal): Promise<BlobBody> {
     return await this.#read(async (connection) => {
-      const response = await this.#getBlob(connection, digest, offset, signal);
+      const response = await this.#getBlob(connection, digest, offset, signal, true);
       if (response.status !== 206) return { offset: 0, chunks: chunksOf(response) };
       const start = Number(/^bytes (\d+)-/.exec(headerOf(response, "content-range"))?.[1] ?? Number.NaN);
       if (start !== offset) {
@@ -77,10 +77,10 @@ export class Repository {
     }, signal);
   }
 
-  async #getBlob(connection: Connection, digest: Digest, offset: number, signal?: AbortSignal): Promise<HttpResponse> {
+  async #getBlob(connection: Connection, digest: Digest, offset: number, signal?: AbortSignal, unretried = false): Promise<HttpResponse> {
     return await connection.send({
       method: "GET", target: this.#path(`blobs/${digest}`), headers: offset > 0 ? { Range: `bytes=${offset}-` } : {},
-      scopes: this.#pull, accept: offset > 0 ? [200, 206] : [200], unknownCode: "BLOB_UNKNOWN", signal,
+      scopes: this.#pull, accept: offset > 0 ? [200, 206] : [200], unknownCode: "BLOB_UNKNOWN", signal, unretried,
     });
   }
 

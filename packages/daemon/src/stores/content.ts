@@ -68,7 +68,10 @@ export class FileContent implements ContentStore {
       }
       const row = this.ledger.sql<[string], IngestRow>("SELECT id, digest FROM ingest WHERE ref = ?").get(ref);
       if (row !== undefined && row.digest !== expected.digest) await this.drop(row.id);
-      return await this.begin(row?.digest === expected.digest ? row.id : newId<string>(), ref, expected, lease, release);
+      const ingest = await this.begin(row?.digest === expected.digest ? row.id : newId<string>(), ref, expected, lease, release);
+      // After a power cut it is to be found again; what of its bytes is on disk by then, the kernel decides.
+      this.ledger.flush().catch(() => undefined);
+      return ingest;
     } catch (e) {
       release();
       throw e;
