@@ -1,4 +1,5 @@
 import { sql as first } from "./migrations/0001.js";
+import { sql as second } from "./migrations/0002.js";
 
 /**
  * The schema. An arrow is a foreign key (or, where the other end may not exist yet, a plain value: ~>).
@@ -7,6 +8,8 @@ import { sql as first } from "./migrations/0001.js";
  *        └~> blob         │  └→ image(parent)  │ └→ layer(parent)  ↑             a layer has one on each driver it lies on
  *                         │                    └~> packed_source ~> blob
  *                    image_layer: every (layer, image) pair, so that sharing is one aggregate
+ *                    image_manifest(image, digest) ~> blob
+ *   damage(snapshot) ──→ snapshot                  a layer's copy that is not what it should be; replaced by the next that registers the layer
  *
  *   container(id) ──→ image
  *        ↑~ writable(owner) ──→ snapshot (the container's own), snapshot (init), layer (parent)
@@ -22,4 +25,4 @@ import { sql as first } from "./migrations/0001.js";
  *
  * Writers: `layer` refers forward within one transaction, so its foreign keys are checked at commit.
  */
-export const migrations: readonly string[] = [first];
+export const migrations: readonly string[] = [first, second];

@@ -129,9 +129,8 @@ export class Puller {
     // Held before looked for: what is found stays.
     for (const id of chain) leases.hold(lease, "layer", id);
     const rows = manifest.layers.map((l) => new Row(progress, hexOf(l.digest).slice(0, 12), clock));
-    const missing = chain.findIndex((id) => !layers.has(id));
-    const first = missing < 0 ? chain.length : missing;
-    rows.forEach((row, i) => row.status(i < first ? "Already exists" : "Pulling fs layer"));
+    const here = chain.map((id) => layers.has(id));
+    rows.forEach((row, i) => row.status(here[i] ? "Already exists" : "Pulling fs layer"));
 
     // The first failure, or the caller's cancel, ends the others; all of them are seen to their end.
     const abort = new AbortController();
@@ -141,13 +140,12 @@ export class Puller {
     signal.addEventListener("abort", cancel, { once: true });
     if (signal.aborted) cancel();
     try {
-      await Promise.allSettled(chain.slice(first).map((chainId, k) => {
-        const i = first + k;
+      await Promise.allSettled([...chain.entries()].filter(([i]) => !here[i]).map(([i, chainId]) => {
         const job: LayerJob = { chainId, diffId: diffIds[i]!, parent: chain[i - 1] ?? null, packed: manifest.layers[i]! };
         const below = job.parent === null ? undefined : this.#flights.peek(job.parent);
         // Whoever waits for it sees it fail; that nobody does yet is no reason to complain.
         below?.catch(() => undefined);
-        const coming = below === undefined ? undefined : { registered: below, on: chain[first - 1] ?? null };
+        const coming = below === undefined ? undefined : { registered: below, on: chain[here.lastIndexOf(true, i)] ?? null };
         const work = (context: FlightContext<LayerStage>): Promise<Layer> => this.#makeLayer(repository, job, coming, context);
         return this.#flights.join(chainId, abort.signal, (stage) => show(rows[i]!, stage), work, () => leases.hold(lease, "layer", chainId))
           .catch((e: unknown) => abort.abort(e));

@@ -39,7 +39,8 @@ export class FileContent implements ContentStore {
       throw new DataLoss(`${expected.digest ?? "the content"} could not be verified: it has ${body.length} bytes with digest ${digest}`);
     }
     const known = digest === undefined ? undefined : this.claim(digest, lease);
-    if (known !== undefined) {
+    // What is at hand as a whole also mends a damaged file.
+    if (known !== undefined && (body instanceof Readable || (await this.isSound(known)))) {
       if (body instanceof Readable) body.destroy();
       return known;
     }
@@ -100,6 +101,16 @@ export class FileContent implements ContentStore {
 
   private path(digest: Digest): string {
     return join(this.root.blobs, hexOf(digest));
+  }
+
+  private async isSound({ digest }: Descriptor): Promise<boolean> {
+    try {
+      await this.read(digest);
+      return true;
+    } catch (e) {
+      if (e instanceof DataLoss) return false;
+      throw e;
+    }
   }
 
   /** The blob, held by the lease, if it exists. */

@@ -139,6 +139,7 @@ export class MemoryLayers implements LayerStore {
     return found.layer;
   }
   has(id: ChainId): boolean { return this.tars.has(id); }
+  check(): never { throw new Error("not used"); }
   list(): never { throw new Error("not used"); }
   async tar(source: ChainId | { readonly owner: string }): Promise<Readable> {
     if (typeof source !== "string") throw new NotFound("no writable layers here");
