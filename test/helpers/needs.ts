@@ -55,6 +55,7 @@ const checks = {
   projects: projectQuotas,
   pty: program("script"),
   curl: program("curl"),
+  openssl: program("openssl"),
   compose: program("docker-compose"),
   debootstrap: program("debootstrap"),
   skopeo: program("skopeo"),

@@ -13,6 +13,7 @@ import { messageOf, systemClock, type Logger } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
 import { ArchiveLoader } from "./distribution/load.js";
 import { RegistryClient } from "./distribution/client.js";
+import { mirrorsOf } from "./distribution/endpoints.js";
 import type { EndpointOptions } from "./distribution/endpoints.js";
 import { proxiesOf, shownProxy } from "./distribution/proxy.js";
 import { Puller } from "./distribution/pull.js";
@@ -78,8 +79,8 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const networking = await openNetworking(config, join(execRoot, "netns"), stores, events, logger);
     undo.push(() => networking.close());
 
-    const endpoints = (c: Config): EndpointOptions => ({ mirrors: { "docker.io": c.registryMirrors }, insecure: c.insecureRegistries });
-    const proxies = proxiesOf(process.env);
+    const endpoints = (c: Config): EndpointOptions => ({ mirrors: mirrorsOf(c.registryMirrors), insecure: c.insecureRegistries });
+    const proxies = proxiesOf(process.env, { http: config.httpProxy, https: config.httpsProxy, none: config.noProxy });
     const registry = new RegistryClient({
       ...endpoints(config), proxies, userAgent: `strata/${build.version}`, clock, logger,
     });
@@ -101,7 +102,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       cgroupDriver: "cgroupfs", cgroupVersion: machine.cgroups === "v2" ? "2" : "1", kernel: machine.kernel, operatingSystem: machine.operatingSystem, osVersion: machine.osVersion,
       cpus: machine.cpus, memory: machine.memory, name: machine.hostname, dataRoot: root.root, labels: config.labels,
       securityOptions: ["name=seccomp,profile=builtin", ...(machine.cgroups === "v2" ? ["name=cgroupns"] : [])], warnings: storage.warnings,
-      liveRestore: config.liveRestore, loggingDriver: config.logDriver, registryMirrors: config.registryMirrors, insecureRegistries: config.insecureRegistries, versions: programs.versions,
+      liveRestore: config.liveRestore, loggingDriver: config.logDriver, registryMirrors: mirrorsOf(config.registryMirrors)["docker.io"] ?? [], insecureRegistries: config.insecureRegistries, versions: programs.versions,
     });
     const system = new System({
       facts, driverStatus: () => storage.status(), containerStore: stores.containers, imageStore, layers, volumeStore: stores.volumes, images, containers, volumes, events, registry,

@@ -92,6 +92,8 @@ export class BlobFetcher {
       if (!(e instanceof DataLoss)) throw e;
       // What was there from before may have suffered in a power cut; the registry is not to blame yet.
       if (resumed) return await this.#complete(repository, blob, context);
+      // Nor when a mirror may have sent it.
+      if (repository.origin !== undefined) return await this.#complete(repository.origin, blob, context);
       throw new DataLoss(`filesystem layer verification failed for digest ${blob.digest}: ${messageOf(e)}`, { cause: e });
     }
   }

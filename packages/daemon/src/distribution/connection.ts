@@ -91,7 +91,8 @@ export class Connection {
       const response = await this.#transmit(exchange, url, authorization);
       if (exchange.accept.includes(response.status)) return response;
       const fault = await faultOf(response, exchange.unknownCode);
-      if (response.status !== 401 || round > 0 || !own) throw fault;
+      if (response.status !== 401 || !own) throw fault;
+      if (round > 0) throw this.#authorizer.anonymous ? new RegistryFault("DENIED", 403, fault.message) : fault;
       this.#authorizer.challenged(response.headers["www-authenticate"], exchange.scopes, true);
       // Nothing new to show, or a body that cannot be sent again: the answer stands.
       const better = await this.#authorizer.header(exchange.scopes, exchange.signal);

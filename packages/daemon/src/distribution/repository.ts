@@ -34,6 +34,11 @@ export class Repository {
   /** `connections`: mirrors first, the registry itself last. */
   constructor(readonly reference: Pick<Reference, "domain" | "path">, private readonly connections: readonly Connection[]) {}
 
+  /** The same without mirrors; undefined when there are none. */
+  get origin(): Repository | undefined {
+    return this.connections.length > 1 ? new Repository(this.reference, [this.#registry]) : undefined;
+  }
+
   /** Manifest of a tag or digest, its digest verified. A tag's digest is that of the bytes. */
   async manifest(tagOrDigest: string, signal?: AbortSignal): Promise<FetchedManifest> {
     const wanted = parseDigest(tagOrDigest);
