@@ -77,13 +77,22 @@ function pass(request: IncomingMessage, response: ServerResponse, fault: Fault |
     response.on("close", () => answer.destroy());
   });
   further.on("error", () => response.destroy());
-  request.pipe(further);
+  request.on("data", (chunk: Buffer) => {
+    if (request.destroyed) return;
+    const room = fault?.kind === "cut-upload" ? fault.after - entry.received : chunk.length;
+    entry.received += Math.min(room, chunk.length);
+    further.write(chunk.subarray(0, room));
+    if (room >= chunk.length) return;
+    // What was written is to arrive before the connection breaks.
+    request.pause();
+    setTimeout(() => { further.destroy(); request.destroy(); }, 100);
+  }).on("end", () => further.end());
 }
 
 createServer((request, response) => {
   const { method = "", url = "", headers } = request;
   const fault = faultOf(method, url);
-  const entry: Entry = { method, path: url, status: 0, sent: 0, ...(headers.range ? { range: headers.range } : {}), ...(headers.authorization ? { authorization: headers.authorization } : {}) };
+  const entry: Entry = { method, path: url, status: 0, sent: 0, received: 0, ...(headers.range ? { range: headers.range } : {}), ...(headers.authorization ? { authorization: headers.authorization } : {}) };
   entries.push(entry);
   response.on("error", () => undefined);
   if (fault?.kind === "status") {

@@ -6,6 +6,8 @@ import { type Background, until } from "./run.js";
 export type Fault = { readonly on: string; /** How often; always when not given. */ readonly times?: number } & (
   /** The connection breaks after so many bytes of the body. */
   | { readonly kind: "cut"; readonly after: number }
+  /** The same with what is sent to the registry, which gets that much. */
+  | { readonly kind: "cut-upload"; readonly after: number }
   /** After so many bytes nothing more comes, and the connection stays. */
   | { readonly kind: "stall"; readonly after: number }
   /** One bit of the byte at this place of the whole blob is another. */
@@ -31,6 +33,8 @@ export interface Exchange {
   readonly status: number;
   /** Bytes of the body that were handed to the connection. */
   readonly sent: number;
+  /** Bytes of the request's body. */
+  readonly received: number;
 }
 
 /** A registry seen through a proxy that breaks what it is told to, in a network namespace, and tells what was asked. */

@@ -105,7 +105,7 @@ export class BlobFetcher {
     for (let fruitless = 1; ingest.offset < blob.size; ) {
       const before = ingest.offset;
       try {
-        const body = await repository.blob(blob.digest, before, signal);
+        const body = await repository.blob(blob, before, signal);
         if (body.offset !== before) {
           ranges = false;
           await ingest.truncate();

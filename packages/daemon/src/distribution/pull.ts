@@ -49,7 +49,7 @@ export interface Pulled {
 type LayerStage = FetchStage | { readonly stage: "extracting"; readonly current: number; readonly total: number } | { readonly stage: "done" };
 interface LayerJob { readonly chainId: ChainId; readonly diffId: DiffId; readonly parent: ChainId | null; readonly packed: Descriptor }
 /** What the registry says of an image, before its layers are here. */
-interface Described { readonly top: FetchedManifest; readonly manifest: Manifest }
+interface Described { readonly top: FetchedManifest; readonly own: FetchedManifest; readonly manifest: Manifest }
 interface Resolved extends Described { readonly configBytes: Buffer; readonly config: ImageConfig }
 
 /** Pulls images: layers in parallel, each made once however many pulls want it, applied from the bottom while others still come in. */
@@ -98,18 +98,19 @@ export class Puller {
       const entry = choosePlatform(parseIndex(current.body), wanted);
       current = await named(reference, () => repository.manifest(entry.digest, signal));
     }
-    return { top, manifest: parseManifest(current.body) };
+    return { top, own: current, manifest: parseManifest(current.body) };
   }
 
   /** Goes on with the configuration at hand, here or from the registry. */
-  async #configured<T>(repository: Repository, { top, manifest }: Described, { reference, platform, signal }: PullRequest, work: (image: Resolved) => Promise<T>): Promise<T> {
+  async #configured<T>(repository: Repository, described: Described, { reference, platform, signal }: PullRequest, work: (image: Resolved) => Promise<T>): Promise<T> {
+    const { manifest } = described;
     const fetch = async (own: AbortSignal): Promise<Buffer> => this.#knownConfig(manifest.config.digest) ?? await repository.blobBytes(manifest.config, own);
     return await this.#configs.with(manifest.config, signal, fetch, async (configBytes) => {
       const config = parseConfig(configBytes, manifest.layers.length);
       if (platform !== undefined && platformScore(normalizePlatform(platform), config) < 0) {
         throw new NotFound(`image with reference ${familiarName(reference)} was found but its platform (${formatPlatform(config)}) does not match the specified platform (${formatPlatform(normalizePlatform(platform))})`);
       }
-      return await work({ top, manifest, configBytes, config });
+      return await work({ ...described, configBytes, config });
     });
   }
 
@@ -183,17 +184,19 @@ export class Puller {
     }
   }
 
-  async #record({ top, manifest, configBytes, config }: Resolved, lease: Lease, { reference }: PullRequest): Promise<Pulled> {
+  async #record({ top, own, manifest, configBytes, config }: Resolved, lease: Lease, { reference }: PullRequest): Promise<Pulled> {
     const { content, images } = this.options;
     const repository = repositoryOf(reference);
     const canonical = `${repository}@${top.digest}`;
     const name = reference.digest === undefined ? formatReference(reference) : canonical;
-    await content.put(top.body, lease, { digest: top.digest, mediaType: mediaTypeOf(top.body, top.mediaType) });
+    const manifests = top === own ? [top] : [top, own];
+    for (const { body, digest, mediaType } of manifests) await content.put(body, lease, { digest, mediaType: mediaTypeOf(body, mediaType) });
     // Nothing, a crash neither, comes between an image and its names.
     return images.atomically(() => {
       manifest.layers.forEach(({ digest, size, mediaType }, i) => images.addSource(config.rootfs.diff_ids[i]!, { digest, size, mediaType, repository }));
       const before = holderOf(images, name);
       const id = images.create(configBytes, lease);
+      for (const { digest } of manifests) images.addManifest(id, digest);
       images.tag(id, name);
       if (name !== canonical) images.tag(id, canonical);
       images.touch(id);

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { MediaType, digestOf, parseDigest } from "@strata/oci";
+import { MediaType, digestOf, isForeignType, parseDigest } from "@strata/oci";
 import type { Descriptor, Digest, Reference } from "@strata/oci";
 import { DataLoss, InvalidArgument } from "../core/index.js";
 import type { Connection } from "./connection.js";
@@ -68,10 +68,16 @@ export class Repository {
     }, signal);
   }
 
-  /** A blob from `offset` on, unverified; one attempt. Use `BlobBody.offset`: not every registry serves ranges. */
-  async blob(digest: Digest, offset: number, signal?: AbortSignal): Promise<BlobBody> {
+  /**
+   * A blob from `offset` on, unverified; one attempt. Use `BlobBody.offset`: not every registry serves ranges. A foreign layer that the
+   * registry lacks comes from where its descriptor says.
+   */
+  async blob({ digest, mediaType, urls = [] }: Descriptor, offset: number, signal?: AbortSignal): Promise<BlobBody> {
     return await this.#read(async (connection) => {
-      const response = await this.#getBlob(connection, digest, offset, signal, true);
+      const response = await this.#getBlob(connection, digest, offset, signal, true).catch(async (e: unknown) => {
+        if (!(e instanceof RegistryFault) || e.status !== 404 || !isForeignType(mediaType)) throw e;
+        return await this.#elsewhere(connection, urls, offset, e, signal);
+      });
       if (response.status !== 206) return { offset: 0, chunks: chunksOf(response) };
       const start = Number(/^bytes (\d+)-/.exec(headerOf(response, "content-range"))?.[1] ?? Number.NaN);
       if (start !== offset) {
@@ -87,6 +93,19 @@ export class Repository {
       method: "GET", target: this.#path(`blobs/${digest}`), headers: offset > 0 ? { Range: `bytes=${offset}-` } : {},
       scopes: this.#pull, accept: offset > 0 ? [200, 206] : [200], unknownCode: "BLOB_UNKNOWN", signal, unretried,
     });
+  }
+
+  async #elsewhere(connection: Connection, urls: readonly string[], offset: number, missing: RegistryFault, signal?: AbortSignal): Promise<HttpResponse> {
+    let failure: unknown = missing;
+    for (const url of urls.filter((u) => /^https?:/.test(u) && URL.canParse(u))) {
+      try {
+        return await connection.send({ method: "GET", target: new URL(url), headers: offset > 0 ? { Range: `bytes=${offset}-` } : {}, scopes: this.#pull, accept: offset > 0 ? [200, 206] : [200], signal, unretried: true });
+      } catch (e) {
+        if (!(e instanceof NetworkError || e instanceof RegistryFault)) throw e;
+        failure = e;
+      }
+    }
+    throw failure;
   }
 
   /** Every tag, page by page. */
@@ -119,6 +138,26 @@ export class Repository {
     const response = await this.#registry.send({ method: "POST", target: this.#path(`blobs/uploads/${query}`), scopes, accept: mount === undefined ? [202] : [201, 202], signal });
     await discard(response);
     return response.status === 201 ? undefined : { location: locationOf(response) };
+  }
+
+  /** How many bytes an upload has; undefined when the registry has forgotten it. */
+  async uploaded(upload: Upload, signal?: AbortSignal): Promise<{ readonly upload: Upload; readonly size: number } | undefined> {
+    const response = await this.#registry.send({ method: "GET", target: upload.location, scopes: this.#push, accept: [202, 204, 404, 405], signal });
+    await discard(response);
+    const last = /^(?:bytes=)?0-(\d+)$/.exec(headerOf(response, "range"))?.[1];
+    if (response.status > 204 || last === undefined) return undefined;
+    // `0-0` is said of nothing, too.
+    return { upload: { location: headerOf(response, "location") === "" ? upload.location : locationOf(response) }, size: last === "0" ? 0 : Number(last) + 1 };
+  }
+
+  /** Sends a piece that begins at `start` into an upload. */
+  async sendPiece(upload: Upload, piece: Buffer, start: number, signal?: AbortSignal): Promise<Upload> {
+    const response = await this.#registry.send({
+      method: "PATCH", target: upload.location, headers: { "Content-Type": "application/octet-stream", "Content-Range": `${start}-${start + piece.length - 1}` }, body: piece,
+      scopes: this.#push, accept: [202, 204], unretried: true, signal,
+    });
+    await discard(response);
+    return { location: locationOf(response) };
   }
 
   /** Streams the whole blob into an upload (one PATCH); `finishUpload` follows. */

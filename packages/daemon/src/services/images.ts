@@ -76,7 +76,7 @@ export class Images implements ImageService {
     for (const one of wanted) {
       const id = images.resolve(formatReference(one));
       needPlatform(familiarName(one), images.get(id).config, platform);
-      await pusher.push({ id, reference: one, credentials: auth, progress, signal });
+      await pusher.push({ id, reference: one, platform, credentials: auth, progress, signal });
       emitImageEvent(events, "push", familiarName(one), familiarRepository(one), labelsOf(images, id));
     }
   }

@@ -1,4 +1,4 @@
-import { type ChainId, type DiffId, type ImageConfig, type ImageId, InvalidReference, type Reference, chainIdsOf, digestOf, familiarName, formatReference, isDigest, parseReference, repositoryOf, withDefaultTag } from "@strata/oci";
+import { type ChainId, type DiffId, type Digest, type ImageConfig, type ImageId, InvalidReference, type Reference, chainIdsOf, digestOf, familiarName, formatReference, isDigest, parseReference, repositoryOf, withDefaultTag } from "@strata/oci";
 import { type Clock, Conflict, type Image, type ImageStore, type ImageSummary, InvalidArgument, type Lease, type LeaseStore, NotFound, type PackedSource } from "../core/index.js";
 import { type Ledger, violated } from "../db/ledger.js";
 import { afterPrefix, orNull, parseFrozen } from "./rows.js";
@@ -156,6 +156,14 @@ export class LedgerImages implements ImageStore {
 
   sources(diffId: string): PackedSource[] {
     return this.ledger.sql<[string], PackedSource>("SELECT digest, size, media_type AS mediaType, repository FROM packed_source WHERE diff_id = ?").all(diffId);
+  }
+
+  addManifest(id: ImageId, digest: Digest): void {
+    this.ledger.transaction(() => this.ledger.sql<[string, string]>("INSERT INTO image_manifest (image, digest) VALUES (?, ?) ON CONFLICT DO NOTHING").run(id, digest));
+  }
+
+  manifests(id: ImageId): Digest[] {
+    return this.ledger.sql<[string], { digest: Digest }>("SELECT digest FROM image_manifest WHERE image = ?").all(id).map((row) => row.digest);
   }
 
   private has(id: string): boolean {

@@ -232,6 +232,9 @@ export class MemoryImages implements ImageStore {
     this.packed.set(diffId, known);
   }
   sources(diffId: string): PackedSource[] { return this.packed.get(diffId) ?? []; }
+  readonly described = new Map<ImageId, Set<Digest>>();
+  addManifest(id: ImageId, digest: Digest): void { this.described.set(id, new Set(this.described.get(id)).add(digest)); }
+  manifests(id: ImageId): Digest[] { return [...this.described.get(id) ?? []]; }
 }
 
 export class MemoryEvents implements EventBus {
