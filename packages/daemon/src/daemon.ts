@@ -91,7 +91,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const pusher = new Pusher({ ...transfer, maxConcurrentUploads: config.maxConcurrentUploads });
     const images = new Images({
       images: imageStore, layers, leases, containers: stores.containers, gc: collector, events, clock, hostPlatform: platform, driver: storage.defaultDriver,
-      puller, pusher,
+      registry, puller, pusher,
       loader: new ArchiveLoader({ layers, images: imageStore, leases, temporary: root.tmp, hostPlatform: platform, clock }),
     });
     const volumes = new Volumes({ store: stores.volumes, events, logger });

@@ -35,6 +35,8 @@ const AFTER_NAME = new Set(["json", "history", "get", "push", "tag"]);
  */
 export function normalizePath(method: string, path: string): string {
   const clean = path.includes("//") ? path.replace(/\/{2,}/g, "/") : path;
+  const distribution = /^\/distribution\/(.+)\/json$/.exec(clean);
+  if (distribution !== null) return `/distribution/${distribution[1]!.replaceAll("/", "%2F")}/json`;
   if (!clean.startsWith("/images/")) return clean;
   const rest = clean.slice("/images/".length);
   if (method === "DELETE") return `/images/${rest.replaceAll("/", "%2F")}`;

@@ -11,6 +11,8 @@ import { RegistryFault } from "./registry-fault.js";
 import { Repository } from "./repository.js";
 import { defaultRetry } from "./retry.js";
 import type { RetryPolicy } from "./retry.js";
+import { searchRegistry } from "./search.js";
+import type { Found } from "./search.js";
 import { CertificateStore } from "./tls.js";
 import { Transport, discard } from "./transport.js";
 import type { Patience } from "./transport.js";
@@ -72,6 +74,13 @@ export class RegistryClient {
       if (!(e instanceof RegistryFault) || (e.status !== 401 && e.status !== 403)) throw e;
       throw new Unauthenticated(`Get "${await connection.base(signal)}/v2/": ${e.message}`, { cause: e });
     }
+  }
+
+  /** Images whose names (or more, as the registry likes) have a word; of Docker Hub, its index answers. */
+  async search(domain: string, term: string, limit: number, credentials: Credentials, signal: AbortSignal): Promise<Found[]> {
+    const own = this.#endpoints.of(domain).at(-1)!;
+    const endpoint = domain === "docker.io" ? { ...own, host: "index.docker.io", bases: ["https://index.docker.io"] } : own;
+    return await searchRegistry(new Connection(endpoint, this.#transport, credentials, this.#retry, this.#clock), term, limit, signal);
   }
 
   close(): void { this.#transport.close(); }
