@@ -16,7 +16,7 @@ createInterface({ input: process.stdin }).on("line", (line) => {
   if (order.faults) [faults, entries] = [order.faults.map((f) => ({ ...f, left: f.times ?? Infinity })), []];
   if (order.release) for (const go of waiting.splice(0)) go();
   console.log(`${order.id} ${order.report ? JSON.stringify(entries) : ""}`);
-});
+}).on("close", () => process.exit());
 
 /** Passes a body on as a fault has it; `start` is where in the blob it begins. */
 class Body extends Transform {

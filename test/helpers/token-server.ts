@@ -40,3 +40,5 @@ createServer((request, response) => {
     response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify({ token, access_token: token, expires_in: 300, ...offline }));
   });
 }).listen(Number(port), "127.0.0.1", () => console.log("ready"));
+// Not to outlive the test.
+process.stdin.resume().on("end", () => process.exit());

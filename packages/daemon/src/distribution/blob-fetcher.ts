@@ -4,10 +4,10 @@ import type { ContentStore, Ingest, LeaseStore, Logger } from "../core/index.js"
 import { Flights } from "./flights.js";
 import type { FlightContext } from "./flights.js";
 import type { Limiter } from "./limiter.js";
-import { NetworkError } from "./network-error.js";
-import { RegistryFault } from "./registry-fault.js";
+import { defaultPieces, inPieces } from "./pieces.js";
+import type { PiecesPolicy } from "./pieces.js";
 import type { BlobBody, Repository } from "./repository.js";
-import { backOff, isTransient } from "./retry.js";
+import { backOff, mayResume } from "./retry.js";
 import type { RetryPolicy } from "./retry.js";
 
 export type FetchStage = { readonly stage: "waiting" | "verifying" | "complete" } | { readonly stage: "downloading"; readonly current: number; readonly total: number };
@@ -17,6 +17,7 @@ export interface BlobFetcherOptions {
   readonly leases: LeaseStore;
   readonly downloads: Limiter;
   readonly retry: RetryPolicy;
+  readonly pieces?: PiecesPolicy;
   readonly logger: Logger;
 }
 
@@ -101,16 +102,20 @@ export class BlobFetcher {
   /** Fills the ingest. Gives up after `attempts` tries that came no further than one before. */
   async #transfer(repository: Repository, blob: Descriptor, ingest: Ingest, signal: AbortSignal, report: (stage: FetchStage) => void): Promise<void> {
     if (ingest.offset > blob.size) await ingest.truncate();
+    const policy = this.options.pieces ?? defaultPieces;
     let ranges = true, furthest = ingest.offset;
     for (let fruitless = 1; ingest.offset < blob.size; ) {
       const before = ingest.offset;
       try {
-        const body = await repository.blob(blob, before, signal);
+        const inParts = ranges && blob.size - before >= policy.least;
+        const body = await repository.blob(blob, before, signal, inParts ? before + policy.piece : undefined);
         if (body.offset !== before) {
           ranges = false;
           await ingest.truncate();
         }
-        await receive(body, ingest, blob, report);
+        const chunks = inParts && body.ranged
+          ? inPieces({ first: body, size: blob.size, policy, retry: this.options.retry, signal, open: (from, to, own) => repository.blob(blob, from, own, to) }) : body.chunks;
+        await receive({ ...body, chunks }, ingest, blob, report);
         if (ingest.offset < blob.size) throw new Unavailable(`layer ${blob.digest}: unexpected EOF after ${ingest.offset} of ${blob.size} bytes`);
       } catch (e) {
         signal.throwIfAborted();
@@ -120,17 +125,12 @@ export class BlobFetcher {
           if (!ranges) await ingest.truncate();
           throw e;
         }
-        if (!mayPass(e)) throw e;
+        if (!mayResume(e)) throw e;
         this.options.logger.info({ digest: blob.digest, offset: ingest.offset, reason: messageOf(e) }, "download interrupted, going on");
         await backOff(this.options.retry, fruitless, e, signal);
       }
     }
   }
-}
-
-/** A connection that broke or could not be had, a body that ended early, a registry that asks for patience. */
-function mayPass(e: unknown): boolean {
-  return isTransient(e) || (e instanceof NetworkError ? e.unreached : e instanceof Unavailable && !(e instanceof RegistryFault));
 }
 
 async function receive(body: BlobBody, ingest: Ingest, blob: Descriptor, report: (stage: FetchStage) => void): Promise<void> {

@@ -11,6 +11,7 @@ import { Flights } from "./flights.js";
 import type { FlightContext } from "./flights.js";
 import { Limiter } from "./limiter.js";
 import { choosePlatform, mediaTypeOf, parseConfig, parseIndex, parseManifest } from "./manifest.js";
+import type { PiecesPolicy } from "./pieces.js";
 import { Row } from "./progress.js";
 import type { Sink } from "./progress.js";
 import { RegistryFault } from "./registry-fault.js";
@@ -29,6 +30,7 @@ export interface PullerOptions {
   readonly clock: Clock;
   /** Over all pulls; 3 when not given. */
   readonly maxConcurrentDownloads?: number;
+  readonly pieces?: PiecesPolicy;
 }
 export interface PullRequest {
   /** With a tag or a digest; a digest wins. */
@@ -62,7 +64,7 @@ export class Puller {
   constructor(private readonly options: PullerOptions) {
     const { content, leases, logger, registry } = options;
     this.#downloads = new Limiter(options.maxConcurrentDownloads ?? 3);
-    this.#fetcher = new BlobFetcher({ content, leases, logger, retry: registry.retry, downloads: this.#downloads });
+    this.#fetcher = new BlobFetcher({ content, leases, logger, pieces: options.pieces, retry: registry.retry, downloads: this.#downloads });
     this.#flights = new Flights("layer", leases);
     this.#configs = new SharedConfigs(leases);
   }

@@ -16,6 +16,8 @@ export interface FetchedManifest {
 export interface BlobBody {
   /** Where in the blob the body starts: what was asked for, or 0 when the registry does not serve ranges. */
   readonly offset: number;
+  /** The registry serves ranges. */
+  readonly ranged: boolean;
   /** Fails with NetworkError when the connection drops. To be read, or returned from, once. */
   readonly chunks: AsyncIterable<Buffer>;
 }
@@ -61,7 +63,7 @@ export class Repository {
   async blobBytes(descriptor: Descriptor, signal?: AbortSignal): Promise<Buffer> {
     if (descriptor.size > MAX_MANIFEST) throw new InvalidArgument(`blob ${descriptor.digest} of ${descriptor.size} bytes is too large to be a configuration`);
     return await this.#read(async (connection) => {
-      const bytes = await readBody(await this.#getBlob(connection, descriptor.digest, 0, signal), MAX_MANIFEST);
+      const bytes = await readBody(await this.#getBlob(connection, descriptor.digest, undefined, signal), MAX_MANIFEST);
       const digest = digestOf(bytes);
       if (digest !== descriptor.digest) throw new DataLoss(`blob ${descriptor.digest} verification failed: the registry sent ${digest}`);
       return bytes;
@@ -69,37 +71,38 @@ export class Repository {
   }
 
   /**
-   * A blob from `offset` on, unverified; one attempt. Use `BlobBody.offset`: not every registry serves ranges. A foreign layer that the
+   * A blob from `offset` on (up to, and without, `end`, where ranges are served), unverified; one attempt. Use `BlobBody.offset`: not every registry serves ranges. A foreign layer that the
    * registry lacks comes from where its descriptor says.
    */
-  async blob({ digest, mediaType, urls = [] }: Descriptor, offset: number, signal?: AbortSignal): Promise<BlobBody> {
+  async blob({ digest, mediaType, urls = [] }: Descriptor, offset: number, signal?: AbortSignal, end?: number): Promise<BlobBody> {
+    const range = offset > 0 || end !== undefined ? `bytes=${offset}-${end === undefined ? "" : end - 1}` : undefined;
     return await this.#read(async (connection) => {
-      const response = await this.#getBlob(connection, digest, offset, signal, true).catch(async (e: unknown) => {
+      const response = await this.#getBlob(connection, digest, range, signal, true).catch(async (e: unknown) => {
         if (!(e instanceof RegistryFault) || e.status !== 404 || !isForeignType(mediaType)) throw e;
-        return await this.#elsewhere(connection, urls, offset, e, signal);
+        return await this.#elsewhere(connection, urls, range, e, signal);
       });
-      if (response.status !== 206) return { offset: 0, chunks: chunksOf(response) };
+      if (response.status !== 206) return { offset: 0, ranged: false, chunks: chunksOf(response) };
       const start = Number(/^bytes (\d+)-/.exec(headerOf(response, "content-range"))?.[1] ?? Number.NaN);
       if (start !== offset) {
         response.body.destroy();
         throw new DataLoss(`registry answered range ${headerOf(response, "content-range")} for bytes from ${offset} of ${digest}`);
       }
-      return { offset, chunks: chunksOf(response) };
+      return { offset, ranged: true, chunks: chunksOf(response) };
     }, signal);
   }
 
-  async #getBlob(connection: Connection, digest: Digest, offset: number, signal?: AbortSignal, unretried = false): Promise<HttpResponse> {
+  async #getBlob(connection: Connection, digest: Digest, range: string | undefined, signal?: AbortSignal, unretried = false): Promise<HttpResponse> {
     return await connection.send({
-      method: "GET", target: this.#path(`blobs/${digest}`), headers: offset > 0 ? { Range: `bytes=${offset}-` } : {},
-      scopes: this.#pull, accept: offset > 0 ? [200, 206] : [200], unknownCode: "BLOB_UNKNOWN", signal, unretried,
+      method: "GET", target: this.#path(`blobs/${digest}`), ...asRange(range),
+      scopes: this.#pull, unknownCode: "BLOB_UNKNOWN", signal, unretried,
     });
   }
 
-  async #elsewhere(connection: Connection, urls: readonly string[], offset: number, missing: RegistryFault, signal?: AbortSignal): Promise<HttpResponse> {
+  async #elsewhere(connection: Connection, urls: readonly string[], range: string | undefined, missing: RegistryFault, signal?: AbortSignal): Promise<HttpResponse> {
     let failure: unknown = missing;
     for (const url of urls.filter((u) => /^https?:/.test(u) && URL.canParse(u))) {
       try {
-        return await connection.send({ method: "GET", target: new URL(url), headers: offset > 0 ? { Range: `bytes=${offset}-` } : {}, scopes: this.#pull, accept: offset > 0 ? [200, 206] : [200], signal, unretried: true });
+        return await connection.send({ method: "GET", target: new URL(url), ...asRange(range), scopes: this.#pull, signal, unretried: true });
       } catch (e) {
         if (!(e instanceof NetworkError || e instanceof RegistryFault)) throw e;
         failure = e;
@@ -213,6 +216,10 @@ export class Repository {
     }
     throw new InvalidArgument(`no registry serves ${this.reference.domain}`);
   }
+}
+
+function asRange(range: string | undefined): { readonly headers: Record<string, string>; readonly accept: readonly number[] } {
+  return range === undefined ? { headers: {}, accept: [200] } : { headers: { Range: range }, accept: [200, 206] };
 }
 
 async function* chunksOf(response: HttpResponse): AsyncGenerator<Buffer> {

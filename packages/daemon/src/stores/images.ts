@@ -11,14 +11,14 @@ type SummaryRow = Row & { created_at: number; labels: string; containers: number
 /** Names have no spaces. */
 const NAMES = "coalesce((SELECT group_concat(name, ' ' ORDER BY name) FROM reference WHERE image = image.id), '') AS names";
 
-const COMMON = "id, parent, size, created_at, labels, stored_at, last_used_at, last_tagged_at, coalesce(names, '') AS names, coalesce(containers, 0) AS containers";
-const NAMED = "named AS (SELECT image, group_concat(name, ' ' ORDER BY name) AS names FROM reference GROUP BY image), used AS (SELECT image, count(*) AS containers FROM container GROUP BY image)";
-const JOINED = "image LEFT JOIN named ON named.image = id LEFT JOIN used ON used.image = id";
-const LIST = `WITH ${NAMED} SELECT ${COMMON}, -1 AS shared FROM ${JOINED} ORDER BY created_at DESC, id`;
-const LIST_WITH_SHARED = `WITH ${NAMED},
+// Subqueries by index: half the time of joins with aggregates of everything.
+const COMMON = `id, parent, size, created_at, labels, stored_at, last_used_at, last_tagged_at,
+    coalesce((SELECT group_concat(name, ' ') FROM reference WHERE reference.image = image.id), '') AS names, (SELECT count(*) FROM container WHERE container.image = image.id) AS containers`;
+const LIST = `SELECT ${COMMON}, -1 AS shared FROM image ORDER BY created_at DESC, id`;
+const LIST_WITH_SHARED = `WITH
     common AS (SELECT chain FROM image_layer GROUP BY chain HAVING count(*) > 1),
     sharing AS (SELECT image_layer.image, sum(layer.size) AS shared FROM common JOIN image_layer USING (chain) JOIN layer ON layer.chain_id = common.chain GROUP BY image_layer.image)
-  SELECT ${COMMON}, coalesce(shared, 0) AS shared FROM ${JOINED} LEFT JOIN sharing ON sharing.image = id ORDER BY created_at DESC, id`;
+  SELECT ${COMMON}, coalesce(shared, 0) AS shared FROM image LEFT JOIN sharing ON sharing.image = id ORDER BY created_at DESC, id`;
 
 /** Images, their references and where their packed layers are known to be, in the ledger. */
 export class LedgerImages implements ImageStore {
@@ -173,7 +173,7 @@ export class LedgerImages implements ImageStore {
 
 function names(row: Row): Pick<Image, "tags" | "digests"> {
   if (row.names === "") return NAMELESS;
-  const all = row.names.split(" ");
+  const all = row.names.split(" ").sort();
   return row.names.includes("@") ? { tags: all.filter((n) => !n.includes("@")), digests: all.filter((n) => n.includes("@")) } : { tags: all, digests: [] };
 }
 const NAMELESS: Pick<Image, "tags" | "digests"> = { tags: [], digests: [] };
