@@ -115,6 +115,6 @@ describe("mirrors", () => {
     await mirrored.dockerOk("rmi", registry.name("team/both:1"));
     await mirrored.dockerOk("pull", "-q", registry.name("team/both:1"));
     const { code, stderr } = await bed.netns.run(process.execPath, [resolve(__dirname, "../../../packages/daemon/bin/stratad.js"), "--validate", "--registry-mirror", "quay.io=ftp://x"]);
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/--registry-mirror: .*unsupported scheme in "ftp:\/\/x"/)]);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/invalid mirror: unsupported scheme in "ftp:\/\/x"/)]);
   }, 90_000);
 });

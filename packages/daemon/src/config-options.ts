@@ -1,8 +1,6 @@
 import { isAbsolute, resolve } from "node:path";
 import type { UlimitSpec } from "./core/index.js";
 import { parseCidr, parseIp } from "./core/index.js";
-import { Endpoints, mirrorsOf } from "./distribution/endpoints.js";
-import { Proxies } from "./distribution/proxy.js";
 
 /** Where the API is served. */
 export type Host =
@@ -117,19 +115,6 @@ const network = (value: string): string => {
   return value;
 };
 
-const mirrors = (value: readonly string[]): readonly string[] => {
-  new Endpoints({ mirrors: mirrorsOf(value) });
-  return value;
-};
-const insecure = (value: readonly string[]): readonly string[] => {
-  new Endpoints({ insecure: value });
-  return value;
-};
-const proxy = (value: string): string => {
-  new Proxies({ http: value });
-  return value;
-};
-
 /** `unix:///run/x.sock`, `tcp://127.0.0.1:2375`, `fd://`. */
 export function parseHost(text: string): Host {
   const at = text.indexOf("://");
@@ -183,10 +168,10 @@ export const OPTIONS: Options = {
   pidfile: { key: "pidfile", flags: ["-p, --pidfile"], kind: "string", placeholder: "file", text: "where to write the process ID", default: "", check: path },
   storageDriver: { key: "storage-driver", flags: ["-s, --storage-driver"], kind: "string", placeholder: "name", text: `${STORAGE_DRIVERS.slice(0, -1).join(", ")} or ${STORAGE_DRIVERS.at(-1)!}; the best that works when not given`, default: "", check: oneOf("", ...STORAGE_DRIVERS) },
   storageOpts: { key: "storage-opts", flags: ["--storage-opt"], kind: "list", placeholder: "k=v", text: "option of the storage driver (repeatable)", default: [] },
-  registryMirrors: { key: "registry-mirrors", flags: ["--registry-mirror"], kind: "list", placeholder: "url", text: "asked before docker.io, or as REGISTRY=URL before another registry (repeatable)", default: [], check: mirrors },
-  insecureRegistries: { key: "insecure-registries", flags: ["--insecure-registry"], kind: "list", placeholder: "host", text: "may be spoken to without TLS (repeatable)", default: [], check: insecure },
-  httpProxy: { key: "http-proxy", flags: ["--http-proxy"], kind: "string", placeholder: "url", text: "proxy to registries without TLS (in the file, these three are members of proxies)", default: "", check: proxy },
-  httpsProxy: { key: "https-proxy", flags: ["--https-proxy"], kind: "string", placeholder: "url", text: "proxy to registries with TLS", default: "", check: proxy },
+  registryMirrors: { key: "registry-mirrors", flags: ["--registry-mirror"], kind: "list", placeholder: "url", text: "asked before docker.io, or as REGISTRY=URL before another registry (repeatable)", default: [] },
+  insecureRegistries: { key: "insecure-registries", flags: ["--insecure-registry"], kind: "list", placeholder: "host", text: "may be spoken to without TLS (repeatable)", default: [] },
+  httpProxy: { key: "http-proxy", flags: ["--http-proxy"], kind: "string", placeholder: "url", text: "proxy to registries without TLS (in the file, these three are members of proxies)", default: "" },
+  httpsProxy: { key: "https-proxy", flags: ["--https-proxy"], kind: "string", placeholder: "url", text: "proxy to registries with TLS", default: "" },
   noProxy: { key: "no-proxy", flags: ["--no-proxy"], kind: "string", placeholder: "hosts", text: "hosts that are reached without a proxy", default: "" },
   maxConcurrentDownloads: { key: "max-concurrent-downloads", flags: ["--max-concurrent-downloads"], kind: "integer", text: "layers fetched at once", default: 3, check: positive },
   maxConcurrentUploads: { key: "max-concurrent-uploads", flags: ["--max-concurrent-uploads"], kind: "integer", text: "layers pushed at once", default: 5, check: positive },

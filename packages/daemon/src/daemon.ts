@@ -13,14 +13,13 @@ import { messageOf, systemClock, type Logger } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
 import { ArchiveLoader } from "./distribution/load.js";
 import { RegistryClient } from "./distribution/client.js";
-import { mirrorsOf } from "./distribution/endpoints.js";
-import type { EndpointOptions } from "./distribution/endpoints.js";
-import { proxiesOf, shownProxy } from "./distribution/proxy.js";
+import { shownProxy } from "./distribution/proxy.js";
 import { Puller } from "./distribution/pull.js";
 import { Pusher } from "./distribution/push.js";
 import { lookAtMachine } from "./machine.js";
 import { openNetworking } from "./networking.js";
 import { openStores } from "./open-stores.js";
+import { registryOptions } from "./registries.js";
 import { findPrograms } from "./runtimes.js";
 import { LocalEvents } from "./services/events.js";
 import { Images } from "./services/images.js";
@@ -79,11 +78,8 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const networking = await openNetworking(config, join(execRoot, "netns"), stores, events, logger);
     undo.push(() => networking.close());
 
-    const endpoints = (c: Config): EndpointOptions => ({ mirrors: mirrorsOf(c.registryMirrors), insecure: c.insecureRegistries });
-    const proxies = proxiesOf(process.env, { http: config.httpProxy, https: config.httpsProxy, none: config.noProxy });
-    const registry = new RegistryClient({
-      ...endpoints(config), proxies, userAgent: `strata/${build.version}`, clock, logger,
-    });
+    const { proxies, mirrors } = registryOptions(config);
+    const registry = new RegistryClient({ ...registryOptions(config), userAgent: `strata/${build.version}`, clock, logger });
     undo.push(() => registry.close());
     const transfer = { registry, content, layers, images: imageStore, leases, logger, clock };
     const platform = hostPlatform();
@@ -102,7 +98,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       cgroupDriver: "cgroupfs", cgroupVersion: machine.cgroups === "v2" ? "2" : "1", kernel: machine.kernel, operatingSystem: machine.operatingSystem, osVersion: machine.osVersion,
       cpus: machine.cpus, memory: machine.memory, name: machine.hostname, dataRoot: root.root, labels: config.labels,
       securityOptions: ["name=seccomp,profile=builtin", ...(machine.cgroups === "v2" ? ["name=cgroupns"] : [])], warnings: storage.warnings,
-      liveRestore: config.liveRestore, loggingDriver: config.logDriver, registryMirrors: mirrorsOf(config.registryMirrors)["docker.io"] ?? [], insecureRegistries: config.insecureRegistries, versions: programs.versions,
+      liveRestore: config.liveRestore, loggingDriver: config.logDriver, registryMirrors: mirrors?.["docker.io"] ?? [], insecureRegistries: config.insecureRegistries, versions: programs.versions,
     });
     const system = new System({
       facts, driverStatus: () => storage.status(), containerStore: stores.containers, imageStore, layers, volumeStore: stores.volumes, images, containers, volumes, events, registry,
@@ -131,7 +127,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     return {
       storageDriver: storage.defaultDriver,
       reload(next) {
-        registry.configure(endpoints(next));
+        registry.configure(registryOptions(next));
         puller.maxConcurrentDownloads = next.maxConcurrentDownloads;
         pusher.maxConcurrentUploads = next.maxConcurrentUploads;
         const options = parseStorageOptions(next.storageOpts);

@@ -12,7 +12,8 @@ export interface PiecesPolicy {
   readonly connections: number;
 }
 const MiB = 1024 * 1024;
-export const defaultPieces: PiecesPolicy = { least: 64 * MiB, piece: 8 * MiB, connections: 3 };
+/** Small pieces: a daemon that is killed loses those that are in memory. */
+export const defaultPieces: PiecesPolicy = { least: 256 * MiB, piece: 1.5 * MiB, connections: 3 };
 
 export interface PiecesOptions {
   /** The beginning of the first piece, which the registry gave as a range. */

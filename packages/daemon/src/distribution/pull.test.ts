@@ -8,7 +8,6 @@ import type { DiffId, ImageConfig } from "@strata/oci";
 import { silentLogger, systemClock } from "../core/index.js";
 import { RegistryClient } from "./client.js";
 import type { RegistryClientOptions } from "./client.js";
-import type { PiecesPolicy } from "./pieces.js";
 import type { ProgressLine } from "./progress.js";
 import { Puller } from "./pull.js";
 import type { Pulled, PullRequest } from "./pull.js";
@@ -19,10 +18,10 @@ import { FakeRegistry, testImage } from "./testing/registry.js";
 let directory: string, registry: FakeRegistry, world: MemoryWorld, puller: Puller;
 const clients: RegistryClient[] = [];
 
-function newPuller(options: RegistryClientOptions = {}, pieces?: PiecesPolicy): Puller {
+function newPuller(options: RegistryClientOptions = {}): Puller {
   const client = new RegistryClient({ retry: { attempts: 3, baseMs: 1, maxMs: 20 }, ...options });
   clients.push(client);
-  return new Puller({ ...world, registry: client, hostPlatform: { os: "linux", architecture: "amd64" }, logger: silentLogger, clock: systemClock, pieces });
+  return new Puller({ ...world, registry: client, hostPlatform: { os: "linux", architecture: "amd64" }, logger: silentLogger, clock: systemClock });
 }
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "strata-pull-"));
@@ -305,56 +304,6 @@ describe("interruptions", () => {
     registry.intercept = (request) => request.url!.includes("manifests");
     await expect(pull("img", {}, newPuller({ patience: { readMs: 50, writeMs: 50 } }))).rejects.toMatchObject({ code: "Unavailable", message: expect.stringContaining("i/o timeout") as string });
     expect(registry.gets("manifests")).toBe(3);
-  });
-  describe("a large layer over several connections", () => {
-    const pieces = { least: 1_000_000, piece: 300_000, connections: 3 };
-    const size = image.layers[1]!.length;
-    const inPieces = (): Puller => newPuller({}, pieces);
-    /** Cuts the first `times` answers about the layer after some bytes. */
-    const cut = (times: number, after: number): void => {
-      registry.intercept = (request, response) => {
-        const [, from, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "") ?? [];
-        if (!request.url!.includes(large) || times-- <= 0) return false;
-        const bytes = registry.blobs.get(large)!.subarray(Number(from), Number(last) + 1);
-        response.writeHead(206, { "Content-Length": bytes.length, "Content-Range": `bytes ${from}-${last}/${size}` });
-        response.write(bytes.subarray(0, after), () => response.destroy());
-        return true;
-      };
-    };
-    test("in order, each byte once", async () => {
-      expect((await pull("img", {}, inPieces())).id).toBe(image.id);
-      const asked = ranges(large);
-      expect(asked).toHaveLength(Math.ceil(size / 300_000));
-      expect(asked.slice(0, 2)).toEqual(["bytes=0-299999", "bytes=300000-599999"]);
-    });
-    test("a connection that breaks costs the others nothing", async () => {
-      cut(4, 100_000);
-      expect((await pull("img", {}, inPieces())).id).toBe(image.id);
-      const asked = ranges(large);
-      expect(asked).toHaveLength(Math.ceil(size / 300_000) + 4);
-      expect(new Set(asked).size).toBe(asked.length);
-    });
-    test("a registry without ranges sends all at once", async () => {
-      registry.intercept = (request, response) => {
-        if (!request.url!.includes(large)) return false;
-        response.end(registry.blobs.get(large));
-        return true;
-      };
-      expect((await pull("img", {}, inPieces())).id).toBe(image.id);
-      expect(ranges(large)).toHaveLength(1);
-    });
-    test("wrong bytes are found, and a registry that only breaks is given up", async () => {
-      const right = registry.blobs.get(large)!, wrong = Buffer.from(right);
-      wrong[700_000]! ^= 1;
-      registry.blobs.set(large, wrong);
-      await expect(pull("img", {}, inPieces())).rejects.toMatchObject({ code: "DataLoss" });
-      registry.blobs.set(large, right);
-      cut(Infinity, 0);
-      await expect(pull("img", {}, inPieces())).rejects.toMatchObject({ code: "Unavailable" });
-      expect(ranges(large).length).toBeLessThan(40);
-      registry.intercept = () => false;
-      expect((await pull("img", {}, inPieces())).id).toBe(image.id);
-    });
   });
   test("503 with Retry-After, 429, then the answer", async () => {
     const answers = [503, 429];
