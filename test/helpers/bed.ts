@@ -56,8 +56,8 @@ export class TestBed {
     await this.groundOf.get(daemon)?.release();
     this.groundOf.delete(daemon);
   }
-  async registry(): Promise<Registry> {
-    const registry = await Registry.start(this.netns, this.path(`r${this.registries.length}`), 5000 + this.registries.length);
+  async registry(more?: readonly string[]): Promise<Registry> {
+    const registry = await Registry.start(this.netns, this.path(`r${this.registries.length}`), 5000 + this.registries.length, more);
     this.registries.push(registry);
     return registry;
   }

@@ -6,6 +6,7 @@ export * from "./daemon.js";
 export * from "./dockerd.js";
 export * from "./drivers.js";
 export * from "./graph.js";
+export * from "./faulty-registry.js";
 export * from "./ground.js";
 export * from "./images.js";
 export * from "./needs.js";

@@ -64,6 +64,7 @@ const checks = {
   curl: program("curl"),
   compose: composeOne,
   dockerd: program("dockerd"),
+  openssl: program("openssl"),
   debootstrap: program("debootstrap"),
   skopeo: program("skopeo"),
   umoci: program("umoci"),

@@ -7,7 +7,8 @@ import { type Background, until } from "./run.js";
 export class Registry {
   private constructor(readonly address: string, private readonly process: Background) {}
 
-  static async start(netns: Netns, folder: string, port = 5000): Promise<Registry> {
+  /** `more`: further lines of its configuration. */
+  static async start(netns: Netns, folder: string, port = 5000, more: readonly string[] = []): Promise<Registry> {
     mkdirSync(folder, { recursive: true });
     const address = `127.0.0.1:${port}`;
     const config = join(folder, "config.yml");
@@ -15,10 +16,10 @@ export class Registry {
       "version: 0.1",
       "log: { level: error, accesslog: { disabled: true } }",
       `storage: { filesystem: { rootdirectory: ${join(folder, "data")} }, delete: { enabled: true } }`,
-      `http: { addr: "${address}" }`,
+      `http: { addr: "${address}" }`, ...more,
     ].join("\n"));
     const process = netns.start("docker-registry", ["serve", config]);
-    await until(async () => ((await netns.run("curl", ["-sf", `http://${address}/v2/`])).code === 0 ? true : undefined), 20_000, () => `the registry:\n${process.output}`, () => process.ended);
+    await until(async () => ((await netns.run("curl", ["-s", `http://${address}/v2/`])).code === 0 ? true : undefined), 20_000, () => `the registry:\n${process.output}`, () => process.ended);
     return new Registry(address, process);
   }
 

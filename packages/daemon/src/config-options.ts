@@ -20,6 +20,9 @@ export interface Values {
   storageOpts: readonly string[];
   registryMirrors: readonly string[];
   insecureRegistries: readonly string[];
+  httpProxy: string;
+  httpsProxy: string;
+  noProxy: string;
   maxConcurrentDownloads: number;
   maxConcurrentUploads: number;
   bip: string;
@@ -182,8 +185,11 @@ export const OPTIONS: Options = {
   pidfile: { key: "pidfile", flags: ["-p, --pidfile"], kind: "string", placeholder: "file", text: "where to write the process ID", default: "", check: path },
   storageDriver: { key: "storage-driver", flags: ["-s, --storage-driver"], kind: "string", placeholder: "name", text: `${STORAGE_DRIVERS.slice(0, -1).join(", ")} or ${STORAGE_DRIVERS.at(-1)!}; the best that works when not given`, default: "", check: oneOf("", ...STORAGE_DRIVERS) },
   storageOpts: { key: "storage-opts", flags: ["--storage-opt"], kind: "list", placeholder: "k=v", text: "option of the storage driver (repeatable)", default: [] },
-  registryMirrors: { key: "registry-mirrors", flags: ["--registry-mirror"], kind: "list", placeholder: "url", text: "asked before docker.io (repeatable)", default: [] },
+  registryMirrors: { key: "registry-mirrors", flags: ["--registry-mirror"], kind: "list", placeholder: "url", text: "asked before docker.io, or as REGISTRY=URL before another registry (repeatable)", default: [] },
   insecureRegistries: { key: "insecure-registries", flags: ["--insecure-registry"], kind: "list", placeholder: "host", text: "may be spoken to without TLS (repeatable)", default: [] },
+  httpProxy: { key: "http-proxy", flags: ["--http-proxy"], kind: "string", placeholder: "url", text: "proxy to registries without TLS (in the file, these three are members of proxies)", default: "" },
+  httpsProxy: { key: "https-proxy", flags: ["--https-proxy"], kind: "string", placeholder: "url", text: "proxy to registries with TLS", default: "" },
+  noProxy: { key: "no-proxy", flags: ["--no-proxy"], kind: "string", placeholder: "hosts", text: "hosts that are reached without a proxy", default: "" },
   maxConcurrentDownloads: { key: "max-concurrent-downloads", flags: ["--max-concurrent-downloads"], kind: "integer", text: "layers fetched at once", default: 3, check: positive },
   maxConcurrentUploads: { key: "max-concurrent-uploads", flags: ["--max-concurrent-uploads"], kind: "integer", text: "layers pushed at once", default: 5, check: positive },
   bip: { key: "bip", flags: ["--bip"], kind: "string", placeholder: "cidr", text: "address of the default bridge", default: "", check: network },

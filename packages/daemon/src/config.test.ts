@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readInvocation, rereadConfig, type Config } from "./config.js";
+import { checkRegistries } from "./registries.js";
 
 let dir: string;
 beforeEach(() => { dir = mkdtempSync(join(tmpdir(), "strata-config-")); });
@@ -43,7 +44,17 @@ test("the file has dockerd's keys", () => {
   expect(c).toMatchObject({ dataRoot: "/d", registryMirrors: ["http://m"], runtimes: { crun: "/c" }, logOpts: { "max-size": "1k" }, liveRestore: false, debug: true });
 });
 
+test("proxies as flags, and as members of proxies in the file", () => {
+  expect(config(["--http-proxy", "http://a:1", "--no-proxy", "x,y"], { proxies: { "https-proxy": "http://b:2" } })).toMatchObject({ httpProxy: "http://a:1", httpsProxy: "http://b:2", noProxy: "x,y" });
+  expect(config([])).toMatchObject({ httpProxy: "", httpsProxy: "", noProxy: "" });
+  for (const [argv, message] of [
+    [["--https-proxy", "socks5://x"], /unsupported proxy/], [["--registry-mirror", "quay.io=ftp://x"], /invalid mirror: unsupported scheme in "ftp:/], [["--insecure-registry", "http://x"], /insecure registry http:.* is not valid/],
+  ] as const) expect(() => checkRegistries(config([...argv]))).toThrow(message);
+});
+
 test.each<[string, string[], unknown, RegExp]>([
+  ["a proxy twice", ["--no-proxy", "a"], { proxies: { "no-proxy": "b" } }, /"no-proxy" is given both/],
+  ["an unknown member of proxies", [], { proxies: { "ftp-proxy": "b" } }, /proxies: there is no option "ftp-proxy"/],
   ["a flag and the file name the same key", ["--mtu", "1400"], { mtu: 1300 }, /"mtu" is given both as a flag \("1400"\) and in the file \(1300\)/],
   ["unknown flag", ["--nonsense"], {}, /unknown option '--nonsense'/],
   ["unknown key", [], { "no-such": 1 }, /there is no option "no-such"/],

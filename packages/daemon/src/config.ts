@@ -34,6 +34,8 @@ export function readInvocation(argv: readonly string[], version: string): Invoca
       const value = option.kind === "boolean" ? " [bool]" : ` <${option.placeholder ?? "value"}>`;
       const made = new Option(`${flags}${value}`, option.text);
       if (i > 0) made.hideHelp();
+      // `--no-proxy` is a name and takes a value.
+      made.negate = false;
       if (option.kind === "list") made.argParser((text: string, before: string[] | undefined) => [...(before ?? []), text]);
       made.attributeName = () => (i === 0 ? key : `${key}#${i}`);
       command.addOption(made);
@@ -123,6 +125,15 @@ function check(key: OptionKey, value: unknown, name: string): unknown {
   }
 }
 
+/** `{"proxies": {"http-proxy": …}}`: its members stand for the options of these names. */
+function withProxies({ proxies, ...rest }: Record<string, unknown>, path: string): Record<string, unknown> {
+  if (proxies === undefined) return rest;
+  if (!TYPE["map"]!(proxies)) throw new InvalidArgument(`${path}: proxies: expected a map, not ${JSON.stringify(proxies)}`);
+  const unknown = Object.keys(proxies as object).find((k) => !["http-proxy", "https-proxy", "no-proxy"].includes(k));
+  if (unknown !== undefined) throw new InvalidArgument(`${path}: proxies: there is no option "${unknown}"`);
+  return { ...rest, ...(proxies as object) };
+}
+
 function readFile(path: string, mustExist: boolean): Record<string, unknown> {
   let text: string;
   try {
@@ -138,6 +149,7 @@ function readFile(path: string, mustExist: boolean): Record<string, unknown> {
     throw new InvalidArgument(`${path}: ${messageOf(e)}`, { cause: e });
   }
   if (!TYPE["map"]!(value)) throw new InvalidArgument(`${path}: a JSON object is expected`);
+  value = withProxies(value as Record<string, unknown>, path);
   const known = new Set(Object.values(OPTIONS).map((o) => o.key));
   const unknown = Object.keys(value as object).filter((k) => !known.has(k));
   if (unknown.length > 0) throw new InvalidArgument(`${path}: there is no option ${unknown.map((k) => `"${k}"`).join(", ")}`);

@@ -14,13 +14,13 @@ import { Ledger } from "./db/ledger.js";
 import { PLUGIN_DIRECTORIES, SocketPlugins } from "./drivers/volume/plugins.js";
 import { ArchiveLoader } from "./distribution/load.js";
 import { RegistryClient } from "./distribution/client.js";
-import type { EndpointOptions } from "./distribution/endpoints.js";
-import { proxiesOf, shownProxy } from "./distribution/proxy.js";
+import { shownProxy } from "./distribution/proxy.js";
 import { Puller } from "./distribution/pull.js";
 import { Pusher } from "./distribution/push.js";
 import { limitsOf, lookAtMachine } from "./machine.js";
 import { openNetworking } from "./networking.js";
 import { openStores } from "./open-stores.js";
+import { registryOptions } from "./registries.js";
 import { findPrograms } from "./runtimes.js";
 import { Trees } from "./archive/trees.js";
 import { ConfinedFiles } from "./kernel/confined.js";
@@ -83,11 +83,8 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const networking = await openNetworking(config, join(execRoot, "netns"), stores, events, logger);
     undo.push(() => networking.close());
 
-    const endpoints = (c: Config): EndpointOptions => ({ mirrors: { "docker.io": c.registryMirrors }, insecure: c.insecureRegistries });
-    const proxies = proxiesOf(process.env);
-    const registry = new RegistryClient({
-      ...endpoints(config), proxies, userAgent: `strata/${build.version}`, clock, logger,
-    });
+    const { proxies, mirrors } = registryOptions(config);
+    const registry = new RegistryClient({ ...registryOptions(config), userAgent: `strata/${build.version}`, clock, logger });
     undo.push(() => registry.close());
     const transfer = { registry, content, layers, images: imageStore, leases, logger, clock };
     const platform = hostPlatform();
@@ -95,7 +92,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const pusher = new Pusher({ ...transfer, maxConcurrentUploads: config.maxConcurrentUploads });
     const images = new Images({
       images: imageStore, layers, leases, containers: stores.containers, gc: collector, events, clock, hostPlatform: platform, driver: storage.defaultDriver,
-      puller, pusher,
+      registry, puller, pusher,
       loader: new ArchiveLoader({ layers, images: imageStore, leases, temporary: root.tmp, hostPlatform: platform, clock }),
     });
     const volumes = new Volumes({ store: stores.volumes, events, logger });
@@ -110,7 +107,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       cgroupDriver: "cgroupfs", cgroupVersion: machine.cgroups === "v2" ? "2" : "1", kernel: machine.kernel, operatingSystem: machine.operatingSystem, osVersion: machine.osVersion,
       cpus: machine.cpus, memory: machine.memory, name: machine.hostname, dataRoot: root.root, labels: config.labels,
       securityOptions: ["name=seccomp,profile=builtin", ...(machine.cgroups === "v2" ? ["name=cgroupns"] : [])], warnings: storage.warnings,
-      liveRestore: config.liveRestore, loggingDriver: config.logDriver, registryMirrors: config.registryMirrors, insecureRegistries: config.insecureRegistries, versions: programs.versions,
+      liveRestore: config.liveRestore, loggingDriver: config.logDriver, registryMirrors: mirrors?.["docker.io"] ?? [], insecureRegistries: config.insecureRegistries, versions: programs.versions,
       limits: limitsOf(machine), firewall: networking.firewall(), volumePlugins: volumePlugins.names(), addressPools: config.addressPools, descriptors: readdirSync("/proc/self/fd").length,
     });
     const system = new System({
@@ -141,7 +138,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     return {
       storageDriver: storage.defaultDriver,
       reload(next) {
-        registry.configure(endpoints(next));
+        registry.configure(registryOptions(next));
         puller.maxConcurrentDownloads = next.maxConcurrentDownloads;
         pusher.maxConcurrentUploads = next.maxConcurrentUploads;
         const options = parseStorageOptions(next.storageOpts);

@@ -3,6 +3,7 @@ import { pino } from "pino";
 import { readInvocation, rereadConfig, type Config } from "./config.js";
 import { messageOf } from "./core/index.js";
 import { startDaemon } from "./daemon.js";
+import { checkRegistries } from "./registries.js";
 import { parseStorageOptions } from "./storage.js";
 import { readBuild } from "./version.js";
 
@@ -21,6 +22,7 @@ async function main(): Promise<void> {
   }
   let { config } = invocation;
   parseStorageOptions(config.storageOpts);
+  checkRegistries(config);
   if (invocation.kind === "validate") {
     writeSync(1, "configuration OK\n");
     return;

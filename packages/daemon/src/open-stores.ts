@@ -70,7 +70,7 @@ export function openStores(options: OpenStoresOptions): Stores {
   const content = new FileContent(ledger, leases, root, clock, logger);
   const snapshots = new Snapshots(ledger, leases, { working: drivers, absent: options.absent ?? new Map(), defaultDriver }, clock, logger);
   const writables = new Writables(ledger, snapshots, root, mounter);
-  const layers = new LedgerLayers(ledger, leases, snapshots, writables, clock);
+  const layers = new LedgerLayers(ledger, leases, snapshots, writables, clock, logger);
   const containers = new LedgerContainers(ledger, root, trash, logger);
   const volumes = new LedgerVolumes(ledger, root, trash, workers, mounter, volumeLimits, options.volumePlugins ?? new SocketPlugins(PLUGIN_DIRECTORIES), clock, logger);
   const collectables: readonly Collectable[] = [...layers.collectables, ...content.collectables, containers, volumes];

@@ -17,6 +17,9 @@ export const MediaType = {
   ociEmpty: "application/vnd.oci.empty.v1+json",
 } as const;
 
+/** A layer that only its maker may hand out: registries need not have it, its descriptor says where it is. */
+export const isForeignType = (mediaType: string): boolean => /\.(?:foreign|nondistributable)\./.test(mediaType);
+
 /** Content descriptor (OCI image-spec, descriptor.md). `size` in bytes. */
 export interface Descriptor {
   readonly mediaType: string;

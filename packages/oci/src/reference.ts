@@ -86,6 +86,13 @@ export function familiarRepository(ref: Reference): string {
   return ref.domain !== "docker.io" ? repositoryOf(ref) : ref.path.startsWith("library/") && ref.path.indexOf("/", 8) < 0 ? ref.path.slice(8) : ref.path;
 }
 
+/** The same of a full name that is known to be one (`docker.io/library/busybox:latest`), without reading it. */
+export function familiarOf(full: string): string {
+  if (!full.startsWith("docker.io/")) return full;
+  const rest = full.slice("docker.io/".length);
+  return rest.startsWith("library/") && rest.indexOf("/", "library/".length) < 0 ? rest.slice("library/".length) : rest;
+}
+
 /** Reference as users know it: `busybox:latest`. */
 export function familiarName(ref: Reference): string {
   return `${familiarRepository(ref)}${ref.tag === undefined ? "" : `:${ref.tag}`}${ref.digest === undefined ? "" : `@${ref.digest}`}`;

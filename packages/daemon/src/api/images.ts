@@ -4,7 +4,7 @@ import { InvalidArgument, NotFound, Unavailable, messageOf } from "../core/index
 import type { ContainerService, ImageService } from "../services/types.js";
 import { created, empty, ok, type Context, type Routes } from "./context.js";
 import { decodeAuthHeader } from "./credentials.js";
-import { encodeHistory, encodeImage, encodeImageSummary, encodeRemoved } from "./encode/images.js";
+import { encodeFound, encodeHistory, encodeImage, encodeImageSummary, encodeRemoved } from "./encode/images.js";
 import { imageInspect, imageSummary } from "./encode/shapes.js";
 import { parseFilters } from "./filters.js";
 import { toContainerConfig } from "./requests.js";
@@ -62,7 +62,7 @@ async function withProgress(context: Context, run: (sink: ProgressStream["sink"]
 /** docker-compose 1 asks for the newest version, and fails where an image has no `ContainerConfig`. */
 const needsOldImages = (userAgent: string | undefined): boolean => /^docker-compose\/1\./.test(userAgent ?? "");
 
-type ImageRoutes = Pick<Routes, Extract<keyof Routes, `image${string}`>>;
+type ImageRoutes = Pick<Routes, Extract<keyof Routes, `image${string}` | `distribution${string}`>>;
 
 export function imageRoutes(images: ImageService, containers: ContainerService): ImageRoutes {
   return {
@@ -109,9 +109,18 @@ export function imageRoutes(images: ImageService, containers: ContainerService):
       const { removed, bytes } = await images.prune(parseFilters(query.filters));
       return ok({ ImagesDeleted: removed.length > 0 ? removed.map(encodeRemoved) : null, SpaceReclaimed: bytes });
     },
-    imageDelete: async ({ path, query }) => ok((await images.remove(path.name, { force: query.force ?? false, prune: !query.noprune })).map(encodeRemoved)),
-    imageInspect: ({ path, version, request }) => ok(imageInspect(encodeImage(images.inspect(path.name)), needsOldImages(request.headers["user-agent"]) ? 44 : version)),
-    imageHistory: ({ path }) => ok(images.history(path.name).map(encodeHistory)),
+    imageDelete: async ({ path, query }) => ok((await images.remove(path.name, { force: query.force ?? false, prune: !query.noprune, ...(query.platforms ? { platforms: query.platforms.map((p) => readPlatform(p)!) } : {}) })).map(encodeRemoved)),
+    imageInspect: ({ path, query, version, request }) => ok(imageInspect(encodeImage(images.inspect(path.name, { platform: readPlatform(query.platform) })), needsOldImages(request.headers["user-agent"]) ? 44 : version)),
+    imageHistory: ({ path, query }) => ok(images.history(path.name, { platform: readPlatform(query.platform) }).map(encodeHistory)),
+    async imageSearch({ query, request, signal }) {
+      const auth = decodeAuthHeader(request.headers["x-registry-auth"]);
+      const found = await images.search(query.term ?? "", { limit: query.limit, filters: parseFilters(query.filters), auth, signal });
+      return ok(found.map(encodeFound));
+    },
+    async distributionInspect({ path, request, signal }) {
+      const { descriptor, platforms } = await images.remote(path.name, { auth: decodeAuthHeader(request.headers["x-registry-auth"]), signal });
+      return ok({ Descriptor: descriptor, Platforms: platforms.map((p) => ({ ...p, "os.features": p["os.features"] === undefined ? undefined : [...p["os.features"]] })) });
+    },
     imagePush(c) {
       const ref = joinReference(c.path.name, c.query.tag);
       const auth = decodeAuthHeader(c.request.headers["x-registry-auth"]);

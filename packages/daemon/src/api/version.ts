@@ -37,6 +37,8 @@ export function normalizePath(method: string, path: string): string {
   const clean = path.includes("//") ? path.replace(/\/{2,}/g, "/") : path;
   // A link: `/containers/web/db`.
   if (method === "DELETE" && clean.startsWith("/containers/")) return `/containers/${clean.slice("/containers/".length).replaceAll("/", "%2F")}`;
+  const distribution = /^\/distribution\/(.+)\/json$/.exec(clean);
+  if (distribution !== null) return `/distribution/${distribution[1]!.replaceAll("/", "%2F")}/json`;
   if (!clean.startsWith("/images/")) return clean;
   const rest = clean.slice("/images/".length);
   if (method === "DELETE") return `/images/${rest.replaceAll("/", "%2F")}`;

@@ -55,6 +55,9 @@ export interface ImageStore {
   /** Remembers where a layer's packed form is known to exist: `digest` in `repository`. */
   addSource(diffId: string, source: PackedSource): void;
   sources(diffId: string): PackedSource[];
+  /** Remembers a manifest (or index) that describes the image: its bytes stay in the content store for as long as the image does. */
+  addManifest(id: ImageId, digest: Digest): void;
+  manifests(id: ImageId): Digest[];
 }
 
 export interface PackedSource {

@@ -43,13 +43,16 @@ export interface LayerSummary extends Layer {
 export interface LayerStore {
   /**
    * Applies an uncompressed tar on top of `parent`; its diff ID is computed while it streams. An equal chain that
-   * exists already is success: the stream is still read to its end and verified. On error nothing is left behind.
+   * exists already is success: the stream is still read to its end and verified. One that is known to be damaged is replaced. On error
+   * nothing is left behind.
    */
   register(tar: Readable | PackedFile, parent: ChainId | null, lease: Lease, coming?: ComingParent): Promise<Layer>;
   /** NotFound when absent. */
   get(id: ChainId): Layer;
-  /** Whether it lies where it can be used now. */
+  /** Whether it lies where it can be used now, and is not known to be damaged. */
   has(id: ChainId): boolean;
+  /** Reads a layer to its end. DataLoss when it is not what its diff ID says; that is then known. */
+  check(id: ChainId): Promise<void>;
   /** With `prefix` those whose chain ID begins with it. */
   list(options?: { prefix?: string }): Iterable<LayerSummary>;
   /** Makes the init and the writable snapshot of a container. `init` lists what must exist as mount points. */

@@ -1,5 +1,6 @@
 import { sql as first } from "./migrations/0001.js";
 import { sql as second } from "./migrations/0002.js";
+import { sql as third } from "./migrations/0003.js";
 
 /**
  * The schema. An arrow is a foreign key (or, where the other end may not exist yet, a plain value: ~>).
@@ -8,6 +9,8 @@ import { sql as second } from "./migrations/0002.js";
  *        └~> blob         │  └→ image(parent)  │ └→ layer(parent)  ↑             a layer has one on each driver it lies on
  *                         │                    └~> packed_source ~> blob
  *                    image_layer: every (layer, image) pair, so that sharing is one aggregate
+ *                    image_manifest(image, digest) ~> blob
+ *   damage(snapshot) ──→ snapshot                  a layer's copy that is not what it should be; replaced by the next that registers the layer
  *
  *   container(id) ──→ image
  *        ↑~ writable(owner) ──→ snapshot (the container's own), snapshot (init), layer (parent)
@@ -25,4 +28,4 @@ import { sql as second } from "./migrations/0002.js";
  *
  * Writers: `layer` refers forward within one transaction, so its foreign keys are checked at commit.
  */
-export const migrations: readonly string[] = [first, second];
+export const migrations: readonly string[] = [first, second, third];

@@ -167,7 +167,7 @@ describe("token server", () => {
     await repository.manifest("1");
     valid.delete("t2");
     answer = () => ({ access_token: "never-good" });
-    await expect(repository.manifest("1")).rejects.toMatchObject({ code: "Unauthenticated" });
+    await expect(repository.manifest("1")).rejects.toMatchObject({ code: "PermissionDenied" });
   });
   test("with a password, with an identity token, with a token of one's own", async () => {
     answer = give("t");

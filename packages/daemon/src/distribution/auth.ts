@@ -53,6 +53,11 @@ export class Authorizer {
     private readonly unverified: boolean,
   ) {}
 
+  get anonymous(): boolean {
+    const { username, identityToken, registryToken } = this.credentials;
+    return !username && !identityToken && !registryToken;
+  }
+
   /** Takes note of a 401. `stale` drops the token that was refused. */
   challenged(header: string | undefined, scopes: readonly string[], stale: boolean): void {
     const challenges = parseChallenges(header);

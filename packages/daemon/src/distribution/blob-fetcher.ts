@@ -4,9 +4,10 @@ import type { ContentStore, Ingest, LeaseStore, Logger } from "../core/index.js"
 import { Flights } from "./flights.js";
 import type { FlightContext } from "./flights.js";
 import type { Limiter } from "./limiter.js";
-import { NetworkError } from "./network-error.js";
+import { defaultPieces, inPieces } from "./pieces.js";
+import type { PiecesPolicy } from "./pieces.js";
 import type { BlobBody, Repository } from "./repository.js";
-import { backOff } from "./retry.js";
+import { backOff, mayResume } from "./retry.js";
 import type { RetryPolicy } from "./retry.js";
 
 export type FetchStage = { readonly stage: "waiting" | "verifying" | "complete" } | { readonly stage: "downloading"; readonly current: number; readonly total: number };
@@ -16,6 +17,7 @@ export interface BlobFetcherOptions {
   readonly leases: LeaseStore;
   readonly downloads: Limiter;
   readonly retry: RetryPolicy;
+  readonly pieces?: PiecesPolicy;
   readonly logger: Logger;
 }
 
@@ -91,6 +93,8 @@ export class BlobFetcher {
       if (!(e instanceof DataLoss)) throw e;
       // What was there from before may have suffered in a power cut; the registry is not to blame yet.
       if (resumed) return await this.#complete(repository, blob, context);
+      // Nor when a mirror may have sent it.
+      if (repository.origin !== undefined) return await this.#complete(repository.origin, blob, context);
       throw new DataLoss(`filesystem layer verification failed for digest ${blob.digest}: ${messageOf(e)}`, { cause: e });
     }
   }
@@ -98,16 +102,20 @@ export class BlobFetcher {
   /** Fills the ingest. Gives up after `attempts` tries that came no further than one before. */
   async #transfer(repository: Repository, blob: Descriptor, ingest: Ingest, signal: AbortSignal, report: (stage: FetchStage) => void): Promise<void> {
     if (ingest.offset > blob.size) await ingest.truncate();
+    const policy = this.options.pieces ?? defaultPieces;
     let ranges = true, furthest = ingest.offset;
     for (let fruitless = 1; ingest.offset < blob.size; ) {
       const before = ingest.offset;
       try {
-        const body = await repository.blob(blob.digest, before, signal);
+        const inParts = ranges && blob.size - before >= policy.least;
+        const body = await repository.blob(blob, before, signal, inParts ? before + policy.piece : undefined);
         if (body.offset !== before) {
           ranges = false;
           await ingest.truncate();
         }
-        await receive(body, ingest, blob, report);
+        const chunks = inParts && body.ranged
+          ? inPieces({ first: body, size: blob.size, policy, retry: this.options.retry, signal, open: (from, to, own) => repository.blob(blob, from, own, to) }) : body.chunks;
+        await receive({ ...body, chunks }, ingest, blob, report);
         if (ingest.offset < blob.size) throw new Unavailable(`layer ${blob.digest}: unexpected EOF after ${ingest.offset} of ${blob.size} bytes`);
       } catch (e) {
         signal.throwIfAborted();
@@ -117,8 +125,7 @@ export class BlobFetcher {
           if (!ranges) await ingest.truncate();
           throw e;
         }
-        // Refusals were tried again below already; here it is about connections that broke half-way.
-        if (!(e instanceof NetworkError) && !(e instanceof Unavailable && !("registryCode" in e))) throw e;
+        if (!mayResume(e)) throw e;
         this.options.logger.info({ digest: blob.digest, offset: ingest.offset, reason: messageOf(e) }, "download interrupted, going on");
         await backOff(this.options.retry, fruitless, e, signal);
       }

@@ -11,8 +11,11 @@ import { RegistryFault } from "./registry-fault.js";
 import { Repository } from "./repository.js";
 import { defaultRetry } from "./retry.js";
 import type { RetryPolicy } from "./retry.js";
+import { searchRegistry } from "./search.js";
+import type { Found } from "./search.js";
 import { CertificateStore } from "./tls.js";
 import { Transport, discard } from "./transport.js";
+import type { Patience } from "./transport.js";
 
 export interface RegistryClientOptions extends EndpointOptions {
   /** Where `<host:port>/{ca.crt,*.cert,*.key}` are looked for, first hit wins. */
@@ -21,6 +24,7 @@ export interface RegistryClientOptions extends EndpointOptions {
   /** Sent as User-Agent. */
   readonly userAgent?: string;
   readonly retry?: RetryPolicy;
+  readonly patience?: Patience;
   readonly clock?: Clock;
   readonly logger?: Logger;
 }
@@ -36,7 +40,7 @@ export class RegistryClient {
   /** InvalidArgument for malformed mirrors, insecure registries and proxies. */
   constructor(options: RegistryClientOptions = {}) {
     this.#endpoints = new Endpoints(options);
-    this.#transport = new Transport(new CertificateStore(options.certificateDirectories ?? DEFAULT_CERTIFICATES), options.userAgent ?? "strata", new Proxies(options.proxies ?? {}));
+    this.#transport = new Transport(new CertificateStore(options.certificateDirectories ?? DEFAULT_CERTIFICATES), options.userAgent ?? "strata", new Proxies(options.proxies ?? {}), options.patience);
     this.#retry = options.retry ?? defaultRetry;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
@@ -70,6 +74,13 @@ export class RegistryClient {
       if (!(e instanceof RegistryFault) || (e.status !== 401 && e.status !== 403)) throw e;
       throw new Unauthenticated(`Get "${await connection.base(signal)}/v2/": ${e.message}`, { cause: e });
     }
+  }
+
+  /** Images whose names (or more, as the registry likes) have a word; of Docker Hub, its index answers. */
+  async search(domain: string, term: string, limit: number, credentials: Credentials, signal: AbortSignal): Promise<Found[]> {
+    const own = this.#endpoints.of(domain).at(-1)!;
+    const endpoint = domain === "docker.io" ? { ...own, host: "index.docker.io", bases: ["https://index.docker.io"] } : own;
+    return await searchRegistry(new Connection(endpoint, this.#transport, credentials, this.#retry, this.#clock), term, limit, signal);
   }
 
   close(): void { this.#transport.close(); }

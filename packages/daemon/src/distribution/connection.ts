@@ -25,6 +25,8 @@ export interface Exchange {
   readonly signal?: AbortSignal;
   /** No second attempt after a failure (streams that cannot be had again). */
   readonly once?: boolean;
+  /** The caller itself tries again after a failure; refused credentials are still renewed. */
+  readonly unretried?: boolean;
 }
 
 /** One endpoint with one user's credentials: finds the scheme, answers challenges, tries again. */
@@ -75,7 +77,7 @@ export class Connection {
 
   /** Sends, with credentials where the registry asks for them. The body of the answer is the caller's to read. */
   async send(exchange: Exchange): Promise<HttpResponse> {
-    const policy = exchange.once ? { ...this.retry, attempts: 1 } : this.retry;
+    const policy = exchange.once || exchange.unretried ? { ...this.retry, attempts: 1 } : this.retry;
     return await retrying(policy, exchange.signal, () => this.#attempt(exchange));
   }
 
@@ -89,7 +91,8 @@ export class Connection {
       const response = await this.#transmit(exchange, url, authorization);
       if (exchange.accept.includes(response.status)) return response;
       const fault = await faultOf(response, exchange.unknownCode);
-      if (response.status !== 401 || round > 0 || !own) throw fault;
+      if (response.status !== 401 || !own) throw fault;
+      if (round > 0) throw this.#authorizer.anonymous ? new RegistryFault("DENIED", 403, fault.message) : fault;
       this.#authorizer.challenged(response.headers["www-authenticate"], exchange.scopes, true);
       // Nothing new to show, or a body that cannot be sent again: the answer stands.
       const better = await this.#authorizer.header(exchange.scopes, exchange.signal);

@@ -19,6 +19,16 @@ export interface EndpointOptions {
   readonly insecure?: readonly string[];
 }
 
+/** Mirrors as settings name them: `https://mirror` is one of docker.io, `quay.io=https://mirror` of another registry. Each registry's in their order. */
+export function mirrorsOf(entries: readonly string[]): Readonly<Record<string, readonly string[]>> {
+  const mirrors: Record<string, string[]> = {};
+  for (const entry of entries) {
+    const [, domain = "docker.io", url = entry] = /^([a-z0-9.[\]:-]+)=(.*)$/i.exec(entry) ?? [];
+    (mirrors[domain.toLowerCase()] ??= []).push(url);
+  }
+  return mirrors;
+}
+
 /** Which endpoints serve a registry name. Pure: no connection is made. */
 export class Endpoints {
   readonly #names = new Set<string>();

@@ -8,11 +8,14 @@ export class NetworkError extends Unavailable {
   readonly plainHttp: boolean;
   /** The peer refused or does not exist. */
   readonly refused: boolean;
+  /** Nobody could be spoken to; that may change. */
+  readonly unreached: boolean;
 
   constructor(method: string, url: URL, cause: unknown) {
     const { text, errno } = describe(url, cause);
     super(`${nameOf(method)} "${url.href}": ${text}`, { cause });
     this.lost = LOST.has(errno);
+    this.unreached = DIAL[errno] !== undefined || errno === "ENOTFOUND" || errno === "EAI_AGAIN";
     this.plainHttp = errno === "EPROTO" || errno === "ERR_SSL_WRONG_VERSION_NUMBER";
     this.refused = errno === "ECONNREFUSED" || errno === "ENOTFOUND";
   }

@@ -13,9 +13,10 @@ export interface ProxyOptions {
   readonly none?: string;
 }
 
-export function proxiesOf(environment: Readonly<Record<string, string | undefined>>): ProxyOptions {
+/** What `settings` leave out comes from the environment. */
+export function proxiesOf(environment: Readonly<Record<string, string | undefined>>, settings: ProxyOptions = {}): ProxyOptions {
   const read = (name: string): string | undefined => environment[name.toLowerCase()] ?? environment[name];
-  return { http: read("HTTP_PROXY"), https: read("HTTPS_PROXY"), none: read("NO_PROXY") };
+  return { http: settings.http || read("HTTP_PROXY"), https: settings.https || read("HTTPS_PROXY"), none: settings.none || read("NO_PROXY") };
 }
 
 /** As `docker info` shows it: without its password. */

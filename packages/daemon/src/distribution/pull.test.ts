@@ -286,6 +286,25 @@ describe("interruptions", () => {
     expect((await second).id).toBe(image.id);
     expect(ranges(large)).toHaveLength(1);
   });
+  test("a connection on which nothing moves any more is given up, and the download goes on", async () => {
+    const by = newPuller({ patience: { readMs: 300, writeMs: 300 } });
+    let stalls = 2;
+    registry.intercept = (request, response) => {
+      if (!request.url!.includes(large) || stalls-- <= 0) return false;
+      const blob = registry.blobs.get(large)!;
+      const from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
+      response.writeHead(from > 0 ? 206 : 200, { "Content-Length": blob.length - from, "Content-Range": `bytes ${from}-${blob.length - 1}/${blob.length}` });
+      response.write(blob.subarray(from, from + 1000));
+      return true;
+    };
+    expect((await pull("img", {}, by)).id).toBe(image.id);
+    expect(ranges(large)).toEqual([undefined, "bytes=1000-", "bytes=2000-"]);
+  });
+  test("a registry that never answers is given up", async () => {
+    registry.intercept = (request) => request.url!.includes("manifests");
+    await expect(pull("img", {}, newPuller({ patience: { readMs: 50, writeMs: 50 } }))).rejects.toMatchObject({ code: "Unavailable", message: expect.stringContaining("i/o timeout") as string });
+    expect(registry.gets("manifests")).toBe(3);
+  });
   test("503 with Retry-After, 429, then the answer", async () => {
     const answers = [503, 429];
     registry.intercept = (request, response) => {

@@ -11,10 +11,12 @@ import { Flights } from "./flights.js";
 import type { FlightContext } from "./flights.js";
 import { Limiter } from "./limiter.js";
 import { choosePlatform, mediaTypeOf, parseConfig, parseIndex, parseManifest } from "./manifest.js";
+import type { PiecesPolicy } from "./pieces.js";
 import { Row } from "./progress.js";
 import type { Sink } from "./progress.js";
 import { RegistryFault } from "./registry-fault.js";
 import type { FetchedManifest, Repository } from "./repository.js";
+import { SharedConfigs } from "./shared-configs.js";
 import { registerPackedFile } from "./unpack.js";
 
 export interface PullerOptions {
@@ -28,6 +30,7 @@ export interface PullerOptions {
   readonly clock: Clock;
   /** Over all pulls; 3 when not given. */
   readonly maxConcurrentDownloads?: number;
+  readonly pieces?: PiecesPolicy;
 }
 export interface PullRequest {
   /** With a tag or a digest; a digest wins. */
@@ -47,20 +50,23 @@ export interface Pulled {
 
 type LayerStage = FetchStage | { readonly stage: "extracting"; readonly current: number; readonly total: number } | { readonly stage: "done" };
 interface LayerJob { readonly chainId: ChainId; readonly diffId: DiffId; readonly parent: ChainId | null; readonly packed: Descriptor }
-/** An image as the registry describes it, before its layers are here. */
-interface Resolved { readonly top: FetchedManifest; readonly manifest: Manifest; readonly configBytes: Buffer; readonly config: ImageConfig }
+/** What the registry says of an image, before its layers are here. */
+interface Described { readonly top: FetchedManifest; readonly own: FetchedManifest; readonly manifest: Manifest }
+interface Resolved extends Described { readonly configBytes: Buffer; readonly config: ImageConfig }
 
 /** Pulls images: layers in parallel, each made once however many pulls want it, applied from the bottom while others still come in. */
 export class Puller {
   readonly #downloads: Limiter;
   readonly #fetcher: BlobFetcher;
   readonly #flights: Flights<Layer, LayerStage>;
+  readonly #configs: SharedConfigs;
 
   constructor(private readonly options: PullerOptions) {
     const { content, leases, logger, registry } = options;
     this.#downloads = new Limiter(options.maxConcurrentDownloads ?? 3);
-    this.#fetcher = new BlobFetcher({ content, leases, logger, retry: registry.retry, downloads: this.#downloads });
+    this.#fetcher = new BlobFetcher({ content, leases, logger, pieces: options.pieces, retry: registry.retry, downloads: this.#downloads });
     this.#flights = new Flights("layer", leases);
+    this.#configs = new SharedConfigs(leases);
   }
 
   set maxConcurrentDownloads(limit: number) { this.#downloads.limit = limit; }
@@ -78,13 +84,15 @@ export class Puller {
     return await this.options.leases.with(`pull ${formatReference(reference)}`, async (lease) => {
       const top = await named(reference, () => repository.manifest(name, signal));
       progress({ id: name, status: `Pulling from ${reference.path}` });
-      const image = await this.#resolve(repository, top, request);
-      await this.#fetchLayers(repository, image, lease, request);
-      return await this.#record(image, lease, request);
+      const described = await this.#describe(repository, top, request);
+      return await this.#configured(repository, described, request, async (image) => {
+        await this.#fetchLayers(repository, image, lease, request);
+        return await this.#record(image, lease, request);
+      });
     });
   }
 
-  async #resolve(repository: Repository, top: FetchedManifest, { reference, platform, signal }: PullRequest): Promise<Resolved> {
+  async #describe(repository: Repository, top: FetchedManifest, { reference, platform, signal }: PullRequest): Promise<Described> {
     const wanted = normalizePlatform(platform ?? this.options.hostPlatform);
     let current = top;
     for (let depth = 0; isIndexType(mediaTypeOf(current.body, current.mediaType)); depth++) {
@@ -92,13 +100,20 @@ export class Puller {
       const entry = choosePlatform(parseIndex(current.body), wanted);
       current = await named(reference, () => repository.manifest(entry.digest, signal));
     }
-    const manifest = parseManifest(current.body);
-    const configBytes = this.#knownConfig(manifest.config.digest) ?? await repository.blobBytes(manifest.config, signal);
-    const config = parseConfig(configBytes, manifest.layers.length);
-    if (platform !== undefined && platformScore(wanted, config) < 0) {
-      throw new NotFound(`image with reference ${familiarName(reference)} was found but its platform (${formatPlatform(config)}) does not match the specified platform (${formatPlatform(wanted)})`);
-    }
-    return { top, manifest, configBytes, config };
+    return { top, own: current, manifest: parseManifest(current.body) };
+  }
+
+  /** Goes on with the configuration at hand, here or from the registry. */
+  async #configured<T>(repository: Repository, described: Described, { reference, platform, signal }: PullRequest, work: (image: Resolved) => Promise<T>): Promise<T> {
+    const { manifest } = described;
+    const fetch = async (own: AbortSignal): Promise<Buffer> => this.#knownConfig(manifest.config.digest) ?? await repository.blobBytes(manifest.config, own);
+    return await this.#configs.with(manifest.config, signal, fetch, async (configBytes) => {
+      const config = parseConfig(configBytes, manifest.layers.length);
+      if (platform !== undefined && platformScore(normalizePlatform(platform), config) < 0) {
+        throw new NotFound(`image with reference ${familiarName(reference)} was found but its platform (${formatPlatform(config)}) does not match the specified platform (${formatPlatform(normalizePlatform(platform))})`);
+      }
+      return await work({ ...described, configBytes, config });
+    });
   }
 
   #knownConfig(digest: Digest): Buffer | undefined {
@@ -117,9 +132,8 @@ export class Puller {
     // Held before looked for: what is found stays.
     for (const id of chain) leases.hold(lease, "layer", id);
     const rows = manifest.layers.map((l) => new Row(progress, hexOf(l.digest).slice(0, 12), clock));
-    const missing = chain.findIndex((id) => !layers.has(id));
-    const first = missing < 0 ? chain.length : missing;
-    rows.forEach((row, i) => row.status(i < first ? "Already exists" : "Pulling fs layer"));
+    const here = chain.map((id) => layers.has(id));
+    rows.forEach((row, i) => row.status(here[i] ? "Already exists" : "Pulling fs layer"));
 
     // The first failure, or the caller's cancel, ends the others; all of them are seen to their end.
     const abort = new AbortController();
@@ -129,13 +143,12 @@ export class Puller {
     signal.addEventListener("abort", cancel, { once: true });
     if (signal.aborted) cancel();
     try {
-      await Promise.allSettled(chain.slice(first).map((chainId, k) => {
-        const i = first + k;
+      await Promise.allSettled([...chain.entries()].filter(([i]) => !here[i]).map(([i, chainId]) => {
         const job: LayerJob = { chainId, diffId: diffIds[i]!, parent: chain[i - 1] ?? null, packed: manifest.layers[i]! };
         const below = job.parent === null ? undefined : this.#flights.peek(job.parent);
         // Whoever waits for it sees it fail; that nobody does yet is no reason to complain.
         below?.catch(() => undefined);
-        const coming = below === undefined ? undefined : { registered: below, on: chain[first - 1] ?? null };
+        const coming = below === undefined ? undefined : { registered: below, on: chain[here.lastIndexOf(true, i)] ?? null };
         const work = (context: FlightContext<LayerStage>): Promise<Layer> => this.#makeLayer(repository, job, coming, context);
         return this.#flights.join(chainId, abort.signal, (stage) => show(rows[i]!, stage), work, () => leases.hold(lease, "layer", chainId))
           .catch((e: unknown) => abort.abort(e));
@@ -173,17 +186,19 @@ export class Puller {
     }
   }
 
-  async #record({ top, manifest, configBytes, config }: Resolved, lease: Lease, { reference }: PullRequest): Promise<Pulled> {
+  async #record({ top, own, manifest, configBytes, config }: Resolved, lease: Lease, { reference }: PullRequest): Promise<Pulled> {
     const { content, images } = this.options;
     const repository = repositoryOf(reference);
     const canonical = `${repository}@${top.digest}`;
     const name = reference.digest === undefined ? formatReference(reference) : canonical;
-    await content.put(top.body, lease, { digest: top.digest, mediaType: mediaTypeOf(top.body, top.mediaType) });
+    const manifests = top === own ? [top] : [top, own];
+    for (const { body, digest, mediaType } of manifests) await content.put(body, lease, { digest, mediaType: mediaTypeOf(body, mediaType) });
     // Nothing, a crash neither, comes between an image and its names.
     return images.atomically(() => {
       manifest.layers.forEach(({ digest, size, mediaType }, i) => images.addSource(config.rootfs.diff_ids[i]!, { digest, size, mediaType, repository }));
       const before = holderOf(images, name);
       const id = images.create(configBytes, lease);
+      for (const { digest } of manifests) images.addManifest(id, digest);
       images.tag(id, name);
       if (name !== canonical) images.tag(id, canonical);
       images.touch(id);

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -126,6 +127,44 @@ test("an upload that breaks is begun anew; what the registry refuses is told", a
     };
     const other = await install(e, testImage(["new"]), ["new"]);
     await expect(push(e, other, `${registry.host}/app:2`)).rejects.toMatchObject({ code: "PermissionDenied", message: "denied: requested access to the resource is denied" });
+  } finally {
+    await registry.stop();
+  }
+});
+
+test("an upload goes on from where the registry has it", async () => {
+  const registry = new FakeRegistry();
+  await registry.start();
+  try {
+    const layers = [randomBytes(3_000_000).toString("base64")];
+    const e = engine("a");
+    const id = await install(e, testImage(layers), layers);
+    let had = Buffer.alloc(0), breaks = 2;
+    const ranges: (string | undefined)[] = [];
+    registry.intercept = (request, response) => {
+      const { method, url = "" } = request;
+      if (url.includes("/manifests/")) request.resume().on("end", () => response.writeHead(201).end());
+      else if (method === "HEAD") response.writeHead(404).end();
+      else if (method === "POST") response.writeHead(202, { Location: "/v2/app/blobs/uploads/1" }).end();
+      else if (method === "GET" && url.endsWith("/uploads/1")) response.writeHead(204, { Range: `0-${had.length - 1}`, Location: "/v2/app/blobs/uploads/1" }).end();
+      else if (method === "PATCH") {
+        ranges.push(request.headers["content-range"]);
+        request.on("data", (chunk: Buffer) => {
+          had = Buffer.concat([had, chunk]);
+          if (had.length > (3 - breaks) * 700_000 && breaks > 0) { breaks--; request.destroy(); }
+        }).on("end", () => response.writeHead(202, { Location: "/v2/app/blobs/uploads/1" }).end());
+      } else if (method === "PUT") {
+        request.resume().on("end", () => {
+          const wanted = new URL(url, "http://x").searchParams.get("digest");
+          const right = Number(request.headers["content-length"]) > 0 || digestOf(had) === wanted;
+          response.writeHead(right ? 201 : 400).end();
+        });
+      } else return false;
+      return true;
+    };
+    await push(e, id, `${registry.host}/app:1`);
+    expect(ranges).toEqual([undefined, expect.stringMatching(/^7\d{5}-\d+$/), expect.stringMatching(/^1\d{6}-\d+$/)]);
+    expect(e.lines.filter((l) => l.status === "Pushed")).toHaveLength(1);
   } finally {
     await registry.stop();
   }

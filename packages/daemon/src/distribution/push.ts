@@ -1,20 +1,17 @@
-import { createHash } from "node:crypto";
 import { setMaxListeners } from "node:events";
-import { Transform, pipeline } from "node:stream";
-import type { Readable } from "node:stream";
-import { MediaType, chainIdsOf, digestOf, familiarName, formatReference, hexOf, repositoryOf } from "@strata/oci";
-import type { ChainId, Descriptor, DiffId, Digest, ImageId, Manifest, Reference } from "@strata/oci";
-import { compressGzip } from "../archive/compress.js";
-import { InvalidArgument } from "../core/index.js";
-import type { Clock, ContentStore, ImageStore, LayerStore, LeaseStore, Logger, PackedSource } from "../core/index.js";
+import { MediaType, chainIdsOf, digestOf, familiarName, formatReference, hexOf, isForeignType, isIndexType, isManifestType, repositoryOf } from "@strata/oci";
+import type { ChainId, Descriptor, DiffId, Digest, ImageId, Manifest, Platform, Reference } from "@strata/oci";
+import { DataLoss, InvalidArgument, StrataError } from "../core/index.js";
+import type { Clock, ContentStore, ImageStore, LayerStore, Lease, LeaseStore, Logger, PackedSource } from "../core/index.js";
 import type { Credentials } from "./auth.js";
 import type { RegistryClient } from "./client.js";
+import { LayerUpload } from "./layer-upload.js";
 import { Limiter } from "./limiter.js";
+import { parseIndex, parseManifest } from "./manifest.js";
 import { Row } from "./progress.js";
 import type { Sink } from "./progress.js";
 import { RegistryFault } from "./registry-fault.js";
 import type { Repository, Upload } from "./repository.js";
-import { backOff, isTransient } from "./retry.js";
 
 export interface PusherOptions {
   readonly registry: RegistryClient;
@@ -31,12 +28,21 @@ export interface PushRequest {
   readonly id: ImageId;
   /** With a tag. */
   readonly reference: Reference;
+  /** Asked for by the user: no other goes along. */
+  readonly platform?: Platform;
   readonly credentials?: Credentials;
   readonly progress: Sink;
   readonly signal: AbortSignal;
 }
 
-interface Packed { readonly diffId: DiffId; readonly chainId: ChainId; readonly size: number }
+interface Packed {
+  readonly diffId: DiffId;
+  readonly chainId: ChainId;
+  readonly size: number;
+  /** As the image's manifest has it. */
+  readonly preferred: Descriptor | undefined;
+}
+interface Document { readonly mediaType: string; readonly body: Buffer }
 
 /** Known digests that are asked for before a layer is packed anew. */
 const MAX_CANDIDATES = 4;
@@ -51,25 +57,25 @@ export class Pusher {
 
   set maxConcurrentUploads(limit: number) { this.#uploads.limit = limit; }
 
-  /** Digest and size of the manifest that the tag names afterwards. The image ID survives the way there and back. */
+  /**
+   * Digest and size of the manifest that the tag names afterwards. The image ID survives the way there and back; so does the digest it was
+   * pulled by where the registry has its packed layers, and that of a multi-platform index where all its images are here.
+   */
   async push(request: PushRequest): Promise<{ digest: Digest; size: number }> {
     const { images, leases, content, registry } = this.options;
     const { id, reference, progress, signal } = request;
     const { tag } = reference;
     if (tag === undefined) throw new InvalidArgument(`cannot push a digest reference: ${familiarName(reference)}`);
     return await leases.with(`push ${formatReference(reference)}`, async (lease) => {
-      const image = images.get(id);
-      if (image.top !== null) leases.hold(lease, "layer", image.top);
       const repository = registry.repository(reference, request.credentials);
-      const layers = await this.#layers(repository, image.config.rootfs.diff_ids, request);
-      const config = images.config(id);
-      await this.#config(repository, config, signal);
-      const { body, mediaType } = manifestOf(config, layers);
+      const { body, mediaType } = await this.#index(repository, request, lease) ?? await this.#image(repository, id, request, lease);
       await repository.putManifest(tag, mediaType, body, signal);
       const digest = digestOf(body);
       await content.put(body, lease, { digest, mediaType });
-      image.config.rootfs.diff_ids.forEach((diffId, i) => images.addSource(diffId, { ...pick(layers[i]!), repository: repositoryOf(reference) }));
-      images.tag(id, `${repositoryOf(reference)}@${digest}`);
+      images.atomically(() => {
+        images.addManifest(id, digest);
+        images.tag(id, `${repositoryOf(reference)}@${digest}`);
+      });
       images.touch(id);
       progress({ status: `${tag}: digest: ${digest} size: ${body.length}` });
       progress({ aux: { Tag: tag, Digest: digest, Size: body.length } });
@@ -77,7 +83,68 @@ export class Pusher {
     });
   }
 
-  async #layers(repository: Repository, diffIds: readonly DiffId[], { reference, progress, signal }: PushRequest): Promise<Descriptor[]> {
+  /** The image's index with all that it names, but the index itself; undefined where something of it is not here, or not as it was. */
+  async #index(repository: Repository, request: PushRequest, lease: Lease): Promise<Document | undefined> {
+    if (request.platform !== undefined) return undefined;
+    for (const index of await this.#documents(request.id, isIndexType)) {
+      const children = await Promise.all(parseIndex(index.body).manifests.map((entry) => this.#local(entry)));
+      if (!children.every((child) => child !== undefined)) continue;
+      let whole = true;
+      for (const { id, digest } of children) {
+        const { body, mediaType } = await this.#image(repository, id, request, lease);
+        whole &&= digestOf(body) === digest;
+        if (whole) await repository.putManifest(digest, mediaType, body, request.signal);
+      }
+      if (whole) return index;
+    }
+    return undefined;
+  }
+
+  /** An image of an index that is here. */
+  async #local({ digest }: Descriptor): Promise<{ readonly id: ImageId; readonly digest: Digest } | undefined> {
+    const { content, images } = this.options;
+    if (content.stat(digest) === undefined) return undefined;
+    try {
+      const { config } = parseManifest(await content.read(digest));
+      return { id: images.get(config.digest as ImageId).id, digest };
+    } catch (e) {
+      if (e instanceof StrataError) return undefined;
+      throw e;
+    }
+  }
+
+  /** Layers and configuration of one image; its manifest is left to be put. */
+  async #image(repository: Repository, id: ImageId, request: PushRequest, lease: Lease): Promise<Document> {
+    const { images, leases } = this.options;
+    const image = images.get(id);
+    if (image.top !== null) leases.hold(lease, "layer", image.top);
+    const known = (await this.#documents(id, isManifestType)).map((document) => ({ ...document, layers: parseManifest(document.body).layers }));
+    const diffIds = image.config.rootfs.diff_ids;
+    const preferred = new Map(known.flatMap(({ layers }) => layers.map((layer, i) => [diffIds[i]!, layer] as const)));
+    const layers = await this.#layers(repository, diffIds, preferred, request);
+    const config = images.config(id);
+    await this.#config(repository, config, request.signal);
+    diffIds.forEach((diffId, i) => { if (!isForeignType(layers[i]!.mediaType)) images.addSource(diffId, { ...pick(layers[i]!), repository: repositoryOf(request.reference) }); });
+    return known.find((k) => k.layers.length === layers.length && k.layers.every((layer, i) => layer.digest === layers[i]!.digest)) ?? manifestOf(config, layers);
+  }
+
+  /** Manifests (or indexes) of an image that are at hand and sound. */
+  async #documents(id: ImageId, wanted: (mediaType: string) => boolean): Promise<Document[]> {
+    const { content, images } = this.options;
+    const documents: Document[] = [];
+    for (const digest of images.manifests(id)) {
+      const blob = content.stat(digest);
+      if (blob === undefined || !wanted(blob.mediaType)) continue;
+      try {
+        documents.push({ mediaType: blob.mediaType, body: await content.read(digest) });
+      } catch (e) {
+        if (!(e instanceof DataLoss)) throw e;
+      }
+    }
+    return documents;
+  }
+
+  async #layers(repository: Repository, diffIds: readonly DiffId[], preferred: ReadonlyMap<DiffId, Descriptor>, { reference, progress, signal }: PushRequest): Promise<Descriptor[]> {
     const chain = chainIdsOf(diffIds);
     const rows = new Map<DiffId, Row>();
     for (const diffId of diffIds.toReversed()) if (!rows.has(diffId)) rows.set(diffId, new Row(progress, hexOf(diffId).slice(0, 12), this.options.clock));
@@ -96,7 +163,7 @@ export class Pusher {
         try {
           const release = await this.#uploads.acquire(abort.signal, () => row.status("Waiting"));
           try {
-            done.set(diffId, await this.#layer(repository, reference, { diffId, chainId, size: this.options.layers.get(chainId).tarSize }, row, abort.signal));
+            done.set(diffId, await this.#layer(repository, reference, { diffId, chainId, size: this.options.layers.get(chainId).tarSize, preferred: preferred.get(diffId) }, row, abort.signal));
           } finally {
             release();
           }
@@ -114,7 +181,12 @@ export class Pusher {
   /** Found there, linked in from a neighbour, or sent. */
   async #layer(repository: Repository, reference: Reference, layer: Packed, row: Row, signal: AbortSignal): Promise<Descriptor> {
     const own = repositoryOf(reference);
-    const sources = this.options.images.sources(layer.diffId).toSorted((a, b) => Number(b.repository === own) - Number(a.repository === own));
+    if (layer.preferred !== undefined && isForeignType(layer.preferred.mediaType)) {
+      row.status("Skipped foreign layer");
+      return layer.preferred;
+    }
+    const worth = (s: PackedSource): number => Number(s.digest === layer.preferred?.digest) * 2 + Number(s.repository === own);
+    const sources = this.options.images.sources(layer.diffId).filter((s) => !isForeignType(s.mediaType)).toSorted((a, b) => worth(b) - worth(a));
     for (const digest of [...new Set(sources.map((s) => s.digest))].slice(0, MAX_CANDIDATES)) {
       const size = await repository.hasBlob(digest, signal);
       if (size === undefined) continue;
@@ -137,53 +209,13 @@ export class Pusher {
       row.status(`Mounted from ${from}`);
       return pick(source);
     }
-    const sent = await this.#send(repository, session, layer, row, signal);
+    const upload = new LayerUpload({
+      repository, signal, retry: this.options.registry.retry, logger: this.options.logger,
+      tar: () => this.options.layers.tar(layer.chainId), progress: (bytes) => row.count("Pushing", bytes, layer.size),
+    }, session);
+    const sent = await upload.send();
     row.status("Pushed");
     return sent;
-  }
-
-  /** A failed upload is begun anew: what was packed is not kept. */
-  async #send(repository: Repository, first: Upload | undefined, layer: Packed, row: Row, signal: AbortSignal): Promise<Descriptor> {
-    const { retry } = this.options.registry;
-    let session = first;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const upload = session ?? (await repository.startUpload(signal))!;
-        session = undefined;
-        return await this.#stream(repository, upload, layer, row, signal);
-      } catch (e) {
-        if (signal.aborted || attempt >= retry.attempts || !isTransient(e)) throw e;
-        this.options.logger.info({ diffId: layer.diffId, attempt }, "upload interrupted, beginning anew");
-        await backOff(retry, attempt, e, signal);
-      }
-    }
-  }
-
-  async #stream(repository: Repository, upload: Upload, layer: Packed, row: Row, signal: AbortSignal): Promise<Descriptor> {
-    const hash = createHash("sha256");
-    let read = 0, size = 0;
-    const count = new Transform({ transform(chunk: Buffer, _, done) {
-      row.count("Pushing", read += chunk.length, layer.size);
-      done(null, chunk);
-    } });
-    const measure = new Transform({ transform(chunk: Buffer, _, done) {
-      hash.update(chunk);
-      size += chunk.length;
-      done(null, chunk);
-    } });
-    row.count("Pushing", 0, layer.size);
-    const tar: Readable = await this.options.layers.tar(layer.chainId);
-    pipeline(tar, count, () => {});
-    pipeline(compressGzip(count), measure, () => {});
-    try {
-      const sent = await repository.sendUpload(upload, measure, signal);
-      const digest = `sha256:${hash.digest("hex")}` as Digest;
-      await repository.finishUpload(sent, digest, signal);
-      return { mediaType: MediaType.dockerLayerGzip, digest, size };
-    } finally {
-      // A refusal may come before everything is sent.
-      measure.destroy();
-    }
   }
 
   async #config(repository: Repository, bytes: Buffer, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { MediaType, digestOf, parseDigest } from "@strata/oci";
+import { MediaType, digestOf, isForeignType, parseDigest } from "@strata/oci";
 import type { Descriptor, Digest, Reference } from "@strata/oci";
 import { DataLoss, InvalidArgument } from "../core/index.js";
 import type { Connection } from "./connection.js";
@@ -16,6 +16,8 @@ export interface FetchedManifest {
 export interface BlobBody {
   /** Where in the blob the body starts: what was asked for, or 0 when the registry does not serve ranges. */
   readonly offset: number;
+  /** The registry serves ranges. */
+  readonly ranged: boolean;
   /** Fails with NetworkError when the connection drops. To be read, or returned from, once. */
   readonly chunks: AsyncIterable<Buffer>;
 }
@@ -33,6 +35,11 @@ const MANIFEST_TYPES = [MediaType.ociIndex, MediaType.dockerManifestList, MediaT
 export class Repository {
   /** `connections`: mirrors first, the registry itself last. */
   constructor(readonly reference: Pick<Reference, "domain" | "path">, private readonly connections: readonly Connection[]) {}
+
+  /** The same without mirrors; undefined when there are none. */
+  get origin(): Repository | undefined {
+    return this.connections.length > 1 ? new Repository(this.reference, [this.#registry]) : undefined;
+  }
 
   /** Manifest of a tag or digest, its digest verified. A tag's digest is that of the bytes. */
   async manifest(tagOrDigest: string, signal?: AbortSignal): Promise<FetchedManifest> {
@@ -56,32 +63,52 @@ export class Repository {
   async blobBytes(descriptor: Descriptor, signal?: AbortSignal): Promise<Buffer> {
     if (descriptor.size > MAX_MANIFEST) throw new InvalidArgument(`blob ${descriptor.digest} of ${descriptor.size} bytes is too large to be a configuration`);
     return await this.#read(async (connection) => {
-      const bytes = await readBody(await this.#getBlob(connection, descriptor.digest, 0, signal), MAX_MANIFEST);
+      const bytes = await readBody(await this.#getBlob(connection, descriptor.digest, undefined, signal), MAX_MANIFEST);
       const digest = digestOf(bytes);
       if (digest !== descriptor.digest) throw new DataLoss(`blob ${descriptor.digest} verification failed: the registry sent ${digest}`);
       return bytes;
     }, signal);
   }
 
-  /** A blob from `offset` on, unverified. Use `BlobBody.offset`: not every registry serves ranges. */
-  async blob(digest: Digest, offset: number, signal?: AbortSignal): Promise<BlobBody> {
+  /**
+   * A blob from `offset` on (up to, and without, `end`, where ranges are served), unverified; one attempt. Use `BlobBody.offset`: not every registry serves ranges. A foreign layer that the
+   * registry lacks comes from where its descriptor says.
+   */
+  async blob({ digest, mediaType, urls = [] }: Descriptor, offset: number, signal?: AbortSignal, end?: number): Promise<BlobBody> {
+    const range = offset > 0 || end !== undefined ? `bytes=${offset}-${end === undefined ? "" : end - 1}` : undefined;
     return await this.#read(async (connection) => {
-      const response = await this.#getBlob(connection, digest, offset, signal);
-      if (response.status !== 206) return { offset: 0, chunks: chunksOf(response) };
+      const response = await this.#getBlob(connection, digest, range, signal, true).catch(async (e: unknown) => {
+        if (!(e instanceof RegistryFault) || e.status !== 404 || !isForeignType(mediaType)) throw e;
+        return await this.#elsewhere(connection, urls, range, e, signal);
+      });
+      if (response.status !== 206) return { offset: 0, ranged: false, chunks: chunksOf(response) };
       const start = Number(/^bytes (\d+)-/.exec(headerOf(response, "content-range"))?.[1] ?? Number.NaN);
       if (start !== offset) {
         response.body.destroy();
         throw new DataLoss(`registry answered range ${headerOf(response, "content-range")} for bytes from ${offset} of ${digest}`);
       }
-      return { offset, chunks: chunksOf(response) };
+      return { offset, ranged: true, chunks: chunksOf(response) };
     }, signal);
   }
 
-  async #getBlob(connection: Connection, digest: Digest, offset: number, signal?: AbortSignal): Promise<HttpResponse> {
+  async #getBlob(connection: Connection, digest: Digest, range: string | undefined, signal?: AbortSignal, unretried = false): Promise<HttpResponse> {
     return await connection.send({
-      method: "GET", target: this.#path(`blobs/${digest}`), headers: offset > 0 ? { Range: `bytes=${offset}-` } : {},
-      scopes: this.#pull, accept: offset > 0 ? [200, 206] : [200], unknownCode: "BLOB_UNKNOWN", signal,
+      method: "GET", target: this.#path(`blobs/${digest}`), ...asRange(range),
+      scopes: this.#pull, unknownCode: "BLOB_UNKNOWN", signal, unretried,
     });
+  }
+
+  async #elsewhere(connection: Connection, urls: readonly string[], range: string | undefined, missing: RegistryFault, signal?: AbortSignal): Promise<HttpResponse> {
+    let failure: unknown = missing;
+    for (const url of urls.filter((u) => /^https?:/.test(u) && URL.canParse(u))) {
+      try {
+        return await connection.send({ method: "GET", target: new URL(url), ...asRange(range), scopes: this.#pull, signal, unretried: true });
+      } catch (e) {
+        if (!(e instanceof NetworkError || e instanceof RegistryFault)) throw e;
+        failure = e;
+      }
+    }
+    throw failure;
   }
 
   /** Every tag, page by page. */
@@ -114,6 +141,26 @@ export class Repository {
     const response = await this.#registry.send({ method: "POST", target: this.#path(`blobs/uploads/${query}`), scopes, accept: mount === undefined ? [202] : [201, 202], signal });
     await discard(response);
     return response.status === 201 ? undefined : { location: locationOf(response) };
+  }
+
+  /** How many bytes an upload has; undefined when the registry has forgotten it. */
+  async uploaded(upload: Upload, signal?: AbortSignal): Promise<{ readonly upload: Upload; readonly size: number } | undefined> {
+    const response = await this.#registry.send({ method: "GET", target: upload.location, scopes: this.#push, accept: [202, 204, 404, 405], signal });
+    await discard(response);
+    const last = /^(?:bytes=)?0-(\d+)$/.exec(headerOf(response, "range"))?.[1];
+    if (response.status > 204 || last === undefined) return undefined;
+    // `0-0` is said of nothing, too.
+    return { upload: { location: headerOf(response, "location") === "" ? upload.location : locationOf(response) }, size: last === "0" ? 0 : Number(last) + 1 };
+  }
+
+  /** Sends a piece that begins at `start` into an upload. */
+  async sendPiece(upload: Upload, piece: Buffer, start: number, signal?: AbortSignal): Promise<Upload> {
+    const response = await this.#registry.send({
+      method: "PATCH", target: upload.location, headers: { "Content-Type": "application/octet-stream", "Content-Range": `${start}-${start + piece.length - 1}` }, body: piece,
+      scopes: this.#push, accept: [202, 204], unretried: true, signal,
+    });
+    await discard(response);
+    return { location: locationOf(response) };
   }
 
   /** Streams the whole blob into an upload (one PATCH); `finishUpload` follows. */
@@ -169,6 +216,10 @@ export class Repository {
     }
     throw new InvalidArgument(`no registry serves ${this.reference.domain}`);
   }
+}
+
+function asRange(range: string | undefined): { readonly headers: Record<string, string>; readonly accept: readonly number[] } {
+  return range === undefined ? { headers: {}, accept: [200] } : { headers: { Range: range }, accept: [200, 206] };
 }
 
 async function* chunksOf(response: HttpResponse): AsyncGenerator<Buffer> {

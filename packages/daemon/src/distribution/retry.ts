@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { Unavailable } from "../core/index.js";
 import { NetworkError } from "./network-error.js";
 import { RegistryFault } from "./registry-fault.js";
 
@@ -15,6 +16,11 @@ export const defaultRetry: RetryPolicy = { attempts: 5, baseMs: 250, maxMs: 60_0
 /** Whether trying again may help: a lost connection, 429 and 5xx. */
 export function isTransient(e: unknown): boolean {
   return (e instanceof NetworkError && e.lost) || (e instanceof RegistryFault && e.transient);
+}
+
+/** Whether a download may go on: after a connection that broke or could not be had, a body that ended early, a registry that asks for patience. */
+export function mayResume(e: unknown): boolean {
+  return isTransient(e) || (e instanceof NetworkError ? e.unreached : e instanceof Unavailable);
 }
 
 /** Waits before attempt `attempt` + 1 (counted from 1); what the server asked for (`Retry-After`) goes first. */

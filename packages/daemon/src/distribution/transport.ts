@@ -29,7 +29,8 @@ export interface HttpResponse {
 
 const MAX_REDIRECTS = 10;
 /** A connection on which nothing moves for so long is dead. Uploads wait for the registry to store what it got. */
-const IDLE_MS = { read: 60_000, write: 300_000 };
+export interface Patience { readonly readMs: number; readonly writeMs: number }
+const PATIENCE: Patience = { readMs: 60_000, writeMs: 300_000 };
 
 const POOL = { keepAlive: true, maxFreeSockets: 16 };
 
@@ -38,7 +39,7 @@ export class Transport {
   readonly #http = new http.Agent(POOL);
   readonly #https = new Map<string, https.Agent>();
 
-  constructor(private readonly certificates: CertificateStore, private readonly userAgent: string, private readonly proxies = new Proxies({})) {}
+  constructor(private readonly certificates: CertificateStore, private readonly userAgent: string, private readonly proxies = new Proxies({}), private readonly patience = PATIENCE) {}
 
   /** Follows redirects of GET and HEAD; credentials stay with the host they were meant for. */
   async send(request: HttpRequest): Promise<HttpResponse> {
@@ -76,7 +77,7 @@ export class Transport {
     return await new Promise<HttpResponse>((resolve, reject) => {
       const fail = (e: unknown): void => reject(signal?.aborted ? (signal.reason as Error) : e instanceof StrataError ? e : new NetworkError(method, url, e));
       const outgoing = (url.protocol === "https:" ? https : http).request(url, options, (incoming) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: incoming, url }));
-      outgoing.setTimeout(method === "GET" || method === "HEAD" ? IDLE_MS.read : IDLE_MS.write, () => {
+      outgoing.setTimeout(method === "GET" || method === "HEAD" ? this.patience.readMs : this.patience.writeMs, () => {
         outgoing.destroy(Object.assign(new Error("timeout"), { code: "ETIMEDOUT" }));
       });
       outgoing.on("error", fail);

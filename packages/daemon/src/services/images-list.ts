@@ -1,7 +1,7 @@
 import type { ImageId } from "@strata/oci";
 import type { ImageStore, ImageSummary } from "../core/index.js";
 import { booleanFilter, labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
-import { matchesReference } from "./images-names.js";
+import { referenceMatcher } from "./images-names.js";
 import type { Filters } from "./types.js";
 
 const KNOWN = ["dangling", "label", "label!", "before", "since", "until", "reference", "id"];
@@ -16,6 +16,7 @@ export function listImages(images: ImageStore, { all, filters, sharedSize }: { a
   const parents = new Set<ImageId | null>(summaries.map((i) => i.parent));
   const dangling = booleanFilter(filters, "dangling");
   const patterns = filters.get("reference") ?? [];
+  const matches = referenceMatcher(patterns);
   const ids = filters.get("id") ?? [];
   const until = untilOf(filters, now);
   const createdOf = (name: string): number => {
@@ -37,8 +38,7 @@ export function listImages(images: ImageStore, { all, filters, sharedSize }: { a
       shown.push(image);
       continue;
     }
-    const matching = (names: readonly string[]): string[] => names.filter((name) => patterns.some((p) => matchesReference(p, name)));
-    const [tags, digests] = [matching(image.tags), matching(image.digests)];
+    const [tags, digests] = [image.tags.filter(matches), image.digests.filter(matches)];
     if (tags.length + digests.length > 0) shown.push({ ...image, tags, digests });
   }
   return shown;

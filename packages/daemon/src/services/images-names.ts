@@ -1,4 +1,4 @@
-import { InvalidReference, familiarName, familiarRepository, formatPlatform, parseReference, platformScore, repositoryOf } from "@strata/oci";
+import { InvalidReference, familiarOf, formatPlatform, parseReference, platformScore, repositoryOf } from "@strata/oci";
 import type { ImageConfig, ImageId, Platform, Reference } from "@strata/oci";
 import { InvalidArgument, NotFound } from "../core/index.js";
 import type { EventBus, ImageStore } from "../core/index.js";
@@ -14,9 +14,7 @@ export function readReference(text: string): Reference {
 }
 
 /** Full name (`docker.io/library/busybox:latest`) as users know it. */
-export function familiar(name: string): string {
-  return familiarName(readReference(name));
-}
+export const familiar = familiarOf;
 
 /** `docker.io/library/busybox` of a full name. */
 export function repositoryName(name: string): string {
@@ -28,11 +26,14 @@ export function isIdPrefix(id: ImageId, text: string): boolean {
   return id.startsWith(text) || id.slice("sha256:".length).startsWith(text);
 }
 
-/** Docker's `path.Match` on the familiar name, with and without tag: `*` and `?` stop at a slash. */
-export function matchesReference(pattern: string, name: string): boolean {
-  const reference = readReference(name);
-  const expression = globOf(pattern);
-  return expression.test(familiarName(reference)) || expression.test(familiarRepository(reference));
+/** Whether a full name fits one of Docker's patterns (`path.Match` on the familiar name, with and without tag): `*` and `?` stop at a slash. */
+export function referenceMatcher(patterns: readonly string[]): (name: string) => boolean {
+  const expressions = patterns.map(globOf);
+  return (full) => {
+    const name = familiarOf(full), at = name.indexOf("@");
+    const repository = at >= 0 ? name.slice(0, at) : name.slice(0, name.lastIndexOf(":"));
+    return expressions.some((e) => e.test(name) || e.test(repository));
+  };
 }
 
 function globOf(pattern: string): RegExp {

@@ -1,8 +1,9 @@
 import type { Readable } from "node:stream";
-import { familiarName, familiarRepository, formatReference, repositoryOf, withDefaultTag } from "@strata/oci";
+import { familiarName, familiarRepository, formatReference, platformScore, repositoryOf, withDefaultTag } from "@strata/oci";
 import type { ImageConfig, ImageId, Platform, Reference } from "@strata/oci";
 import { InvalidArgument, NotFound, rfc3339Nano } from "../core/index.js";
 import type { Clock, ContainerStore, EventBus, GarbageCollector, ImageStore, ImageSummary, LayerStore, LeaseStore } from "../core/index.js";
+import type { RegistryClient } from "../distribution/client.js";
 import type { ArchiveLoader } from "../distribution/load.js";
 import type { Puller } from "../distribution/pull.js";
 import type { Pusher } from "../distribution/push.js";
@@ -12,10 +13,11 @@ import { registerPacked } from "../distribution/unpack.js";
 import { applyChanges } from "./config-changes.js";
 import { listImages } from "./images-list.js";
 import { emitImageEvent, familiar, isIdPrefix, labelsOf, needPlatform, readReference, repositoryName } from "./images-names.js";
+import { inspectRemote, searchImages } from "./images-remote.js";
 import { ImageRemover } from "./images-remove.js";
 import { imageHistory, listLayers } from "./images-views.js";
 import { PruneTurn } from "./prune-turn.js";
-import type { Filters, HistoryEntry, ImageDetail, ImageService, LayerView, ProgressSink, Removed } from "./types.js";
+import type { Filters, HistoryEntry, ImageDetail, ImageService, LayerView, ProgressSink, RemoteImage, Removed, SearchResult } from "./types.js";
 
 export interface ImagesOptions {
   readonly images: ImageStore;
@@ -24,6 +26,7 @@ export interface ImagesOptions {
   readonly containers: ContainerStore;
   readonly gc: GarbageCollector;
   readonly events: EventBus;
+  readonly registry: RegistryClient;
   readonly puller: Puller;
   readonly pusher: Pusher;
   readonly loader: ArchiveLoader;
@@ -78,7 +81,7 @@ export class Images implements ImageService {
     for (const one of wanted) {
       const id = images.resolve(formatReference(one));
       needPlatform(familiarName(one), images.get(id).config, platform);
-      await pusher.push({ id, reference: one, credentials: auth, progress, signal });
+      await pusher.push({ id, reference: one, platform, credentials: auth, progress, signal });
       emitImageEvent(events, "push", familiarName(one), familiarRepository(one), labelsOf(images, id));
     }
   }
@@ -165,7 +168,12 @@ export class Images implements ImageService {
     emitImageEvent(events, "tag", id, familiarName(reference), labelsOf(images, id));
   }
 
-  async remove(name: string, options: { force: boolean; prune: boolean }): Promise<Removed[]> {
+  async remove(name: string, { platforms = [], ...options }: Parameters<ImageService["remove"]>[1]): Promise<Removed[]> {
+    const { images } = this.options;
+    if (platforms.length > 0) {
+      const { config } = images.get(images.resolve(name));
+      if (!platforms.some((p) => platformScore(p, config) >= 0)) needPlatform(name, config, platforms[0]);
+    }
     return await this.#remover.remove(name, options);
   }
 
@@ -180,14 +188,26 @@ export class Images implements ImageService {
     return listImages(this.options.images, options, this.options.clock.now());
   }
 
-  inspect(name: string): ImageDetail {
+  inspect(name: string, { platform }: { platform?: Platform } = {}): ImageDetail {
     const { images, layers, driver } = this.options;
     const image = images.get(images.resolve(name));
+    needPlatform(name, image.config, platform);
     return { image, graphDriver: image.top === null ? { name: driver, data: {} } : layers.describe(image.top) };
   }
 
-  history(name: string): HistoryEntry[] {
-    return imageHistory(this.options.images, this.options.layers, this.options.images.resolve(name));
+  history(name: string, { platform }: { platform?: Platform } = {}): HistoryEntry[] {
+    const { images, layers } = this.options;
+    const id = images.resolve(name);
+    needPlatform(name, images.get(id).config, platform);
+    return imageHistory(images, layers, id);
+  }
+
+  async search(term: string, options: Parameters<ImageService["search"]>[1]): Promise<SearchResult[]> {
+    return await searchImages(this.options.registry, term, options);
+  }
+
+  async remote(name: string, options: Parameters<ImageService["remote"]>[1]): Promise<RemoteImage> {
+    return await inspectRemote(this.options.registry, name, options);
   }
 
   layers(options: { filters: Filters; prefix?: string }): LayerView[] {

@@ -41,10 +41,14 @@ export interface ImageService {
   /** A docker-archive with the OCI layout inside. */
   save(names: readonly string[], options: { platform?: Platform }): Promise<Readable>;
   tag(source: string, target: string): void;
-  remove(name: string, options: { force: boolean; prune: boolean }): Promise<Removed[]>;
+  /** With `platforms` only an image for one of them. */
+  remove(name: string, options: { force: boolean; prune: boolean; platforms?: readonly Platform[] }): Promise<Removed[]>;
   list(options: { all: boolean; filters: Filters; sharedSize: boolean }): ImageSummary[];
-  inspect(name: string): ImageDetail;
-  history(name: string): HistoryEntry[];
+  inspect(name: string, options?: { platform?: Platform }): ImageDetail;
+  history(name: string, options?: { platform?: Platform }): HistoryEntry[];
+  search(term: string, options: { limit?: number; filters: Filters; auth?: RegistryAuth; signal: AbortSignal }): Promise<SearchResult[]>;
+  /** What a registry has under a name. */
+  remote(name: string, options: { auth?: RegistryAuth; signal: AbortSignal }): Promise<RemoteImage>;
   prune(filters: Filters): Promise<{ removed: Removed[]; bytes: number }>;
   /** Every layer; with `prefix` those whose chain ID begins with it. */
   layers(options: { filters: Filters; prefix?: string }): LayerView[];
@@ -52,6 +56,16 @@ export interface ImageService {
 export interface LayerView extends LayerSummary {
   /** Full names of the images that hold it. */
   readonly names: readonly string[];
+}
+export interface SearchResult {
+  readonly name: string;
+  readonly description: string;
+  readonly stars: number;
+  readonly official: boolean;
+}
+export interface RemoteImage {
+  readonly descriptor: { readonly mediaType: string; readonly digest: Digest; readonly size: number };
+  readonly platforms: readonly Platform[];
 }
 export type Removed = { readonly untagged: string } | { readonly deleted: string };
 export interface ImageDetail {

@@ -39,7 +39,8 @@ export class FileContent implements ContentStore {
       throw new DataLoss(`${expected.digest ?? "the content"} could not be verified: it has ${body.length} bytes with digest ${digest}`);
     }
     const known = digest === undefined ? undefined : this.claim(digest, lease);
-    if (known !== undefined) {
+    // What is at hand as a whole also mends a damaged file.
+    if (known !== undefined && (body instanceof Readable || (await this.isSound(known)))) {
       if (body instanceof Readable) body.destroy();
       return known;
     }
@@ -68,7 +69,10 @@ export class FileContent implements ContentStore {
       }
       const row = this.ledger.sql<[string], IngestRow>("SELECT id, digest FROM ingest WHERE ref = ?").get(ref);
       if (row !== undefined && row.digest !== expected.digest) await this.drop(row.id);
-      return await this.begin(row?.digest === expected.digest ? row.id : newId<string>(), ref, expected, lease, release);
+      const ingest = await this.begin(row?.digest === expected.digest ? row.id : newId<string>(), ref, expected, lease, release);
+      // After a power cut it is to be found again; what of its bytes is on disk by then, the kernel decides.
+      this.ledger.flush().catch(() => undefined);
+      return ingest;
     } catch (e) {
       release();
       throw e;
@@ -97,6 +101,16 @@ export class FileContent implements ContentStore {
 
   private path(digest: Digest): string {
     return join(this.root.blobs, hexOf(digest));
+  }
+
+  private async isSound({ digest }: Descriptor): Promise<boolean> {
+    try {
+      await this.read(digest);
+      return true;
+    } catch (e) {
+      if (e instanceof DataLoss) return false;
+      throw e;
+    }
   }
 
   /** The blob, held by the lease, if it exists. */

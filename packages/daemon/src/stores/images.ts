@@ -1,4 +1,4 @@
-import { type ChainId, type DiffId, type ImageConfig, type ImageId, InvalidReference, type Reference, chainIdsOf, digestOf, familiarName, formatReference, isDigest, parseReference, repositoryOf, withDefaultTag } from "@strata/oci";
+import { type ChainId, type DiffId, type Digest, type ImageConfig, type ImageId, InvalidReference, type Reference, chainIdsOf, digestOf, familiarName, formatReference, isDigest, parseReference, repositoryOf, withDefaultTag } from "@strata/oci";
 import { type Clock, Conflict, type Image, type ImageStore, type ImageSummary, InvalidArgument, type Lease, type LeaseStore, NotFound, type PackedSource } from "../core/index.js";
 import { type Ledger, violated } from "../db/ledger.js";
 import { afterPrefix, orNull, parseFrozen } from "./rows.js";
@@ -11,16 +11,16 @@ type SummaryRow = Row & { created_at: number; labels: string; containers: number
 /** Names have no spaces. */
 const NAMES = "coalesce((SELECT group_concat(name, ' ' ORDER BY name) FROM reference WHERE image = image.id), '') AS names";
 
-const COMMON = "id, parent, size, created_at, labels, stored_at, last_used_at, last_tagged_at, coalesce(names, '') AS names, coalesce(containers, 0) AS containers";
-const NAMED = "named AS (SELECT image, group_concat(name, ' ' ORDER BY name) AS names FROM reference GROUP BY image), used AS (SELECT image, count(*) AS containers FROM container GROUP BY image)";
-const JOINED = "image LEFT JOIN named ON named.image = id LEFT JOIN used ON used.image = id";
-const LIST = `WITH ${NAMED} SELECT ${COMMON}, -1 AS shared FROM ${JOINED} ORDER BY created_at DESC, id`;
+// Subqueries by index: half the time of joins with aggregates of everything.
+const COMMON = `id, parent, size, created_at, labels, stored_at, last_used_at, last_tagged_at,
+    coalesce((SELECT group_concat(name, ' ') FROM reference WHERE reference.image = image.id), '') AS names, (SELECT count(*) FROM container WHERE container.image = image.id) AS containers`;
+const LIST = `SELECT ${COMMON}, -1 AS shared FROM image ORDER BY created_at DESC, id`;
 /** What an image shares with others; untagged ones that others were made from are but steps to those, and share nothing of their own. */
-const LIST_WITH_SHARED = `WITH ${NAMED},
+const LIST_WITH_SHARED = `WITH
     listed AS (SELECT id FROM image WHERE id IN (SELECT image FROM reference) OR id NOT IN (SELECT parent FROM image WHERE parent IS NOT NULL)),
     common AS (SELECT chain FROM image_layer JOIN listed ON listed.id = image_layer.image GROUP BY chain HAVING count(*) > 1),
     sharing AS (SELECT image_layer.image, sum(layer.size) AS shared FROM common JOIN image_layer USING (chain) JOIN layer ON layer.chain_id = common.chain GROUP BY image_layer.image)
-  SELECT ${COMMON}, coalesce(shared, 0) AS shared FROM ${JOINED} LEFT JOIN sharing ON sharing.image = id ORDER BY created_at DESC, id`;
+  SELECT ${COMMON}, coalesce(shared, 0) AS shared FROM image LEFT JOIN sharing ON sharing.image = id ORDER BY created_at DESC, id`;
 
 /** Images, their references and where their packed layers are known to be, in the ledger. */
 export class LedgerImages implements ImageStore {
@@ -160,6 +160,14 @@ export class LedgerImages implements ImageStore {
     return this.ledger.sql<[string], PackedSource>("SELECT digest, size, media_type AS mediaType, repository FROM packed_source WHERE diff_id = ?").all(diffId);
   }
 
+  addManifest(id: ImageId, digest: Digest): void {
+    this.ledger.transaction(() => this.ledger.sql<[string, string]>("INSERT INTO image_manifest (image, digest) VALUES (?, ?) ON CONFLICT DO NOTHING").run(id, digest));
+  }
+
+  manifests(id: ImageId): Digest[] {
+    return this.ledger.sql<[string], { digest: Digest }>("SELECT digest FROM image_manifest WHERE image = ?").all(id).map((row) => row.digest);
+  }
+
   has(id: string): boolean {
     return this.ledger.sql<[string]>("SELECT 1 FROM image WHERE id = ?").get(id) !== undefined;
   }
@@ -167,7 +175,7 @@ export class LedgerImages implements ImageStore {
 
 function names(row: Row): Pick<Image, "tags" | "digests"> {
   if (row.names === "") return NAMELESS;
-  const all = row.names.split(" ");
+  const all = row.names.split(" ").sort();
   return row.names.includes("@") ? { tags: all.filter((n) => !n.includes("@")), digests: all.filter((n) => n.includes("@")) } : { tags: all, digests: [] };
 }
 const NAMELESS: Pick<Image, "tags" | "digests"> = { tags: [], digests: [] };

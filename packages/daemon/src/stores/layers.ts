@@ -1,12 +1,14 @@
 import { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
 import { type ChainId, type DiffId, type ImageId, chainIdOf } from "@strata/oci";
 import {
-  type Change, type Clock, type Collectable, type ComingParent, type Layer, type LayerCopy, type LayerStore, type LayerSummary, type Lease, type LeaseStore, type Mounted, newId, NotFound, noUsage, type PackedFile, type SnapshotId, type TreeUsage,
+  type Change, type Clock, type Collectable, type ComingParent, type Layer, type LayerCopy, type LayerStore, type LayerSummary, type Lease, type LeaseStore, type Logger, type Mounted, newId, NotFound, noUsage, type PackedFile, type SnapshotId, type TreeUsage,
   type Usage, type WritableOptions,
 } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import { afterPrefix } from "./rows.js";
 import type { Snapshots } from "./snapshots.js";
+import { Damage } from "./damage.js";
 import { HashedFile, HashedStream } from "./layer-source.js";
 import { verified } from "./verified.js";
 import type { Writables } from "./writables.js";
@@ -38,11 +40,13 @@ const LIST = `WITH
 export class LedgerLayers implements LayerStore {
   readonly collectables: readonly Collectable[];
 
+  private readonly damage: Damage;
   private readonly drivers: { readonly default: string; readonly working: string };
 
   constructor(
-    private readonly ledger: Ledger, private readonly leases: LeaseStore, private readonly snapshots: Snapshots, private readonly writables: Writables, private readonly clock: Clock,
+    private readonly ledger: Ledger, private readonly leases: LeaseStore, private readonly snapshots: Snapshots, private readonly writables: Writables, private readonly clock: Clock, logger: Logger,
   ) {
+    this.damage = new Damage(ledger, clock, logger);
     this.drivers = { default: snapshots.defaultDriver, working: JSON.stringify(snapshots.working) };
     this.collectables = [
       { kind: "snapshot", forget: (keys) => this.snapshots.forget(keys), sweep: () => this.sweep() },
@@ -68,7 +72,8 @@ export class LedgerLayers implements LayerStore {
       const chainId = chainIdOf(parent, diffId);
       const isNew = this.ledger.transaction(() => {
         this.leases.hold(lease, "layer", chainId);
-        if (this.snapshotOn(chainId, driver.name) !== undefined) return false;
+        const present = this.snapshotOn(chainId, driver.name);
+        if (present !== undefined && !this.damage.give(present)) return false;
         this.ledger.sql<[string, string, string | null, number, number, number, number]>(
           "INSERT INTO layer (chain_id, diff_id, parent, size, tar_size, created_at, last_used_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         ).run(chainId, diffId, parent, applied.size, length, this.clock.now(), this.clock.now());
@@ -90,7 +95,10 @@ export class LedgerLayers implements LayerStore {
     return layerOf(row);
   }
   has(id: ChainId): boolean {
-    return this.ledger.sql<[string, string]>("SELECT 1 FROM snapshot WHERE chain = ? AND driver IN (SELECT value FROM json_each(?))").get(id, this.drivers.working) !== undefined;
+    return this.ledger.sql<[string, string]>("SELECT 1 FROM snapshot WHERE chain = ? AND driver IN (SELECT value FROM json_each(?)) AND id NOT IN (SELECT snapshot FROM damage)").get(id, this.drivers.working) !== undefined;
+  }
+  async check(id: ChainId): Promise<void> {
+    await finished((await this.tar(id)).resume());
   }
   list({ prefix = "" }: { prefix?: string } = {}): Iterable<LayerSummary> {
     return this.ledger.sql<object, SummaryRow>(LIST).all({ ...this.drivers, from: prefix, to: prefix === "" ? "z" : afterPrefix(prefix) }).map(summaryOf);
@@ -110,8 +118,13 @@ export class LedgerLayers implements LayerStore {
       return driver.diff(snapshot, parents);
     }
     const layer = this.get(source);
-    const bytes = await this.snapshots.driver(layer.driver).tar(layer.snapshot, this.snapshots.stack(layer.parent, layer.driver));
-    return verified(bytes, layer.diffId, `layer ${layer.chainId}`);
+    try {
+      const bytes = await this.snapshots.driver(layer.driver).tar(layer.snapshot, this.snapshots.stack(layer.parent, layer.driver));
+      return verified(bytes, layer.diffId, `layer ${layer.chainId}`).once("error", (e) => this.damage.note(layer, e));
+    } catch (e) {
+      this.damage.note(layer, e);
+      throw e;
+    }
   }
 
   describe(source: ChainId | { readonly owner: string }): { name: string; data: Readonly<Record<string, string>> } {

@@ -1,4 +1,4 @@
-import type { HistoryEntry, ImageDetail, LayerView, Removed } from "../../services/types.js";
+import type { HistoryEntry, ImageDetail, LayerView, Removed, SearchResult } from "../../services/types.js";
 import { rfc3339Nano, type ImageSummary } from "../../core/index.js";
 import type { RunConfig } from "@strata/oci";
 import type { components } from "../generated/openapi.js";
@@ -80,6 +80,10 @@ export function encodeHistory(entry: HistoryEntry): Schemas["HistoryEntry"] {
 
 export function encodeRemoved(removed: Removed): Schemas["ImageDeleteItem"] {
   return "untagged" in removed ? { Untagged: familiar(removed.untagged) } : { Deleted: removed.deleted };
+}
+
+export function encodeFound({ name, description, stars, official }: SearchResult): Schemas["SearchResult"] {
+  return { name, description, star_count: stars, is_official: official, is_automated: false };
 }
 
 export function encodeLayer(layer: LayerView): Schemas["Layer"] {

@@ -205,6 +205,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/images/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Looks for images by a word: through a registry's search, or in its catalog where it has none. */
+        get: operations["imageSearch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/distribution/{name}/json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        /** What a registry has under a name. Nothing is pulled. */
+        get: operations["distributionInspect"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/images/prune": {
         parameters: {
             query?: never;
@@ -1287,6 +1324,28 @@ export interface components {
             ID?: string;
             /** @description Until 1.48. */
             Expected?: string;
+        };
+        SearchResult: {
+            name: string;
+            description: string;
+            star_count: number;
+            is_official: boolean;
+            /** @description Always false. */
+            is_automated: boolean;
+        };
+        DistributionInspect: {
+            Descriptor: {
+                mediaType: string;
+                digest: string;
+                size: number;
+            };
+            Platforms: {
+                architecture: string;
+                os: string;
+                "os.version"?: string;
+                "os.features"?: string[];
+                variant?: string;
+            }[];
         };
         /** @description Credentials of one registry. */
         AuthConfig: {
@@ -2717,6 +2776,65 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    imageSearch: {
+        parameters: {
+            query?: {
+                /** @description The word; `registry.example/word` asks that registry instead of Docker Hub. */
+                term?: string;
+                /** @description Results at most, 1 to 100; 25 when not given. */
+                limit?: number;
+                /** @description JSON object of filter names to lists of values: `{"label":["a=b"]}`. The older form `{"label":{"a=b":true}}` is taken too. */
+                filters?: components["parameters"]["filters"];
+            };
+            header?: {
+                /** @description AuthConfig as base64url of JSON. */
+                "X-Registry-Auth"?: components["parameters"]["registryAuth"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchResult"][];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    distributionInspect: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description AuthConfig as base64url of JSON. */
+                "X-Registry-Auth"?: components["parameters"]["registryAuth"];
+            };
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its descriptor and platforms. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DistributionInspect"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
     imagePrune: {
         parameters: {
             query?: {
@@ -2748,6 +2866,8 @@ export interface operations {
                 force?: boolean;
                 /** @description Leave parents without a tag. */
                 noprune?: boolean;
+                /** @description Only an image for one of these platforms, each an OCI platform in JSON. */
+                platforms?: string[];
             };
             header?: never;
             path: {
@@ -2777,6 +2897,8 @@ export interface operations {
             query?: {
                 /** @description Accepted; an image here has one manifest. */
                 manifests?: boolean;
+                /** @description An OCI platform in JSON: `{"os":"linux","architecture":"amd64"}`. */
+                platform?: components["parameters"]["platformJson"];
             };
             header?: never;
             path: {

@@ -139,6 +139,7 @@ export class MemoryLayers implements LayerStore {
     return found.layer;
   }
   has(id: ChainId): boolean { return this.tars.has(id); }
+  check(): never { throw new Error("not used"); }
   list(): never { throw new Error("not used"); }
   async tar(source: ChainId | { readonly owner: string }): Promise<Readable> {
     if (typeof source !== "string") throw new NotFound("no writable layers here");
@@ -232,6 +233,9 @@ export class MemoryImages implements ImageStore {
     this.packed.set(diffId, known);
   }
   sources(diffId: string): PackedSource[] { return this.packed.get(diffId) ?? []; }
+  readonly described = new Map<ImageId, Set<Digest>>();
+  addManifest(id: ImageId, digest: Digest): void { this.described.set(id, new Set(this.described.get(id)).add(digest)); }
+  manifests(id: ImageId): Digest[] { return [...this.described.get(id) ?? []]; }
 }
 
 export class MemoryEvents implements EventBus {

@@ -89,9 +89,11 @@ export class FakeRegistry {
     }
     const blob = this.blobs.get(name);
     if (blob === undefined) return fail(404, "BLOB_UNKNOWN");
-    const from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
-    const headers = { "Content-Length": blob.length - from, ...(from > 0 ? { "Content-Range": `bytes ${from}-${blob.length - 1}/${blob.length}` } : {}) };
-    response.writeHead(from > 0 ? 206 : 200, headers).end(blob.subarray(from));
+    const [, first = "0", last = ""] = /^bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "") ?? [];
+    const from = Number(first), end = last === "" ? blob.length : Math.min(Number(last) + 1, blob.length);
+    const ranged = request.headers.range !== undefined;
+    const headers = { "Content-Length": end - from, ...(ranged ? { "Content-Range": `bytes ${from}-${end - 1}/${blob.length}` } : {}) };
+    response.writeHead(ranged ? 206 : 200, headers).end(blob.subarray(from, end));
   }
 }
 

@@ -175,13 +175,15 @@ export class Overlay2Driver implements OpenedDriver {
 
   /** `l/A` … of all parents, nearest first. */
   private lowers(id: SnapshotId, parents: readonly SnapshotId[]): string[] {
-    const written = this.layout.readLower(id);
-    if (written.length === parents.length) return written;
-    const [parent, ...rest] = parents;
-    if (parent === undefined) return [];
-    const link = this.layout.readLink(parent);
-    if (link === undefined) throw new DataLoss(`layer directory of ${parent} is missing`);
-    return [`l/${link}`, ...this.lowers(parent, rest)];
+    // What was written when the snapshot was made is not the last word: a damaged parent may have been replaced since.
+    let written: string[] | undefined;
+    return parents.map((parent, i) => {
+      const link = this.layout.readLink(parent);
+      if (link !== undefined) return `l/${link}`;
+      written ??= this.layout.readLower(id);
+      if (written.length !== parents.length) throw new DataLoss(`layer directory of ${parent} is missing`);
+      return written[i]!;
+    });
   }
 
   /** `top`: a directory above them. */

@@ -1,0 +1,157 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { type Daemon, FaultyRegistry, type Registry, TestBed, daemonNeeds, emptied, importBusybox, needs, ok, tarOf } from "../helpers/index.js";
+
+const it = needs(...daemonNeeds, "docker", "registry");
+const withTools = needs(...daemonNeeds, "docker", "registry", "skopeo", "umoci");
+
+const OCI = "application/vnd.oci.image";
+const sha = (bytes: Buffer): string => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+let bed: TestBed;
+let registry: Registry;
+let daemon: Daemon;
+beforeAll(async () => {
+  bed = await TestBed.create();
+  registry = await bed.registry(["validation: { manifests: { urls: { allow: [ \"^http://127\" ] } } }"]);
+  daemon = await bed.daemon({ storageDriver: "overlay2" });
+}, 60_000);
+afterAll(() => bed.close(), 60_000);
+afterEach(() => daemon.docker(["image", "prune", "-af"]));
+
+async function curl(...args: string[]): Promise<string> { return await bed.netns.ok("curl", ["-sS", "--fail", ...args]); }
+let files = 0;
+function file(bytes: Buffer): string {
+  const path = bed.path(`f${files++}`);
+  writeFileSync(path, bytes);
+  return path;
+}
+interface Descriptor { readonly mediaType: string; readonly digest: string; readonly size: number }
+async function putBlob(repository: string, mediaType: string, bytes: Buffer): Promise<Descriptor> {
+  const headers = await curl("-X", "POST", "-D", "-", "-o", "/dev/null", `http://${registry.address}/v2/${repository}/blobs/uploads/`);
+  const location = /^location: (\S+)/im.exec(headers)![1]!;
+  await curl("-X", "PUT", "-H", "Content-Type: application/octet-stream", "--data-binary", `@${file(bytes)}`, `${location}&digest=${sha(bytes)}`);
+  return { mediaType, digest: sha(bytes), size: bytes.length };
+}
+/** As another tool would write it: no other writes the same bytes. */
+async function putDocument(repository: string, tag: string | undefined, document: { mediaType: string }): Promise<Descriptor> {
+  const bytes = Buffer.from(JSON.stringify(document, undefined, 1));
+  await curl("-X", "PUT", "-H", `Content-Type: ${document.mediaType}`, "--data-binary", `@${file(bytes)}`, `http://${registry.address}/v2/${repository}/manifests/${tag ?? sha(bytes)}`);
+  return { mediaType: document.mediaType, digest: sha(bytes), size: bytes.length };
+}
+async function tar(name: string, content: string): Promise<Buffer> {
+  const folder = bed.path(`t${files++}`);
+  mkdirSync(folder);
+  writeFileSync(join(folder, name), content);
+  await tarOf(folder, `${folder}.tar`);
+  return Buffer.from(await ok("base64", ["-w0", `${folder}.tar`]), "base64");
+}
+async function zstd(bytes: Buffer): Promise<Buffer> {
+  const path = file(bytes);
+  await ok("zstd", ["-q", path]);
+  return Buffer.from(await ok("base64", ["-w0", `${path}.zst`]), "base64");
+}
+/** An OCI image of a gzip and a zstd layer, and what the `more` says. */
+async function image(repository: string, architecture: string, tag?: string, more: (Descriptor & { urls?: string[]; diffId: string })[] = []): Promise<Descriptor> {
+  const [a, b] = [await tar("a", `for ${architecture}`), await tar("b", architecture)];
+  const config = Buffer.from(JSON.stringify({ architecture, os: "linux", config: { Cmd: ["x"] }, rootfs: { type: "layers", diff_ids: [sha(a), sha(b), ...more.map((m) => m.diffId)] } }));
+  const layers = [await putBlob(repository, `${OCI}.layer.v1.tar+gzip`, gzipSync(a)), await putBlob(repository, `${OCI}.layer.v1.tar+zstd`, await zstd(b)), ...more.map(({ diffId: _, ...d }) => d)];
+  return await putDocument(repository, tag, { schemaVersion: 2, mediaType: `${OCI}.manifest.v1+json`, config: await putBlob(repository, `${OCI}.config.v1+json`, config), layers } as { mediaType: string });
+}
+async function index(repository: string, tag: string): Promise<{ index: Descriptor; manifests: Descriptor[] }> {
+  const manifests: Descriptor[] = [];
+  for (const architecture of ["amd64", "arm64"]) manifests.push({ ...await image(repository, architecture), platform: { os: "linux", architecture } } as Descriptor);
+  return { manifests, index: await putDocument(repository, tag, { schemaVersion: 2, mediaType: `${OCI}.index.v1+json`, manifests } as { mediaType: string }) };
+}
+const digestOf = async (repository: string, tag: string): Promise<string> => /^docker-content-digest: (\S+)/im.exec(
+  await curl("-I", "-H", `Accept: ${OCI}.index.v1+json,${OCI}.manifest.v1+json,application/vnd.docker.distribution.manifest.v2+json`, `http://${registry.address}/v2/${repository}/manifests/${tag}`))![1]!;
+/** Pushes what was pulled as another name. */
+async function pushAs(from: string, to: string, ...flags: string[]): Promise<string> {
+  await daemon.dockerOk("tag", registry.name(from), registry.name(to));
+  return await daemon.dockerOk("push", ...flags, registry.name(to));
+}
+
+describe("what was pulled is pushed as it was", () => {
+  it("a manifest of another tool keeps its digest; its layers are mounted", async () => {
+    const { digest } = await image("round/a", "amd64", "1");
+    await daemon.dockerOk("pull", "-q", registry.name("round/a:1"));
+    const told = await pushAs("round/a:1", "round/b:1");
+    expect(told).toContain(`1: digest: ${digest} size:`);
+    expect(told.match(/Mounted from round\/a/g)).toHaveLength(2);
+    expect(await digestOf("round/b", "1")).toBe(digest);
+    expect((await pushAs("round/a:1", "round/b:2")).match(/Layer already exists/g)).toHaveLength(2);
+  }, 60_000);
+
+  it("an index keeps its digest when all its images are here; else its one image that is", async () => {
+    const made = await index("multi/a", "1");
+    await daemon.dockerOk("pull", "-q", registry.name("multi/a:1"));
+    expect(await pushAs("multi/a:1", "multi/one:1")).toContain(`digest: ${made.manifests[0]!.digest}`);
+    await daemon.dockerOk("pull", "-q", "--platform", "linux/arm64", registry.name("multi/a:1"));
+    expect(await pushAs("multi/a:1", "multi/both:1")).toContain(`digest: ${made.index.digest}`);
+    expect(await digestOf("multi/both", "1")).toBe(made.index.digest);
+    for (const { digest } of made.manifests) expect(await digestOf("multi/both", digest)).toBe(digest);
+    expect(await pushAs("multi/a:1", "multi/arm:1", "--platform", "linux/arm64")).toContain(`digest: ${made.manifests[1]!.digest}`);
+  }, 90_000);
+
+  it("foreign layers come from where their descriptor says, and are not pushed", async () => {
+    const layer = await tar("f", "foreign");
+    const packed = await putBlob("hidden", `${OCI}.layer.nondistributable.v1.tar+gzip`, gzipSync(layer));
+    const foreign = { ...packed, urls: [`http://127.0.0.1:9/gone`, `http://${registry.address}/v2/hidden/blobs/${packed.digest}`], diffId: sha(layer) };
+    const { digest } = await image("foreign/a", "amd64", "1", [foreign]);
+    await daemon.dockerOk("pull", "-q", registry.name("foreign/a:1"));
+    const told = await pushAs("foreign/a:1", "foreign/b:1");
+    expect(told).toContain("Skipped foreign layer");
+    expect(told).toContain(`digest: ${digest}`);
+    expect((await bed.netns.run("curl", ["-sf", "-I", `http://${registry.address}/v2/foreign/b/blobs/${packed.digest}`])).code).not.toBe(0);
+    // An ordinary layer is looked for nowhere else.
+    const lost = { ...packed, mediaType: `${OCI}.layer.v1.tar+gzip`, urls: foreign.urls };
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: `${OCI}.manifest.v1+json`, config: packed, layers: [lost] }));
+    expect((await bed.netns.run("curl", ["-sf", "-X", "PUT", "-H", `Content-Type: ${OCI}.manifest.v1+json`, "--data-binary", `@${file(bytes)}`, `http://${registry.address}/v2/foreign/a/manifests/lost`])).code).not.toBe(0);
+  }, 60_000);
+});
+
+describe("uploads", () => {
+  // This registry forgets an upload whose connection broke; packages/daemon/src/distribution/push.test.ts has one that does not.
+  it("survive breaks, and give the same bytes each time", async () => {
+    const proxy = await FaultyRegistry.start(bed.netns, registry.address, 5100);
+    const folder = bed.path("noise");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "noise"), randomBytes(12 << 20));
+    await tarOf(folder, `${folder}.tar`);
+    await daemon.dockerOk("import", `${folder}.tar`, proxy.name("cut/a:1"));
+    await proxy.faults({ on: "PATCH ", kind: "cut-upload", after: 4 << 20, times: 2 }, { on: "PATCH ", kind: "status", status: 503, headers: { "Retry-After": "0" }, times: 1 });
+    const told = await daemon.dockerOk("push", proxy.name("cut/a:1"));
+    expect((await proxy.exchanges()).filter((e) => e.method === "PATCH").length).toBeGreaterThanOrEqual(4);
+    const digest = /digest: (\S+)/.exec(told)![1]!;
+    // Another daemon packs the same tar to the same bytes.
+    const other = await bed.daemon({ storageDriver: "overlay2" });
+    await other.dockerOk("pull", "-q", proxy.name("cut/a:1"));
+    await other.dockerOk("save", "-o", bed.path("cut.tar"), proxy.name("cut/a:1"));
+    await other.dockerOk("image", "prune", "-af");
+    await other.dockerOk("load", "-i", bed.path("cut.tar"));
+    await other.dockerOk("tag", proxy.name("cut/a:1"), registry.name("cut/again:1"));
+    expect(await other.dockerOk("push", registry.name("cut/again:1"))).toContain(`digest: ${digest}`);
+    await bed.end(other);
+    await proxy.stop();
+  }, 120_000);
+
+  withTools("are what skopeo and umoci find valid", async () => {
+    await importBusybox(daemon);
+    await daemon.dockerOk("tag", "busybox", registry.name("valid/a:1"));
+    await daemon.dockerOk("push", "-q", registry.name("valid/a:1"));
+    const layout = bed.path("layout");
+    await bed.netns.ok("skopeo", ["--insecure-policy", "copy", "--src-tls-verify=false", `docker://${registry.name("valid/a:1")}`, `oci:${layout}:1`]);
+    await ok("umoci", ["unpack", "--image", `${layout}:1`, bed.path("bundle")]);
+    // And back: pull A, push B, digests equal.
+    await bed.netns.ok("skopeo", ["--insecure-policy", "copy", "--dest-tls-verify=false", `oci:${layout}:1`, `docker://${registry.name("valid/b:1")}`]);
+    await daemon.dockerOk("pull", "-q", registry.name("valid/b:1"));
+    await pushAs("valid/b:1", "valid/c:1");
+    expect(await digestOf("valid/c", "1")).toBe(await digestOf("valid/b", "1"));
+  }, 60_000);
+});
+
+it("nothing stays behind", async () => {
+  await daemon.dockerOk("image", "prune", "-af");
+  await emptied(daemon);
+}, 60_000);
