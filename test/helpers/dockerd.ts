@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { unmountBelow } from "./daemon.js";
 import { type Netns } from "./netns.js";
-import { Background, ok, type Result, run, type RunOptions, until } from "./run.js";
+import { type Background, ok, type Result, run, type RunOptions, until } from "./run.js";
 
 /** Debian's dockerd without a network, to compare with. */
 export class Dockerd {
