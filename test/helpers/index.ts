@@ -2,6 +2,7 @@ export * from "./api.js";
 export * from "./bed.js";
 export * from "./daemon.js";
 export * from "./drivers.js";
+export * from "./footprint.js";
 export * from "./graph.js";
 export * from "./ground.js";
 export * from "./images.js";
