@@ -2,6 +2,7 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { type Daemon } from "./daemon.js";
+import { which } from "./needs.js";
 import { until } from "./run.js";
 
 /** What the kernel and the disk hold on behalf of one daemon's containers, in sorted words. */
@@ -82,10 +83,12 @@ export function filesBelow(folder: string): string[] {
   return existsSync(folder) ? (readdirSync(folder, { recursive: true }) as string[]).sort() : [];
 }
 
-/** Rules and elements, without counters. */
+/** Rules and elements of whichever firewall the machine has. */
 export async function firewallOf(daemon: Daemon): Promise<string[]> {
-  const { stdout } = await daemon.netns.run("nft", ["list", "ruleset"]);
-  return stdout.split("\n").map((line) => line.trim()).filter(Boolean).sort();
+  const program = ["nft", "iptables-save"].find((name) => which(name) !== undefined);
+  if (program === undefined) return [];
+  const text = await daemon.netns.ok(program, program === "nft" ? ["list", "ruleset"] : []);
+  return text.split("\n").map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#")).sort();
 }
 
 /** Rows of the ledger that are there for a container, whatever its state, or for work under way. */

@@ -1,3 +1,4 @@
+export * from "./agreement.js";
 export * from "./api.js";
 export * from "./bed.js";
 export * from "./daemon.js";

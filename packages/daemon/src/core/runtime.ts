@@ -47,6 +47,8 @@ export interface Process {
    * to the log but did not take come once more.
    */
   readonly taken?: Moment;
+  /** Of a process that was found again: whether it is paused. */
+  readonly paused?: boolean;
   /** Writes to stdin; resolves when taken. */
   write(data: Uint8Array): Promise<void>;
   closeStdin(): void;

@@ -52,9 +52,9 @@ export class Containers implements ContainerService {
     this.#lister = new ContainerLister(parts, live);
     this.#listening = new Listening(parts, live, launcher);
     this.#committer = new Committer(parts, live);
-    this.#recovery = new Recovery(parts, live, launcher, this.#lifecycle, this.#remover);
     this.#stats = new Stats(parts);
-    this.#updater = new Updater(parts, live, mirrors);
+    this.#updater = new Updater(parts, live, launcher, mirrors);
+    this.#recovery = new Recovery(parts, live, launcher, this.#lifecycle, this.#remover, this.#updater);
     this.files = new ContainerFiles(parts, launcher);
   }
 

@@ -17,6 +17,7 @@ export interface MonitoredOptions {
   readonly pipe: LogPipe | null;
   readonly tty: boolean;
   readonly exit: Promise<Exit>;
+  readonly paused?: boolean;
 }
 
 /** A process under conmon, seen through the files of its bundle. */
@@ -25,6 +26,7 @@ export class MonitoredProcess implements Process {
   readonly exit: Promise<Exit>;
   readonly output: Process["output"];
   readonly taken: Process["taken"];
+  readonly paused: boolean;
   readonly #stdin: AttachSocket;
   #pidfd = -1;
   #size: string | null = null;
@@ -35,6 +37,7 @@ export class MonitoredProcess implements Process {
     this.exit = options.exit;
     this.output = output;
     this.taken = options.pipe?.taken;
+    this.paused = options.paused ?? false;
     this.#stdin = new AttachSocket(join(options.bundle, "attach"));
     try {
       if (this.pid > 0) this.#pidfd = pidfdOpen(this.pid);

@@ -1,10 +1,10 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Exit, type Logger, type Process, type ProcessIo, type Runtime, type RuntimeState, type RuntimeStatus, errnoOf, messageOf, newId } from "../../core/index.js";
 import { PipePeek } from "../../kernel/pipe-peek.js";
 import { run } from "../../kernel/spawn.js";
-import { CgroupWarmer, cgroupsOf, killedForMemory, removeCgroups } from "./cgroups.js";
+import { CgroupWarmer, cgroupsOf, isFrozen, killedForMemory, removeCgroups } from "./cgroups.js";
 import { launchConmon } from "./conmon.js";
 import { DirectExec } from "./direct-exec.js";
 import { ExitWatcher } from "./exit-watcher.js";
@@ -51,6 +51,8 @@ export class OciRuntime implements Runtime {
     this.name = options.name;
     this.path = options.path;
     this.#state = join(options.directory, "state");
+    // Execs are not taken up again: what a former daemon put down for them is of no use, also to those that go on.
+    rmSync(join(options.directory, "exec"), { recursive: true, force: true });
     for (const part of ["state", "holders", "exec"]) mkdirSync(join(options.directory, part), { recursive: true, mode: 0o700 });
     this.#exits = new ExitWatcher(join(options.directory, "exits"));
   }
@@ -133,7 +135,7 @@ export class OciRuntime implements Runtime {
       return { ...(this.#exits.read(id) ?? { code: KILLED, at: Date.now() }), oomKilled: oomKilled(bundle) };
     }
     const pid = recorded === undefined ? Number.parseInt(await readFile(join(bundle, "pidfile"), "utf8"), 10) : 0;
-    return this.#watch(id, bundle, io, pipe, pid, () => Holder.release(this.#keep(id)));
+    return this.#watch(id, bundle, io, pipe, pid, () => Holder.release(this.#keep(id)), isFrozen(cgroupsOf(join(this.#state, id)) ?? []));
   }
 
   async kill(id: string, signal: number, all = false): Promise<void> {
@@ -172,9 +174,9 @@ export class OciRuntime implements Runtime {
     this.#exits.close();
   }
 
-  #watch(id: string, bundle: string, io: ProcessIo, pipe: LogPipe, pid: number, release: () => void): MonitoredProcess {
+  #watch(id: string, bundle: string, io: ProcessIo, pipe: LogPipe, pid: number, release: () => void, paused = false): MonitoredProcess {
     const exit = this.#exitOf(id, bundle, pipe);
-    const process = new MonitoredProcess({ pid, bundle, pipe, tty: io.tty, exit }, pipe.output);
+    const process = new MonitoredProcess({ pid, bundle, pipe, tty: io.tty, exit, paused }, pipe.output);
     this.#processes.set(id, process);
     const gone = () => { if (this.#processes.get(id) === process) this.#processes.delete(id); };
     exit.then(gone, gone);
