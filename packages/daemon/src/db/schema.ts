@@ -1,4 +1,5 @@
 import { sql as first } from "./migrations/0001.js";
+import { sql as healthAndPlugins } from "./migrations/0004.js";
 
 /**
  * The schema. An arrow is a foreign key (or, where the other end may not exist yet, a plain value: ~>).
@@ -10,7 +11,8 @@ import { sql as first } from "./migrations/0001.js";
  *
  *   container(id) ──→ image
  *        ↑~ writable(owner) ──→ snapshot (the container's own), snapshot (init), layer (parent)
- *        ↑~ volume_use(volume, owner) ──→ volume(name)
+ *        ↑── health(container)
+ *        ↑~ volume_use(volume, owner) ──→ volume(name) ←── plugin_mount(volume, mount)
  *        ↑~ endpoint(network, container) ──→ network(id)
  *        ↑~ port(protocol, host_port, host_ip)
  *
@@ -22,4 +24,4 @@ import { sql as first } from "./migrations/0001.js";
  *
  * Writers: `layer` refers forward within one transaction, so its foreign keys are checked at commit.
  */
-export const migrations: readonly string[] = [first];
+export const migrations: readonly string[] = [first, healthAndPlugins];

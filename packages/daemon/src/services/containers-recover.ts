@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Container, type ContainerId, errnoOf, messageOf, NotFound, type Process, Unavailable } from "../core/index.js";
+import type { HealthChecks } from "./containers-health.js";
 import type { Launcher } from "./containers-launch.js";
 import type { LiveContainers } from "./containers-live.js";
 import { emitContainer, isLive, type ContainerParts } from "./containers-parts.js";
@@ -17,12 +18,13 @@ const UNSEEN = 255;
 export class Recovery {
   constructor(
     private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly launcher: Launcher, private readonly lifecycle: Lifecycle,
-    private readonly remover: Remover, private readonly updater: Updater,
+    private readonly remover: Remover, private readonly updater: Updater, private readonly health: HealthChecks,
   ) {}
 
   /** Resolves when every container is known to run or not. Restarts and removals go on behind. */
   async recover(): Promise<void> {
     const all = [...this.parts.containers.list()];
+    for (const container of all) this.health.remember(container);
     const running: Container[] = [];
     const ended: Container[] = [];
     await Promise.all(all.map(async (container) => {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { mkdir } from "node:fs/promises";
 import {
-  AlreadyExists, type Collectable, Conflict, type Container, type ContainerId, type ContainerState, type ContainerStatus, type ContainerStore, type DataRoot, InvalidArgument, type Logger, NotFound, noUsage, type Usage,
+  AlreadyExists, type Collectable, Conflict, type Container, type ContainerId, type ContainerState, type ContainerStatus, type ContainerStore, type DataRoot, type Health, InvalidArgument, type Logger, NotFound, noUsage, type Usage,
 } from "../core/index.js";
 import { type Ledger, violated } from "../db/ledger.js";
 import { writeMirror } from "./container-mirror.js";
@@ -75,6 +75,14 @@ export class LedgerContainers implements ContainerStore, Collectable {
     const { changes } = this.ledger.transaction(() => this.ledger.sql<[string]>("DELETE FROM container WHERE id = ?").run(id), { durable: false });
     if (changes === 0) throw missing(id);
     this.documents.delete(id);
+  }
+
+  health(id: ContainerId): Health | undefined {
+    const row = this.ledger.sql<[string], { document: string }>("SELECT document FROM health WHERE container = ?").get(id);
+    return row === undefined ? undefined : parseFrozen<Health>(row.document);
+  }
+  setHealth(id: ContainerId, { status, failingStreak, log }: Health): void {
+    this.ledger.transaction(() => this.ledger.sql<[string, string]>("INSERT INTO health (container, document) VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document").run(id, JSON.stringify({ status, failingStreak, log })), { durable: false });
   }
 
   list(): Iterable<Container> {
