@@ -5,7 +5,7 @@ import { Agent, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const [socketPath, container] = process.argv.slice(2);
-const PAUSE_MS = 5;
+const PAUSE_MS = 20;
 const paths = { ps: "/v1.41/containers/json", inspect: `/v1.41/containers/${container}/json`, info: "/v1.41/info", ping: "/_ping" };
 let over = false;
 process.stdin.resume().on("end", () => { over = true; });

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { type Dirent, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { type Daemon } from "./daemon.js";
@@ -78,9 +78,14 @@ export function processesOf(daemon: Daemon): { readonly pid: number; readonly co
   });
 }
 
-/** Every file, directory, FIFO and socket below a folder, by its path in it. */
+/** Every file, directory, FIFO and socket below a folder, by its path in it; some may go meanwhile. */
 export function filesBelow(folder: string): string[] {
-  return existsSync(folder) ? (readdirSync(folder, { recursive: true }) as string[]).sort() : [];
+  const visit = (below: string): string[] => {
+    let entries: Dirent[];
+    try { entries = readdirSync(join(folder, below), { withFileTypes: true }); } catch { return []; }
+    return entries.flatMap((entry) => [join(below, entry.name), ...(entry.isDirectory() ? visit(join(below, entry.name)) : [])]);
+  };
+  return visit("").sort();
 }
 
 /** Rules and elements of whichever firewall the machine has. */

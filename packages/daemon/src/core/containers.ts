@@ -174,6 +174,7 @@ export interface ContainerStore {
   list(): Iterable<Container>;
   /** `containers/<id>`: config.v2.json, hostconfig.json, hostname, hosts, resolv.conf, the log. */
   directory(id: ContainerId): string;
+  /** Also waits until a new container's row is on disk. */
   makeDirectory(id: ContainerId): Promise<void>;
   removeDirectory(id: ContainerId): Promise<void>;
   /** Writes the JSON mirrors that other tools read. */

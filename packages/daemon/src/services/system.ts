@@ -40,7 +40,7 @@ export class System implements SystemService {
       else if (state.status === "running" || state.status === "restarting") containers.running++;
       else containers.stopped++;
     }
-    return { ...facts(), driverStatus: await driverStatus(), containers, images: [...imageStore.list()].length };
+    return { ...facts(), driverStatus: await driverStatus(), containers, images: [...imageStore.list({ sharedSize: false })].length };
   }
 
   async df(types: readonly string[]): Promise<DiskUsage> {

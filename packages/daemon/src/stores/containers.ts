@@ -33,10 +33,11 @@ export class LedgerContainers implements ContainerStore, Collectable {
     this.revision = ledger.sql<[], { last: number }>("SELECT coalesce(max(revision), 0) AS last FROM container").get()!.last;
   }
 
+  /** On disk when `makeDirectory` returns. */
   create(container: Container): void {
     try {
-      this.ledger.sql<Bound>(`INSERT INTO container (${COLUMNS}, document) VALUES (@id, @name, @image, @created_at, @driver, @revision, @status, @pid, @exit_code,
-        @error, @oom_killed, @started_at, @finished_at, @stopped_by_user, @restart_count, @document)`).run(this.bind(container));
+      this.ledger.transaction(() => this.ledger.sql<Bound>(`INSERT INTO container (${COLUMNS}, document) VALUES (@id, @name, @image, @created_at, @driver, @revision, @status, @pid, @exit_code,
+        @error, @oom_killed, @started_at, @finished_at, @stopped_by_user, @restart_count, @document)`).run(this.bind(container)), { durable: false });
     } catch (e) {
       throw this.explain(e, container);
     }
@@ -86,14 +87,15 @@ export class LedgerContainers implements ContainerStore, Collectable {
   }
 
   list(): Iterable<Container> {
-    return this.ledger.sql<[], Row>(`SELECT ${COLUMNS} FROM container ORDER BY created_at DESC, id`).all().map((row) => this.fromRow(row));
+    return this.ledger.cached("containers", () => this.ledger.sql<[], Row>(`SELECT ${COLUMNS} FROM container ORDER BY created_at DESC, id`).all().map((row) => this.fromRow(row)));
   }
 
   directory(id: ContainerId): string {
     return join(this.root.containers, id);
   }
   async makeDirectory(id: ContainerId): Promise<void> {
-    await mkdir(this.directory(id), { recursive: true, mode: 0o710 });
+    const made = await mkdir(this.directory(id), { recursive: true, mode: 0o710 });
+    if (made !== undefined) await this.ledger.flush();
   }
   /** Waits until the row's removal is on disk, so that no power cut leaves a container without its directory. */
   async removeDirectory(id: ContainerId): Promise<void> {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Exit, type Logger, type Process, type ProcessIo, type Runtime, type RuntimeState, type RuntimeStatus, errnoOf, messageOf, newId } from "../../core/index.js";
@@ -46,6 +46,8 @@ export class OciRuntime implements Runtime {
   readonly #peek = new PipePeek();
   readonly #processes = new Map<string, MonitoredProcess>();
   readonly #state: string;
+  /** Hierarchies stay where they are for as long as a machine runs. */
+  #mounts: string | null = null;
 
   constructor(private readonly options: OciRuntimeOptions) {
     this.name = options.name;
@@ -135,7 +137,7 @@ export class OciRuntime implements Runtime {
       return { ...(this.#exits.read(id) ?? { code: KILLED, at: Date.now() }), oomKilled: oomKilled(bundle) };
     }
     const pid = recorded === undefined ? Number.parseInt(await readFile(join(bundle, "pidfile"), "utf8"), 10) : 0;
-    return this.#watch(id, bundle, io, pipe, pid, () => Holder.release(this.#keep(id)), isFrozen(cgroupsOf(join(this.#state, id)) ?? []));
+    return this.#watch(id, bundle, io, pipe, pid, () => Holder.release(this.#keep(id)), isFrozen(this.#cgroups(id) ?? []));
   }
 
   async kill(id: string, signal: number, all = false): Promise<void> {
@@ -162,7 +164,7 @@ export class OciRuntime implements Runtime {
   async delete(id: string): Promise<void> {
     const alive = this.#processes.has(id);
     // What has ended leaves empty cgroups and a directory; no need for a process of the runtime.
-    const cgroups = alive || this.#exits.read(id) === undefined ? null : cgroupsOf(join(this.#state, id));
+    const cgroups = alive || this.#exits.read(id) === undefined ? null : this.#cgroups(id);
     if (cgroups !== null && (await removeCgroups(cgroups))) await rm(join(this.#state, id), { recursive: true, force: true });
     else await this.#destroy(id);
     if (!alive) Holder.release(this.#keep(id));
@@ -195,7 +197,11 @@ export class OciRuntime implements Runtime {
     });
     const { code, at } = await Promise.race([this.#exits.wait(id), lost]);
     // conmon hears of it by an event that may come after the end: the kernel's own count does not.
-    return { code, at, oomKilled: oomKilled(bundle) || killedForMemory(cgroupsOf(join(this.#state, id)) ?? []) };
+    return { code, at, oomKilled: oomKilled(bundle) || killedForMemory(this.#cgroups(id) ?? []) };
+  }
+
+  #cgroups(id: string): string[] | null {
+    return cgroupsOf(join(this.#state, id), () => (this.#mounts ??= readFileSync("/proc/self/mounts", "utf8")));
   }
 
   /** Kills whatever runs and removes the runtime's state. Absent is success. */
