@@ -19,8 +19,8 @@ export interface BlobFetcherOptions {
   readonly logger: Logger;
 }
 
-/** Bytes gathered before they are hashed and written in one go. */
-const BATCH = 1024 * 1024;
+/** Bytes gathered before they are hashed and written in one go: hashing a megabyte would hold up everybody else for some milliseconds. */
+const BATCH = 256 * 1024;
 
 /**
  * Downloads blobs into ingests: one transfer per digest however many ask, a few transfers at a time, and what was received before a

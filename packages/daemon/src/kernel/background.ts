@@ -1,7 +1,7 @@
 import { constants, getPriority, setPriority } from "node:os";
 
-/** Niceness of what may wait: a third of a processor where others want it too. */
-const BACKGROUND = 5;
+/** Niceness of what may wait: a tenth of a processor where the main thread wants it too. */
+const BACKGROUND = 10;
 
 /**
  * Lets the answers of the main thread go before a process, or before this thread (which is what 0 means to Linux): trees
