@@ -34,7 +34,10 @@ async function api(method: string, path: string, json?: unknown, query: Record<s
 const exists = async (path: string): Promise<boolean> => (await daemon.api("GET", path)).status === 200;
 const inspect = (name: string): Promise<Any> => api("GET", `/containers/${name}/json`);
 const post = (name: string, verb: string, query: Record<string, string | number> = {}, json?: unknown): Promise<Any> => api("POST", `/containers/${name}/${verb}`, json, query);
-const remove = (name: string): Promise<unknown> => daemon.api("DELETE", `/containers/${name}`, { query: { force: 1, v: 1 } });
+async function remove(name: string): Promise<void> {
+  const { status, text } = await daemon.api("DELETE", `/containers/${name}`, { query: { force: 1, v: 1 } });
+  if (status !== 204 && status !== 404) throw new Error(`${name} cannot be removed: ${status} ${text}`);
+}
 const create = (name: string, command: string, host: object = {}, config: object = {}): Promise<Any> =>
   api("POST", "/containers/create", { Image: "busybox", Cmd: ["sh", "-c", command], HostConfig: host, ...config }, { name });
 async function run(name: string, command: string, host: object = {}, config: object = {}): Promise<void> {
