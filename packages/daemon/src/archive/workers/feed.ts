@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { InvalidArgument } from "../../core/errors.js";
 import { close, read, setPipeSize } from "../../kernel/libc.js";
-import { toBackground } from "../../kernel/background.js";
 import { openPipe, posixSpawn, reap } from "../../kernel/posix-spawn.js";
 import type { Consumer, FileSource, Steps } from "./protocol.js";
 
@@ -61,7 +60,7 @@ class Filter {
     this.errors = err.read;
     setPipeSize(out.read, CHUNK);
     posixSpawn(program, { args, env: process.env, fds: [fd, out.write, err.write] }).then(
-      (pid) => { this.pid = pid; if (this.abandoned) this.kill(); else toBackground(pid); },
+      (pid) => { this.pid = pid; if (this.abandoned) this.kill(); },
       (error: unknown) => { this.failure = error as Error; },
     ).finally(() => { close(out.write); close(err.write); });
   }

@@ -3,12 +3,10 @@ import { consumers, steps, type ConsumerKind, type StepsKind } from "./jobs.js";
 import { OUTPUT_CREDITS, type Consumer, type FromWorker, type Steps, type ToWorker } from "./protocol.js";
 import { feed } from "./feed.js";
 import { toWire } from "./wire-error.js";
-import { toBackground } from "../../kernel/background.js";
 
 /** The thread's side: starts jobs and gives each a turn. */
 if (!parentPort) throw new Error("runs as a worker thread only");
 const port = parentPort;
-toBackground();
 const send = (message: FromWorker, transfer?: ArrayBuffer[]): void => port.postMessage(message, transfer);
 
 interface Running {
