@@ -62,7 +62,7 @@ const nothing: OnDisk = { snapshots: [], links: [], blobs: [], ingests: [], cont
  */
 export async function emptied(daemon: Daemon, { butDownloads = false } = {}): Promise<void> {
   const left = (): string => JSON.stringify({ ...onDisk(daemon), ...(butDownloads && { ingests: [] }) }, undefined, 1);
-  await until(() => left() === JSON.stringify(nothing, undefined, 1) || undefined, 20_000, () => `an empty data root: ${left()}`);
+  await until(() => left() === JSON.stringify(nothing, undefined, 1) || undefined, 60_000, () => `an empty data root: ${left()}`);
 }
 
 /** Directories that no layer and no container accounts for, and layers without a directory. */
