@@ -3,10 +3,12 @@
 // A case: before (once) -> [prep, run, post] per round -> after (once). The sample is run's wall time unless it returns a
 // number or {metric: number}; before and after may return metrics too. `heavy` cases flush dirty pages before the clock
 // starts. `build` cases want an engine that builds.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createReadStream, statSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { inParallel } from "./engine.mjs";
 import { memory } from "./procs.mjs";
+import { quantile } from "./report.mjs";
 
 const now = () => performance.now();
 const timed = async (fn) => { const t = now(); await fn(); return now() - t; };
@@ -17,7 +19,7 @@ const LOG_PROGRAM = `BEGIN{for(i=0;i<${LOG_LINES};i++)print i " the quick brown 
 
 /** `data`: the folder of gen.mjs. `registry`: host and port that hold its images. */
 export function casesFor({ data, registry }) {
-  const W = Object.fromEntries([1, 2, 3, 4, 5].map((n) => [n, `${registry}/bench/w${n}:latest`]));
+  const W = Object.fromEntries([1, 2, 3, 4, 5, 6].map((n) => [n, `${registry}/bench/w${n}:latest`]));
   const IMG = W[1];
   function runBuild(e, context, query) {
     return e.progress("POST", "/build", { query: { t: "bench-build:x", rm: 1, forcerm: 1, ...query }, file: createReadStream(`${data}/${context}`, { highWaterMark: 1 << 20 }) });
@@ -31,6 +33,18 @@ export function casesFor({ data, registry }) {
         if (!query.nocache && !/using cache/i.test(text)) throw new Error("the build was not cached");
       },
       after: (e) => e.rmi("bench-build:x").then(() => {}),
+    };
+  }
+  /** A process that samples answers; `stop` resolves with quantiles of each kind. */
+  function sampling(e, container) {
+    const child = spawn(process.execPath, [fileURLToPath(new URL("sampler.mjs", import.meta.url)), e.socket, container], { stdio: ["pipe", "pipe", "inherit"] });
+    let text = "";
+    child.stdout.on("data", (chunk) => { text += chunk; });
+    const ended = new Promise((resolve, reject) => child.on("error", reject).on("close", (code) => (code === 0 ? resolve() : reject(new Error(`the sampler ended with ${code}`)))));
+    return async function stop() {
+      child.stdin.end();
+      await ended;
+      return Object.fromEntries(Object.entries(JSON.parse(text)).flatMap(([what, ms]) => [["n", ms.length], ["p50", quantile(ms, 0.5)], ["p99", quantile(ms, 0.99)], ["max", Math.max(...ms)]].map(([q, v]) => [`${what} ${q}`, v])));
     };
   }
   /** Removes W2..W5, so that no pull or load finds a layer. */
@@ -196,6 +210,38 @@ export function casesFor({ data, registry }) {
       async after(e) {
         const ms = await timed(() => e.sweep());
         return { "rm one (8 wide)": ms / 500 };
+      },
+    },
+    {
+      id: "latency", rounds: 3, heavy: true,
+      async before(e) {
+        e.boxes = await inParallel(4, range(50), () => e.create(IMG, ["sleep", "1000"], { network: "bridge" }));
+        await inParallel(4, e.boxes, (id) => e.start(id));
+        e.box = await e.create(IMG, ["sh", "-c", 'mkdir -p /d && for i in $(seq 5000); do echo "file $i" > /d/$i; done']);
+        await e.start(e.box);
+        await e.wait(e.box);
+        const stop = sampling(e, e.boxes[0]);
+        await new Promise((r) => setTimeout(r, 5000));
+        return Object.fromEntries(Object.entries(await stop()).map(([what, v]) => [`at rest, ${what}`, v]));
+      },
+      async prep(e) {
+        await e.rmi(W[6]);
+        e.going = await inParallel(4, range(20), () => e.create(IMG, ["sleep", "1000"], { network: "bridge" }));
+        await inParallel(4, e.going, (id) => e.start(id));
+      },
+      async run(e) {
+        const stop = sampling(e, e.boxes[0]), m = {};
+        await Promise.all([
+          timed(() => e.pull(W[6])).then((ms) => { m["took: pull 2 GiB"] = ms; }),
+          timed(() => inParallel(20, e.going, (id) => e.rm(id))).then((ms) => { m["took: rm -f 20"] = ms; }),
+          timed(() => e.call("POST", "/commit", { query: { container: e.box, repo: "bench-commit", tag: "x", pause: 0 }, json: {} })).then((ms) => { m["took: commit 5k files"] = ms; }),
+        ]);
+        return { ...await stop(), ...m };
+      },
+      post: (e) => e.rmi("bench-commit:x"),
+      async after(e) {
+        await inParallel(8, [...e.boxes, e.box], (id) => e.rm(id));
+        await e.rmi(W[6]);
       },
     },
     { id: "mem.end", unit: "MiB", rounds: 1, run: async (e) => memory(e) },

@@ -5,6 +5,7 @@
 // the build contexts and W3 as a docker-archive.
 //   w1 busybox            w2 Debian minbase, 1 layer   w3 w2 + 6 layers, 40,000 files
 //   w4 busybox + 1 GiB    w5 busybox + 39 small layers   app busybox + 5 layers, 40,000 files
+//   w6 busybox + 4 × 512 MiB
 // W2 is taken from DATA_DIR/minbase (a debootstrap tree); the rest is synthetic.
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -32,6 +33,7 @@ const layers = {
   debian: () => [["debian", debianTar]],
   app: (count) => trees.appLayers(count).map((entries, i) => [count === 6 ? `app-${i}` : `app${count}-${i}`, () => tarStream(entries())]),
   big: () => [["big", () => tarStream(trees.halfCompressible())]],
+  parts: (count) => Array.from({ length: count }, (_, i) => [`part-${i}`, () => tarStream(trees.halfCompressible(10 + i, 32))]),
   small: (count) => Array.from({ length: count }, (_, i) => [`small-${i}`, () => tarStream(trees.small(i))]),
 };
 const images = {
@@ -40,6 +42,7 @@ const images = {
   w3: { layers: () => [...layers.debian(), ...layers.app(6)], cmd: ["bash"] },
   w4: { layers: () => [...layers.busybox(), ...layers.big()] },
   w5: { layers: () => [...layers.busybox(), ...layers.small(39)] },
+  w6: { layers: () => [...layers.busybox(), ...layers.parts(4)] },
   app: { layers: () => [...layers.busybox(), ...layers.app(5)] },
 };
 

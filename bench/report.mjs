@@ -1,6 +1,6 @@
 // Samples of metrics by engine, and how they are shown. Figures are medians; the ratio is to the first engine.
 
-function quantile(samples, q) {
+export function quantile(samples, q) {
   const sorted = [...samples].sort((a, b) => a - b);
   const at = (sorted.length - 1) * q;
   return sorted[Math.floor(at)] + (sorted[Math.ceil(at)] - sorted[Math.floor(at)]) * (at % 1);
@@ -17,7 +17,7 @@ export class Report {
   /** A number, or one for each of several metrics of the case `id`. */
   record(id, unit, engine, value) {
     const flat = typeof value === "number" ? { [id]: value } : Object.fromEntries(Object.entries(value).map(([key, v]) => [`${id}: ${key}`, v]));
-    for (const [metric, v] of Object.entries(flat)) this.entry(metric, /: (procs|lines .*)$/.test(metric) ? "count" : unit, engine).samples.push(v);
+    for (const [metric, v] of Object.entries(flat)) this.entry(metric, /: (procs|lines .*|.* n)$/.test(metric) ? "count" : unit, engine).samples.push(v);
   }
   fail(id, unit, engine, message) { this.entry(id, unit, engine).error = message; }
 

@@ -50,10 +50,10 @@ export function appLayers(count) {
 }
 
 /** 64 files of 16 MiB; each 4 KiB is half noise, half text. */
-export function* halfCompressible() {
-  const random = noise(4);
+export function* halfCompressible(seed = 4, files = 64) {
+  const random = noise(seed);
   yield { path: "data/", type: "5", mode: 0o755 };
-  for (let f = 0; f < 64; f++) {
+  for (let f = 0; f < files; f++) {
     const size = 16 << 20;
     const chunks = function* () {
       for (let done = 0; done < size; done += 1 << 20) {
@@ -65,7 +65,7 @@ export function* halfCompressible() {
         yield block;
       }
     };
-    yield { path: `data/part-${String(f).padStart(2, "0")}.bin`, size, chunks: chunks() };
+    yield { path: `data/${seed === 4 ? "" : `${seed}-`}part-${String(f).padStart(2, "0")}.bin`, size, chunks: chunks() };
   }
 }
 

@@ -72,7 +72,7 @@ strata() { strata_with strata 172.31.0.1/16; }
 strata_overlay2() { strata_with strata_overlay2 172.27.0.1/16 --storage-driver overlay2; }
 strata_with() { # name address options...
   local name=$1 address=$2; shift 2
-  mkdir -p "$ROOT/$name"
+  mkdir -p "$ROOT/$name" "$TMPDIR"
   spawn "$name" node "$HERE/../packages/daemon/bin/stratad.js" --data-root "$STORE/$name" --exec-root "$ROOT/$name/exec" \
     --pidfile "$ROOT/$name/pid" -H "unix://$ROOT/$name/strata.sock" --bip "$address" "$@"
   wait_for curl -sf --unix-socket "$ROOT/$name/strata.sock" http://d/_ping

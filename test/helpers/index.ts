@@ -1,3 +1,4 @@
+export * from "./agreement.js";
 export * from "./api.js";
 export * from "./bed.js";
 export * from "./compose.js";
@@ -5,6 +6,7 @@ export * from "./context.js";
 export * from "./daemon.js";
 export * from "./dockerd.js";
 export * from "./drivers.js";
+export * from "./footprint.js";
 export * from "./graph.js";
 export * from "./faulty-registry.js";
 export * from "./ground.js";

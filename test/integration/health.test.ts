@@ -48,6 +48,26 @@ describe("health checks", () => {
     expect(told.indexOf("die")).toBeGreaterThan(told.lastIndexOf("health_status: unhealthy"));
   }, 60_000);
 
+  it("outlive the daemon: status, failures in a row and results, of what runs and of what has ended", async () => {
+    const slow = ["--health-interval", "100ms", "--health-retries", "2"];
+    await runChecked("sick", "test -e /ok", ...slow);
+    await runChecked("fine", "echo fine", ...slow);
+    await runChecked("over", "echo fine", ...slow);
+    await becomes("fine", "healthy");
+    await becomes("over", "healthy");
+    const { FailingStreak } = await becomes("sick", "unhealthy");
+    await daemon.dockerOk("stop", "-t", "0", "over");
+    const ended = await health("over");
+    await daemon.kill9();
+    await daemon.start();
+    expect((await health("fine")).Status).toBe("healthy");
+    expect(await health("over")).toEqual(ended);
+    const sick = await health("sick");
+    expect([sick.Status, sick.FailingStreak >= FailingStreak, sick.Log.length >= 2]).toEqual(["unhealthy", true, true]);
+    await daemon.dockerOk("exec", "sick", "touch", "/ok");
+    await becomes("sick", "healthy");
+  }, 90_000);
+
   it("come from the image, are changed by flags and taken away by --no-healthcheck", async () => {
     await daemon.dockerOk("create", "--name", "maker", "busybox", "sleep", "1000");
     await daemon.dockerOk("commit", "--change", 'HEALTHCHECK --interval=100ms --retries=5 CMD ["echo", "from the image"]', "maker", "checked");

@@ -112,6 +112,20 @@ it("a container that wanted too much memory says so, and so does an event", asyn
   expect((await daemon.inspect("modest")).State).toMatchObject({ ExitCode: 1, OOMKilled: false });
 });
 
+it("what runs out of memory is told each time it happens, whatever becomes of the container", async () => {
+  const since = String(Date.now() / 1000 - 1);
+  await daemon.dockerOk("run", "-d", "--name", "box", "-m", "24m", "--memory-swap", "24m", "busybox", "sh", "-c", "for i in 1 2; do until [ -e /go$i ]; do usleep 20000; done; dd if=/dev/zero of=/dev/null bs=64M count=1; done; sleep 1000");
+  const told = async (): Promise<number> => (await daemon.dockerOk("events", "--since", since, "--until", String(Date.now() / 1000), "-f", "container=box", "-f", "event=oom", "--format", "{{.Action}}")).split("\n").filter(Boolean).length;
+  for (const time of [1, 2]) {
+    await daemon.dockerOk("exec", "box", "touch", `/go${time}`);
+    await until(async () => ((await told()) >= time ? true : undefined), 20_000, `the event, for the ${time}. time`);
+    expect((await daemon.inspect("box")).State.Status).toBe("running");
+  }
+  const before = await told();
+  await daemon.dockerOk("stop", "-t", "0", "box");
+  expect([(await daemon.inspect("box")).State.OOMKilled, await told()]).toEqual([true, before]);
+}, 90_000);
+
 it("docker run tells apart what failed: the daemon, the command that cannot run, the command that is not there", async () => {
   const code = async (...args: string[]): Promise<number> => (await daemon.docker(["run", "--rm", ...args])).code;
   expect(await code("--network", "no-such-network", "busybox", "true")).toBe(125);

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Daemon, TestBed, VolumePlugin, daemonNeeds, needs } from "../helpers/index.js";
+import { type Daemon, TestBed, VolumePlugin, daemonNeeds, needs, open, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 
@@ -57,6 +57,21 @@ describe("volumes of a plugin", () => {
     await daemon.dockerOk("stop", "-t", "0", "one");
     expect(users("far")).toBe(1);
     await daemon.dockerOk("rm", "-f", "two");
+    expect(users("far")).toBe(0);
+  }, 60_000);
+
+  it("are given back when a copy out of them was cut short by kill -9", async () => {
+    await daemon.dockerOk("run", "--name", "maker", "--volume-driver", name, "-v", "far:/v", "busybox", "dd", "if=/dev/zero", "of=/v/big", "bs=1M", "count=8");
+    await daemon.dockerOk("run", "-d", "--name", "user", "-v", "far:/v", "busybox", "sleep", "1000");
+    expect(users("far")).toBe(1);
+    // The answer is not read: the copy waits in the middle.
+    const copy = await open(daemon.socket, "GET", "/containers/maker/archive", { query: { path: "/v/big" } });
+    copy.on("error", () => undefined);
+    expect(users("far")).toBe(2);
+    await daemon.kill9();
+    await daemon.start();
+    await until(() => (users("far") === 1 ? true : undefined), 20_000, "the copy's use to be over");
+    await daemon.dockerOk("rm", "-f", "user");
     expect(users("far")).toBe(0);
   }, 60_000);
 

@@ -66,6 +66,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     }
 
     const clock = systemClock;
+    const id = engineId(root.root);
     const workers = new WorkerPool();
     undo.push(() => workers.close());
     const events = new LocalEvents(clock);
@@ -73,7 +74,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     undo.push(() => ledger.close());
     const storage = await openStorage({
       wanted: config.storageDriver, inUse: driversInUse(ledger), options: parseStorageOptions(config.storageOpts), root, workers, logger,
-      report: (action, attributes) => events.emit({ type: "daemon", action, id: engineId(root.root), attributes: { name: machine.hostname, ...attributes } }),
+      report: (action, attributes) => events.emit({ type: "daemon", action, id, attributes: { name: machine.hostname, ...attributes } }),
     });
     undo.push(() => storage.close());
     const volumePlugins = new SocketPlugins(PLUGIN_DIRECTORIES);
@@ -102,7 +103,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       imageService: images, containers, volumes: stores.volumes, files: new ConfinedFiles(), porter: new Trees(workers), collector, events, logger,
     });
     const facts = (): SystemFacts => ({
-      id: engineId(root.root), driver: storage.defaultDriver,
+      id, driver: storage.defaultDriver,
       runtimes: Object.fromEntries([...programs.runtimes].map(([name, path]) => [name, { path }])), defaultRuntime: programs.defaultRuntime,
       cgroupDriver: "cgroupfs", cgroupVersion: machine.cgroups === "v2" ? "2" : "1", kernel: machine.kernel, operatingSystem: machine.operatingSystem, osVersion: machine.osVersion,
       cpus: machine.cpus, memory: machine.memory, name: machine.hostname, dataRoot: root.root, labels: config.labels,
@@ -144,7 +145,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
         const options = parseStorageOptions(next.storageOpts);
         storage.reconfigure(options).catch((err: unknown) => logger.error({ err }, `the storage options stay as they were: ${messageOf(err)}`));
         config = next;
-        events.emit({ type: "daemon", action: "reload", id: engineId(root.root), attributes: { name: machine.hostname } });
+        events.emit({ type: "daemon", action: "reload", id, attributes: { name: machine.hostname } });
       },
       async stop() {
         await undo.pop()?.();

@@ -16,7 +16,7 @@ const SMALL = 1 << 20;
 
 /** Programs that unpack, best first. */
 const PROGRAMS: Readonly<Record<Exclude<Compression, "none">, readonly (readonly [name: string, ...args: string[]])[]>> = {
-  gzip: [["igzip", "-dc"], ["unpigz", "-c"]],
+  gzip: [["igzip", "-dc"], ["unpigz", "-c"], ["gzip", "-dc"]],
   zstd: [["zstd", "-dcq"]],
   bzip2: [["bzip2", "-dc"]],
   xz: [["xz", "-dc"]],

@@ -147,6 +147,23 @@ export interface Container {
   readonly state: ContainerState;
 }
 
+/** What the checks of a container found. */
+export interface Health {
+  readonly status: "starting" | "healthy" | "unhealthy";
+  /** Failures in a row. */
+  readonly failingStreak: number;
+  /** The last results, oldest first. */
+  readonly log: readonly HealthResult[];
+}
+export interface HealthResult {
+  /** Milliseconds since the epoch. */
+  readonly start: number;
+  readonly end: number;
+  /** -1 when the check could not be run or took too long. */
+  readonly exitCode: number;
+  readonly output: string;
+}
+
 /** Durable facts about containers. */
 export interface ContainerStore {
   /** Conflict when the name is taken (the message names the holder, as Docker's does). */
@@ -157,9 +174,13 @@ export interface ContainerStore {
   /** Replaces the record; `durable: false` may be lost in a power cut, never in a crash of the daemon. */
   update(container: Container, options?: { durable?: boolean }): void;
   remove(id: ContainerId): void;
+  /** Undefined before the first run with checks. */
+  health(id: ContainerId): Health | undefined;
+  setHealth(id: ContainerId, health: Health): void;
   list(): Iterable<Container>;
   /** `containers/<id>`: config.v2.json, hostconfig.json, hostname, hosts, resolv.conf, the log. */
   directory(id: ContainerId): string;
+  /** Also waits until a new container's row is on disk. */
   makeDirectory(id: ContainerId): Promise<void>;
   removeDirectory(id: ContainerId): Promise<void>;
   /** Writes the JSON mirrors that other tools read. */

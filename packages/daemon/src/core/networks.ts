@@ -69,9 +69,9 @@ export interface NetworkStore {
   /** Records an endpoint; AlreadyExists when the address is taken. */
   addEndpoint(endpoint: Endpoint): void;
   removeEndpoint(network: NetworkId, container: string): void;
-  endpoints(filter: { network?: NetworkId; container?: string }): Endpoint[];
+  endpoints(filter: { network?: NetworkId; container?: string }): readonly Endpoint[];
   setPorts(container: string, ports: readonly PortBinding[]): void;
-  ports(container?: string): (PortBinding & { readonly container: string })[];
+  ports(container?: string): readonly (PortBinding & { readonly container: string })[];
 }
 
 /** What touches the kernel. Every verb is idempotent: the state holds afterwards, whoever made it. */

@@ -47,6 +47,10 @@ export interface Process {
    * to the log but did not take come once more.
    */
   readonly taken?: Moment;
+  /** Calls back whenever the kernel kills one of the container's processes for want of memory, also for what happened before. */
+  onOutOfMemory?(told: () => void): void;
+  /** Of a process that was found again: whether it is paused. */
+  readonly paused?: boolean;
   /** Writes to stdin; resolves when taken. */
   write(data: Uint8Array): Promise<void>;
   closeStdin(): void;

@@ -25,6 +25,8 @@ export interface VolumeStore {
   attach(name: string, owner: string, mount?: string): Promise<Mounted>;
   /** Takes over what a former daemon attached. */
   resume(name: string, owner: string): Promise<Mounted>;
+  /** Start-up: plugins unmount those that a former daemon asked them to mount and that nobody holds now. */
+  unmountLeft(which: (mount: string) => boolean): Promise<void>;
   /** Forgets the use. `attach` without a mount for a container that is not running: `use`. */
   use(name: string, owner: string): void;
   detach(name: string, owner: string): void;

@@ -96,3 +96,17 @@ test("the schema's foreign keys and views hold together", () => {
   expect(ledger.sql("SELECT * FROM edge").all()).toEqual([]);
   ledger.close();
 });
+
+test("what is kept is read again after any change, also in a transaction that is then rolled back", () => {
+  const ledger = Ledger.open(path, ["CREATE TABLE a (x INTEGER PRIMARY KEY);"]);
+  let reads = 0;
+  const all = (): number[] => ledger.cached("a", () => { reads++; return ledger.sql<[], { x: number }>("SELECT x FROM a").all().map(({ x }) => x); });
+  const insert = (x: number): unknown => ledger.sql<[number]>("INSERT INTO a VALUES (?)").run(x);
+  insert(1);
+  expect([all(), all(), reads]).toEqual([[1], [1], 1]);
+  ledger.transaction(() => insert(2), { durable: false });
+  expect([all(), reads]).toEqual([[1, 2], 2]);
+  expect(() => ledger.transaction(() => { insert(3); expect(all()).toEqual([1, 2, 3]); insert(3); })).toThrow(/UNIQUE/);
+  expect([all(), all(), reads]).toEqual([[1, 2], [1, 2], 4]);
+  ledger.close();
+});

@@ -25,6 +25,9 @@ export class Ledger {
   private flushing: Promise<void> | undefined;
   private queued: Promise<void> | undefined;
   private depth = 0;
+  private readonly kept = new Map<string, { readonly version: string; readonly value: unknown }>();
+  /** Changes that a rollback takes back stay counted. */
+  private rollbacks = 0;
 
   private constructor(private readonly db: Database) {
     this.log = openSync(`${db.name}-wal`, "r+");
@@ -59,6 +62,16 @@ export class Ledger {
     return statement as unknown as Statement<P extends unknown[] ? P : [P], R>;
   }
 
+  /** What `read` gives, kept until anything in the database changes. Whoever gets it must not change it. */
+  cached<T>(key: string, read: () => T): T {
+    const version = `${this.rollbacks} ${this.sql<[], { n: number }>("SELECT total_changes() AS n").get()!.n}`;
+    const kept = this.kept.get(key);
+    if (kept?.version === version) return kept.value as T;
+    const value = read();
+    this.kept.set(key, { version, value });
+    return value;
+  }
+
   /** Runs `work` in a transaction; a throw undoes it. Inside another transaction it joins that one. */
   transaction<T>(work: () => T, options: TransactionOptions = {}): T {
     if (this.depth > 0) return work();
@@ -74,6 +87,7 @@ export class Ledger {
         this.sql("COMMIT").run();
         return result;
       } catch (e) {
+        this.rollbacks++;
         // SQLite has rolled back by itself after some errors (disk full).
         if (this.db.inTransaction) this.sql("ROLLBACK").run();
         throw e;

@@ -1,6 +1,7 @@
 import { sql as first } from "./migrations/0001.js";
 import { sql as second } from "./migrations/0002.js";
 import { sql as third } from "./migrations/0003.js";
+import { sql as fourth } from "./migrations/0004.js";
 
 /**
  * The schema. An arrow is a foreign key (or, where the other end may not exist yet, a plain value: ~>).
@@ -14,7 +15,8 @@ import { sql as third } from "./migrations/0003.js";
  *
  *   container(id) ──→ image
  *        ↑~ writable(owner) ──→ snapshot (the container's own), snapshot (init), layer (parent)
- *        ↑~ volume_use(volume, owner) ──→ volume(name)
+ *        ↑── health(container)
+ *        ↑~ volume_use(volume, owner) ──→ volume(name) ←── plugin_mount(volume, mount)
  *        ↑~ endpoint(network, container) ──→ network(id)
  *        ↑~ port(protocol, host_port, host_ip)
  *
@@ -28,4 +30,4 @@ import { sql as third } from "./migrations/0003.js";
  *
  * Writers: `layer` refers forward within one transaction, so its foreign keys are checked at commit.
  */
-export const migrations: readonly string[] = [first, second, third];
+export const migrations: readonly string[] = [first, second, third, fourth];

@@ -65,3 +65,9 @@ test("run: words of failure, input, allowed codes, time limit", async () => {
   await expect(run("sleep", ["100"], { timeoutMs: 50 })).rejects.toThrow("killed by signal 15");
   await expect(run("no-such-program", [])).rejects.toMatchObject({ code: "ENOENT" });
 });
+
+test("as many programs as are asked for at once are started", async () => {
+  const children = Array.from({ length: 600 }, () => new Child("true", [], { stdio: ["null", "null", "null"] }));
+  await Promise.all(children.map((child) => child.pid));
+  expect(await Promise.all(children.map((child) => child.ended()))).toEqual(children.map(() => 0));
+});

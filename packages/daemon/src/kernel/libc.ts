@@ -6,6 +6,7 @@
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
 import koffi from "koffi";
+import { callOnPool } from "./pool-calls.js";
 
 const lib = koffi.load("libc.so.6");
 const names = new Map<number, string>(Object.entries(constants.errno).map(([name, n]) => [n, name]));
@@ -101,40 +102,25 @@ export function mount(source: string, target: string, type: string | null, flags
   check(c.mount(source, target, type, flags, data), "mount", target);
 }
 /** mount(2) on the thread pool. */
-export function mountAsync(source: string, target: string, type: string, flags: number, data: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    c.mount.async(source, target, type, flags, data, (error: Error | null, result: number) => {
-      if (error) return reject(error);
-      // errno stays with the pool's thread. What failed fails again at once, and here it says why.
-      try { if (result < 0) mount(source, target, type, flags, data); resolve(); } catch (again) { reject(again as Error); }
-    });
-  });
+export async function mountAsync(source: string, target: string, type: string, flags: number, data: string): Promise<void> {
+  // What failed fails again at once, and here it says why.
+  if (await callOnPool(c.mount, source, target, type, flags, data) < 0) mount(source, target, type, flags, data);
 }
 export function umount(target: string, flags = 0): void {
   check(c.umount2(target, flags), "umount2", target);
 }
 
 /** umount2(2) on the thread pool: unmounting an overlay writes its upper file system out. */
-export function umountAsync(target: string, flags = 0): Promise<void> {
-  return new Promise((resolve, reject) => {
-    c.umount2.async(target, flags, (error: Error | null, result: number) => {
-      if (error) return reject(error);
-      // errno stays with the pool's thread. What failed fails again at once, and here it says why.
-      try { if (result < 0) umount(target, flags); resolve(); } catch (again) { reject(again as Error); }
-    });
-  });
+export async function umountAsync(target: string, flags = 0): Promise<void> {
+  if (await callOnPool(c.umount2, target, flags) < 0) umount(target, flags);
 }
 
 /** ioctl(2) on the thread pool, for those that wait for a disk; `data` is as the kernel left it. */
-export function ioctlAsync(fd: number, request: number, data: Uint8Array, name = "ioctl"): Promise<void> {
+export async function ioctlAsync(fd: number, request: number, data: Uint8Array, name = "ioctl"): Promise<void> {
   const given = Uint8Array.from(data);
-  return new Promise((resolve, reject) => {
-    c.ioctlData.async(fd, request, data, (error: Error | null, result: number) => {
-      if (error) return reject(error);
-      // errno stays with the pool's thread. What failed fails again at once, and here it says why.
-      try { if (result < 0) { data.set(given); ioctl(fd, request, data, name); } resolve(); } catch (again) { reject(again as Error); }
-    });
-  });
+  if (await callOnPool(c.ioctlData, fd, request, data) >= 0) return;
+  data.set(given);
+  ioctl(fd, request, data, name);
 }
 
 /** Opens below a directory. Plain openat(2); for untrusted paths use openInRoot. */
@@ -262,14 +248,8 @@ export function llistxattr(path: CPath): string[] {
 }
 
 /** Flushes the file system that holds `fd`. Runs on the thread pool. */
-export function syncfs(fd: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    c.syncfs.async(fd, (error: Error | null, result: number) => {
-      if (error) reject(error);
-      else if (result < 0) reject(new Error("syncfs failed"));
-      else resolve();
-    });
-  });
+export async function syncfs(fd: number): Promise<void> {
+  if (await callOnPool(c.syncfs, fd) < 0) throw new Error("syncfs failed");
 }
 /** Takes an exclusive lock without waiting; false when another process has it. Goes with the descriptor. */
 export function tryLock(fd: number): boolean {

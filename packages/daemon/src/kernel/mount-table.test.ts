@@ -1,3 +1,7 @@
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { mount, umount } from "./libc.js";
 import { mountOf, mountsBelow, parseMountInfo, readMountTable } from "./mount-table.js";
 
 const table = parseMountInfo(`22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard
@@ -22,3 +26,15 @@ test("the mount that holds a path", () => {
   expect([holder("/etc"), holder("/data"), holder("/data/x/y"), holder("/data/with space\tand\\more/below/1"), holder("/databases")]).toEqual([22, 30, 30, 33, 22]);
 });
 test("this machine's own", () => expect(mountOf("/proc/self", readMountTable())?.type).toBe("proc"));
+
+const why = process.getuid?.() === 0 ? "" : " (skipped: needs root)";
+(why === "" ? test : test.skip)(`a mount point is found whatever its name${why}`, () => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "strata a\\b\tc-")));
+  mount("none", folder, "tmpfs", 0);
+  try {
+    expect(mountsBelow(folder).map(({ target, type }) => [target, type])).toEqual([[folder, "tmpfs"]]);
+  } finally {
+    umount(folder);
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -17,9 +17,11 @@ export interface MountEntry {
   readonly slave: boolean;
 }
 
-export function parseMountInfo(text: string): MountEntry[] {
+/** `wanted`: of the target, as the kernel writes it. */
+export function parseMountInfo(text: string, wanted: (target: string) => boolean = () => true): MountEntry[] {
   const entries: MountEntry[] = [];
   for (const line of text.split("\n")) {
+    if (!wanted(line.split(" ", 5)[4] ?? "")) continue;
     const [left, right] = line.split(" - ");
     if (left === undefined || right === undefined) continue;
     const [id, parent, , root, target, options, ...tags] = left.split(" ");
@@ -33,10 +35,12 @@ export function parseMountInfo(text: string): MountEntry[] {
 }
 const unescape = (field: string): string => field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 
-export function readMountTable(): MountEntry[] { return parseMountInfo(readFileSync("/proc/self/mountinfo", "utf8")); }
+const escape = (path: string): string => path.replace(/[ \t\n\\]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`);
+
+export function readMountTable(wanted?: (target: string) => boolean): MountEntry[] { return parseMountInfo(readFileSync("/proc/self/mountinfo", "utf8"), wanted); }
 
 /** Mounts at or below an absolute, resolved path; later ones lie above earlier ones. */
-export function mountsBelow(path: string, table: readonly MountEntry[] = readMountTable()): MountEntry[] {
+export function mountsBelow(path: string, table: readonly MountEntry[] = readMountTable((target) => target.startsWith(escape(path)))): MountEntry[] {
   const prefix = path.endsWith("/") ? path : `${path}/`;
   return table.filter((entry) => entry.target === path || entry.target.startsWith(prefix));
 }

@@ -6,6 +6,7 @@
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
 import koffi from "koffi";
+import { callOnPool } from "./pool-calls.js";
 
 const lib = koffi.load("libc.so.6");
 const c = {
@@ -66,9 +67,7 @@ export async function posixSpawn(program: string, { args, env, cwd, fds, newSess
     c.setMask(attributes, Buffer.alloc(SIGNALS));
     const environment = Object.entries(env).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`]));
     const pid: [number] = [0];
-    const errno = await new Promise<number>((resolve, reject) => {
-      c.spawn.async(pid, program, actions, attributes, [program, ...args, null], [...environment, null], (e: Error | null, result: number) => (e ? reject(e) : resolve(result)));
-    });
+    const errno = await callOnPool(c.spawn, pid, program, actions, attributes, [program, ...args, null], [...environment, null]);
     if (errno !== 0) throw systemError(errno, `spawn ${program}`);
     return pid[0];
   } finally {

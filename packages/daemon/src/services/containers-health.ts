@@ -15,24 +15,41 @@ type Parts = Pick<ContainerParts, "containers" | "events" | "clock" | "logger">;
 export class HealthChecks {
   constructor(private readonly parts: Parts, private readonly live: LiveContainers, private readonly execs: Pick<Execs, "capture">) {}
 
-  /** A run of the container has begun, or is taken up again. Nothing to do for one that has no checks. */
+  /** Start-up: what a former daemon found is known again. */
+  remember({ id }: Container): void {
+    const known = this.parts.containers.health(id);
+    if (known !== undefined) this.live.of(id).health = new HealthRecord(known);
+  }
+
+  /** A run of the container has begun. Nothing to do for one that has no checks. */
   begin(container: Container, startedAt: number): void {
-    const live = this.live.of(container.id);
+    this.check(container, startedAt, (health) => health.begin());
+  }
+
+  /** A run that a former daemon began is taken up: its health is what it was. */
+  resume(container: Container, startedAt: number): void {
+    this.check(container, startedAt, () => undefined);
+  }
+
+  private check(container: Container, startedAt: number, first: (health: HealthRecord) => void): void {
+    const { id, config } = container, live = this.live.of(id);
     live.checks?.stop();
     live.checks = null;
-    const plan = healthPlan(container.config.Healthcheck, container.config.Shell);
+    const plan = healthPlan(config.Healthcheck, config.Shell);
     if (plan === null) return;
     live.health ??= new HealthRecord();
-    live.health.begin();
-    live.checks = new Checks(this.parts, this.execs, container.id, live.health, plan, startedAt);
+    first(live.health);
+    this.parts.containers.setHealth(id, live.health);
+    live.checks = new Checks(this.parts, this.execs, id, live.health, plan, startedAt);
   }
 
   /** The run has ended. */
-  end(live: Live): void {
-    if (live.checks === null) return;
+  end(id: ContainerId, live: Live): void {
+    if (live.checks === null || live.health === null) return;
     live.checks.stop();
     live.checks = null;
-    live.health?.end();
+    live.health.end();
+    this.parts.containers.setHealth(id, live.health);
   }
 
   /** The daemon goes; containers stay as they are. */
@@ -78,6 +95,7 @@ class Checks {
     // A pause stops the check as well, so what it says is of no account.
     if (!this.#runs()) return;
     const changed = this.health.take({ start, end: this.parts.clock.now(), exitCode, output }, { retries: this.plan.retries, early: this.#early(start) });
+    this.parts.containers.setHealth(this.id, this.health);
     if (changed) emitContainer(this.parts, this.parts.containers.get(this.id), `health_status: ${this.health.status}`);
   }
 

@@ -112,7 +112,9 @@ export class Lifecycle {
   /** Takes up a run that a former daemon began. */
   resume(container: Container, launched: Launched): void {
     const live = this.live.of(container.id);
-    this.#follow(container.id, live, launched, container.state.startedAt ?? this.parts.clock.now());
+    const startedAt = container.state.startedAt ?? this.parts.clock.now();
+    this.#follow(container.id, live, launched, startedAt);
+    this.health.resume(this.parts.containers.get(container.id), startedAt);
   }
 
   /** No restarts from now on. With `stop` every container is ended. */
@@ -144,15 +146,16 @@ export class Lifecycle {
     }
     this.#set(container, { status: "running", pid: launched.process.pid, exitCode: 0, error: "", oomKilled: false, startedAt, stoppedByUser: false, restartCount: restarts });
     this.#follow(id, live, launched, startedAt);
+    this.health.begin(this.parts.containers.get(id), startedAt);
     emitContainer(this.parts, container, "start");
   }
 
   #follow(id: ContainerId, live: Live, launched: Launched, startedAt: number): void {
     let done!: () => void;
     const ended = new Promise<void>((resolve) => { done = resolve; });
-    const run: Run = { ...launched, startedAt, stopped: false, again: false, ended };
+    const run: Run = { ...launched, startedAt, stopped: false, again: false, outOfMemory: false, ended };
     live.run = run;
-    this.health.begin(this.parts.containers.get(id), startedAt);
+    run.process.onOutOfMemory?.(() => this.#outOfMemory(id, run));
     void (async () => {
       try {
         const exit = await run.process.exit;
@@ -172,7 +175,7 @@ export class Lifecycle {
     // Ports must be free for others as soon as anybody hears of the end.
     await run.releaseNetwork().catch((err: unknown) => this.parts.logger.error({ err, container: id }, "the network of a container could not be released"));
     live.run = null;
-    this.health.end(live);
+    this.health.end(id, live);
     live.renewHub();
     const stopped = run.stopped || before.state.stoppedByUser === true;
     const again = !this.#closing && wantsRestart(before.hostConfig.RestartPolicy, { exitCode: exit.code, stopped, restarts: before.state.restartCount });
@@ -181,12 +184,18 @@ export class Lifecycle {
       ...(again ? { restartCount: before.state.restartCount + 1 } : {}),
     });
     this.parts.images.touch(container.imageId);
-    if (exit.oomKilled) emitContainer(this.parts, container, "oom");
+    if (exit.oomKilled && !run.outOfMemory) this.#outOfMemory(id, run);
     emitContainer(this.parts, container, "die", { exitCode: String(exit.code), execDuration: String(Math.round((exit.at - run.startedAt) / 1000)) });
     live.waiters.exited(exit.code);
     await run.dismantle();
     if (container.hostConfig.AutoRemove && !run.again) return this.remover.remove(id, { volumes: true });
     if (again) this.#restartLater(id, live, live.backoff.after(exit.at - run.startedAt));
+  }
+
+  /** The kernel killed one of its processes for want of memory; others may go on. */
+  #outOfMemory(id: ContainerId, run: Run): void {
+    run.outOfMemory = true;
+    emitContainer(this.parts, this.parts.containers.get(id), "oom");
   }
 
   #restartLater(id: ContainerId, live: Live, wait: number): void {

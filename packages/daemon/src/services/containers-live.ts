@@ -26,6 +26,8 @@ export interface Run extends Launched {
   stopped: boolean;
   /** It is to be started again at once: AutoRemove waits. */
   again: boolean;
+  /** That it ran out of memory was told. */
+  outOfMemory: boolean;
   /** Resolves when the end is recorded and all is taken down. */
   readonly ended: Promise<void>;
 }

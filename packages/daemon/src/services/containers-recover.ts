@@ -1,13 +1,15 @@
 import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Container, type ContainerId, errnoOf, messageOf, NotFound, Unavailable } from "../core/index.js";
+import { type Container, type ContainerId, errnoOf, messageOf, NotFound, type Process, Unavailable } from "../core/index.js";
+import type { HealthChecks } from "./containers-health.js";
 import type { Launcher } from "./containers-launch.js";
 import type { LiveContainers } from "./containers-live.js";
 import { emitContainer, isLive, type ContainerParts } from "./containers-parts.js";
 import type { Lifecycle } from "./containers-lifecycle.js";
 import type { Remover } from "./containers-remove.js";
 import { startsWithDaemon } from "./containers-restart.js";
+import type { Updater } from "./containers-update.js";
 
 /** Exit code of a container whose end nobody saw: the machine went down, or the monitor's record is lost. */
 const UNSEEN = 255;
@@ -16,12 +18,13 @@ const UNSEEN = 255;
 export class Recovery {
   constructor(
     private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly launcher: Launcher, private readonly lifecycle: Lifecycle,
-    private readonly remover: Remover,
+    private readonly remover: Remover, private readonly updater: Updater, private readonly health: HealthChecks,
   ) {}
 
   /** Resolves when every container is known to run or not. Restarts and removals go on behind. */
   async recover(): Promise<void> {
     const all = [...this.parts.containers.list()];
+    for (const container of all) this.health.remember(container);
     const running: Container[] = [];
     const ended: Container[] = [];
     await Promise.all(all.map(async (container) => {
@@ -42,12 +45,22 @@ export class Recovery {
     try {
       const launched = await this.launcher.resume(container, this.live.of(container.id).hub);
       if (launched === undefined) return false;
-      this.lifecycle.resume(container, launched);
+      await this.updater.complete(container, launched.runtime).catch((err: unknown) => this.parts.logger.error({ err, container: container.id }, "an update that was cut short could not be completed"));
+      this.lifecycle.resume(this.asTheKernelHasIt(container.id, launched.process), launched);
       return true;
     } catch (err) {
       this.parts.logger.error({ err, container: container.id }, "a running container could not be taken up");
       return false;
     }
+  }
+
+  /** A pause, or its end, may have been cut short between the kernel and the ledger. */
+  private asTheKernelHasIt(id: ContainerId, { paused = false }: Process): Container {
+    const container = this.parts.containers.get(id);
+    if (paused === (container.state.status === "paused")) return container;
+    const now: Container = { ...container, state: { ...container.state, status: paused ? "paused" : "running" } };
+    this.parts.containers.update(now, { durable: false });
+    return now;
   }
 
   /** A container that does not run, whatever the ledger says: its leavings go, then its policy speaks. */

@@ -1,5 +1,8 @@
-import { Conflict, type Container, type ContainerId, type HostConfig, messageOf } from "../core/index.js";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Conflict, type Container, type ContainerId, errnoOf, type HostConfig, messageOf, type Runtime } from "../core/index.js";
 import { checkRestartPolicy } from "./containers-config.js";
+import type { Launcher } from "./containers-launch.js";
 import type { LiveContainers } from "./containers-live.js";
 import type { Mirrors } from "./containers-mirror.js";
 import { emitContainer, type ContainerParts } from "./containers-parts.js";
@@ -13,9 +16,16 @@ const RESOURCES = [
 /** More there cannot be (the kernel's PID_MAX_LIMIT). crun has no word for "no limit" here. */
 const MOST_PROCESSES = 2 ** 22;
 
+/** What a running container is about to get; in its bundle until it is in the ledger. */
+interface Intent {
+  readonly hostConfig: HostConfig;
+  /** Processes are limited no more. */
+  readonly lifted: boolean;
+}
+
 /** Gives containers other limits and policies: of a running one at once, and for its next starts. */
 export class Updater {
-  constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly mirrors: Mirrors) {}
+  constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly launcher: Pick<Launcher, "bundle">, private readonly mirrors: Mirrors) {}
 
   /** Zero and absent leave things as they are. Nothing changes when anything is refused. */
   update(id: ContainerId, given: HostConfig): Promise<{ warnings: string[] }> {
@@ -30,23 +40,56 @@ export class Updater {
       if (conflict !== undefined) throw new Conflict(`Cannot update container ${id}: ${conflict}`);
       const hostConfig = merged(container.hostConfig, asked);
       const warnings = [...discarded, ...checkResources(hostConfig, this.parts.host)];
-      if (live.run !== null && touchesResources(asked)) await this.apply(container, live.run.runtime, hostConfig, typeof asked.PidsLimit === "number" && asked.PidsLimit <= 0);
-      const changed: Container = { ...this.parts.containers.get(id), hostConfig };
-      this.parts.containers.update(changed);
+      const note = (): void => this.parts.containers.update({ ...this.parts.containers.get(id), hostConfig });
+      if (live.run === null || !touchesResources(asked)) note();
+      else await this.intended(id, { hostConfig, lifted: typeof asked.PidsLimit === "number" && asked.PidsLimit <= 0 }, live.run.runtime, note);
       this.mirrors.changed(id);
-      emitContainer(this.parts, changed, "update");
+      emitContainer(this.parts, this.parts.containers.get(id), "update");
       return { warnings };
     });
   }
 
-  /** `lifted`: processes are limited no more. */
-  private async apply({ id }: Container, runtime: { update(id: string, resources: object): Promise<void> }, hostConfig: HostConfig, lifted: boolean): Promise<void> {
+  /** Completes an update of a running container that a crash cut short: some of it may hold already. */
+  async complete(container: Container, runtime: Runtime): Promise<void> {
+    const intent = await readIntent(this.intentOf(container.id));
+    if (intent !== undefined) {
+      await this.apply(container.id, intent, runtime);
+      this.parts.containers.update({ ...this.parts.containers.get(container.id), hostConfig: intent.hostConfig });
+    }
+    await rm(this.intentOf(container.id), { force: true });
+  }
+
+  private async intended(id: ContainerId, intent: Intent, runtime: Runtime, note: () => void): Promise<void> {
+    await writeFile(this.intentOf(id), JSON.stringify(intent), { mode: 0o600 });
+    try {
+      await this.apply(id, intent, runtime);
+      note();
+    } finally {
+      await rm(this.intentOf(id), { force: true });
+    }
+  }
+
+  private async apply(id: ContainerId, { hostConfig, lifted }: Intent, runtime: Runtime): Promise<void> {
     const { devices: _, ...limits } = resourcesOf(hostConfig, []);
     try {
       await runtime.update(id, lifted ? { ...limits, pids: { limit: MOST_PROCESSES } } : limits);
     } catch (cause) {
       throw new Error(`Cannot update container ${id}: ${messageOf(cause)}`, { cause });
     }
+  }
+
+  private intentOf(id: ContainerId): string {
+    return join(this.launcher.bundle(id), "update.json");
+  }
+}
+
+/** Undefined when there is none, or it was not whole: then nothing of it was done. */
+async function readIntent(path: string): Promise<Intent | undefined> {
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as Intent;
+  } catch (e) {
+    if (errnoOf(e) === "ENOENT" || e instanceof SyntaxError) return undefined;
+    throw e;
   }
 }
 

@@ -46,11 +46,15 @@ export class VolumeHolder {
     return this.untold(container, point, point.subpath === undefined ? mounted : this.partOf(this.place(container, point), mounted));
   }
 
-  /** Removes the places that a run left; a look removes its own. Nothing to do is success. */
-  clear(id: ContainerId): Promise<void> { return this.forgetPlaces(id, (name) => !name.startsWith(LOOK)); }
+  /** Gives up what a run left; a look gives up its own. Nothing to do is success. */
+  async clear(id: ContainerId): Promise<void> {
+    await this.forgetPlaces(id, (name) => !name.startsWith(LOOK));
+    await this.parts.volumes.unmountLeft((mount) => mount === id);
+  }
 
-  /** At the start: removes the places of containers that are not known, and those of a former daemon's looks. */
+  /** At the start: gives up what containers that are not known, and a former daemon's looks, left. Plugins may take their time. */
   async sweep(known: ReadonlySet<string>): Promise<void> {
+    void this.parts.volumes.unmountLeft((mount) => !known.has(mount));
     for (const id of await names(this.root)) await this.forgetPlaces(id as ContainerId, (name) => !known.has(id) || name.startsWith(LOOK));
   }
 

@@ -51,15 +51,16 @@ export class Containers implements ContainerService {
     const mirrors = (this.#mirrors = new Mirrors(parts.containers, parts.logger));
     this.#remover = new Remover(parts, live, launcher, mirrors);
     this.execs = new Execs(parts, live, launcher);
-    this.#lifecycle = new Lifecycle(parts, live, launcher, this.#remover, mirrors, new HealthChecks(parts, live, this.execs));
+    const health = new HealthChecks(parts, live, this.execs);
+    this.#lifecycle = new Lifecycle(parts, live, launcher, this.#remover, mirrors, health);
     this.#creator = new Creator(parts, launcher, mirrors);
     this.#lister = new ContainerLister(parts, live);
     this.#listening = new Listening(parts, live, launcher);
     this.#committer = new Committer(parts, live);
-    this.#recovery = new Recovery(parts, live, launcher, this.#lifecycle, this.#remover);
     this.#stats = new Stats(parts);
-    this.#updater = new Updater(parts, live, mirrors);
+    this.#updater = new Updater(parts, live, launcher, mirrors);
     this.#unlinker = new Unlinker(parts, live, mirrors);
+    this.#recovery = new Recovery(parts, live, launcher, this.#lifecycle, this.#remover, this.#updater, health);
     this.files = new ContainerFiles(parts, launcher);
   }
 

@@ -36,7 +36,10 @@ const told = ([program = "", ...args]: readonly string[]): string => `${program}
 export class Execs implements ExecService {
   readonly #all = new Map<ExecId, Entry>();
 
-  constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly launcher: Launcher) {}
+  constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly launcher: Launcher) {
+    // Those that were never started would stay.
+    parts.events.on(({ type, action, id }) => { if (type === "container" && action === "destroy") this.#forget(id); });
+  }
 
   async create(name: string, spec: ExecSpec): Promise<ExecId> {
     const { containers } = this.parts;
@@ -156,6 +159,10 @@ export class Execs implements ExecService {
     emitContainer(this.parts, container, "exec_die", { execID: entry.id, exitCode: String(code) });
     if (entry.kept) setTimeout(() => this.#all.delete(entry.id), KEPT).unref();
     else this.#all.delete(entry.id);
+  }
+
+  #forget(container: string): void {
+    for (const { id, container: owner, state } of this.#all.values()) if (owner === container && state !== "running") this.#all.delete(id);
   }
 
   #running(container: Container): Run {

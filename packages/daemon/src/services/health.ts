@@ -1,6 +1,5 @@
 import type { HealthConfig } from "@strata/oci";
-import { InvalidArgument } from "../core/index.js";
-import type { Health, HealthResult } from "./types.js";
+import { type Health, type HealthResult, InvalidArgument } from "../core/index.js";
 
 /** How a container is checked; times in milliseconds. */
 export interface HealthPlan {
@@ -48,6 +47,14 @@ export class HealthRecord implements Health {
   status: Health["status"] = "starting";
   failingStreak = 0;
   readonly log: HealthResult[] = [];
+
+  /** `known`: what was found before. */
+  constructor(known?: Health) {
+    if (known === undefined) return;
+    this.status = known.status;
+    this.failingStreak = known.failingStreak;
+    this.log.push(...known.log);
+  }
 
   /** A run begins. */
   begin(): void {

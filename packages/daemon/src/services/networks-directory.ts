@@ -58,7 +58,7 @@ export class Directory {
   }
 
   private networksOf(container: ContainerId): Network[] {
-    return this.parts.store.endpoints({ container }).sort((a, b) => (a.interfaceName < b.interfaceName ? -1 : 1)).map((e) => this.parts.store.get(e.network)).filter(isNamed);
+    return [...this.parts.store.endpoints({ container })].sort((a, b) => (a.interfaceName < b.interfaceName ? -1 : 1)).map((e) => this.parts.store.get(e.network)).filter(isNamed);
   }
   private find(container: ContainerId, networks: readonly Network[], name: string): readonly Entry[] | undefined {
     const wishes = this.containerIfAny(container)?.networks ?? {};

@@ -6,7 +6,7 @@ import type { Readable } from "node:stream";
 import type { Duplex } from "node:stream";
 import type { ChainId, Digest, HealthConfig, History, ImageId, Platform } from "@strata/oci";
 import type {
-  BuildRecordView, Change, Container, ContainerConfig, ContainerId, Endpoint, EndpointSpec, ExecId, HostConfig, Image, ImageSummary, IpamPool, LayerSummary, MountPoint,
+  BuildRecordView, Change, Container, ContainerConfig, ContainerId, Endpoint, EndpointSpec, ExecId, Health, HostConfig, Image, ImageSummary, IpamPool, LayerSummary, MountPoint,
   Network, PathStat, PortBinding, ResourceUsage, StrataEvent, Volume, VolumeSpec,
 } from "../core/index.js";
 
@@ -108,22 +108,6 @@ export interface AttachClient {
   /** No more output. */
   end(): void;
   readonly closed: Promise<void>;
-}
-/** What the health checks of a container found. */
-export interface Health {
-  readonly status: "starting" | "healthy" | "unhealthy";
-  /** Failures in a row. */
-  readonly failingStreak: number;
-  /** The last results, oldest first. */
-  readonly log: readonly HealthResult[];
-}
-export interface HealthResult {
-  /** Milliseconds since the epoch. */
-  readonly start: number;
-  readonly end: number;
-  /** -1 when the check could not be run or took too long. */
-  readonly exitCode: number;
-  readonly output: string;
 }
 export interface ContainerView {
   /** Undefined where nothing is checked. */

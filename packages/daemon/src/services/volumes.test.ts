@@ -19,6 +19,7 @@ class MemoryVolumes implements VolumeStore {
   list(): (Volume & { refs: string[] })[] { return [...this.known.values()].map((v) => ({ ...v, refs: [...this.uses.get(v.name) ?? []] })); }
   attach(): Promise<never> { throw new Error("not here"); }
   resume(): Promise<never> { throw new Error("not here"); }
+  async unmountLeft(): Promise<void> {}
   async discover(): Promise<void> {}
   async told(name: string): Promise<undefined> { this.get(name); }
   use(name: string, owner: string): void { this.uses.set(name, (this.uses.get(name) ?? new Set()).add(owner)); }

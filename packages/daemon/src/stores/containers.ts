@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { mkdir } from "node:fs/promises";
 import {
-  AlreadyExists, type Collectable, Conflict, type Container, type ContainerId, type ContainerState, type ContainerStatus, type ContainerStore, type DataRoot, InvalidArgument, type Logger, NotFound, noUsage, type Usage,
+  AlreadyExists, type Collectable, Conflict, type Container, type ContainerId, type ContainerState, type ContainerStatus, type ContainerStore, type DataRoot, type Health, InvalidArgument, type Logger, NotFound, noUsage, type Usage,
 } from "../core/index.js";
 import { type Ledger, violated } from "../db/ledger.js";
 import { writeMirror } from "./container-mirror.js";
@@ -33,10 +33,11 @@ export class LedgerContainers implements ContainerStore, Collectable {
     this.revision = ledger.sql<[], { last: number }>("SELECT coalesce(max(revision), 0) AS last FROM container").get()!.last;
   }
 
+  /** On disk when `makeDirectory` returns. */
   create(container: Container): void {
     try {
-      this.ledger.sql<Bound>(`INSERT INTO container (${COLUMNS}, document) VALUES (@id, @name, @image, @created_at, @driver, @revision, @status, @pid, @exit_code,
-        @error, @oom_killed, @started_at, @finished_at, @stopped_by_user, @restart_count, @document)`).run(this.bind(container));
+      this.ledger.transaction(() => this.ledger.sql<Bound>(`INSERT INTO container (${COLUMNS}, document) VALUES (@id, @name, @image, @created_at, @driver, @revision, @status, @pid, @exit_code,
+        @error, @oom_killed, @started_at, @finished_at, @stopped_by_user, @restart_count, @document)`).run(this.bind(container)), { durable: false });
     } catch (e) {
       throw this.explain(e, container);
     }
@@ -77,15 +78,24 @@ export class LedgerContainers implements ContainerStore, Collectable {
     this.documents.delete(id);
   }
 
+  health(id: ContainerId): Health | undefined {
+    const row = this.ledger.sql<[string], { document: string }>("SELECT document FROM health WHERE container = ?").get(id);
+    return row === undefined ? undefined : parseFrozen<Health>(row.document);
+  }
+  setHealth(id: ContainerId, { status, failingStreak, log }: Health): void {
+    this.ledger.transaction(() => this.ledger.sql<[string, string]>("INSERT INTO health (container, document) VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document").run(id, JSON.stringify({ status, failingStreak, log })), { durable: false });
+  }
+
   list(): Iterable<Container> {
-    return this.ledger.sql<[], Row>(`SELECT ${COLUMNS} FROM container ORDER BY created_at DESC, id`).all().map((row) => this.fromRow(row));
+    return this.ledger.cached("containers", () => this.ledger.sql<[], Row>(`SELECT ${COLUMNS} FROM container ORDER BY created_at DESC, id`).all().map((row) => this.fromRow(row)));
   }
 
   directory(id: ContainerId): string {
     return join(this.root.containers, id);
   }
   async makeDirectory(id: ContainerId): Promise<void> {
-    await mkdir(this.directory(id), { recursive: true, mode: 0o710 });
+    const made = await mkdir(this.directory(id), { recursive: true, mode: 0o710 });
+    if (made !== undefined) await this.ledger.flush();
   }
   /** Waits until the row's removal is on disk, so that no power cut leaves a container without its directory. */
   async removeDirectory(id: ContainerId): Promise<void> {

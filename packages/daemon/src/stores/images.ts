@@ -128,7 +128,10 @@ export class LedgerImages implements ImageStore {
 
   /** Newest first. */
   list(options: { sharedSize?: boolean } = {}): Iterable<ImageSummary> {
-    const rows = this.ledger.sql<[], SummaryRow>(options.sharedSize === false ? LIST : LIST_WITH_SHARED).all();
+    return options.sharedSize === false ? this.ledger.cached("images", () => this.summaries(LIST)) : this.ledger.cached("images with shares", () => this.summaries(LIST_WITH_SHARED));
+  }
+  private summaries(query: string): readonly ImageSummary[] {
+    const rows = this.ledger.sql<[], SummaryRow>(query).all();
     // Many images have the same labels, or none.
     const labels = new Map<string, Readonly<Record<string, string>>>();
     return rows.map((row) => {

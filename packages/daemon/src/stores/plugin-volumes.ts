@@ -29,9 +29,15 @@ export class PluginVolumes {
 
   async attach({ name, driver }: Volume, owner: string): Promise<Mounted> {
     const plugin = await this.plugins.get(driver);
-    const path = await plugin.mount(name, owner);
-    this.places.set(name, path);
-    return { path, release: () => this.release(name, driver, owner) };
+    this.note(name, owner);
+    try {
+      const path = await plugin.mount(name, owner);
+      this.places.set(name, path);
+      return { path, release: () => this.release(name, driver, owner) };
+    } catch (e) {
+      this.forget(name, owner);
+      throw e;
+    }
   }
 
   /** What is mounted stays so while the daemon is away. */
@@ -85,9 +91,28 @@ export class PluginVolumes {
     }, { durable: false });
   }
 
+  /** Has plugins unmount what a former daemon had them mount. One that does not answer is asked again at the next start. */
+  async unmountLeft(which: (owner: string) => boolean): Promise<void> {
+    const left = this.ledger.sql<[], { volume: string; driver: string; mount: string }>("SELECT volume, driver, mount FROM plugin_mount JOIN volume ON name = volume").all();
+    await Promise.all(left.filter(({ mount }) => which(mount)).map(async ({ volume, driver, mount }) => {
+      try {
+        await this.release(volume, driver, mount);
+      } catch (err) {
+        this.logger.warn({ err, volume }, "a plugin did not unmount a volume that a former daemon used");
+      }
+    }));
+  }
+
   private async release(name: string, driver: string, owner: string): Promise<void> {
     await (await this.plugins.get(driver)).unmount(name, owner);
+    this.forget(name, owner);
     this.places.delete(name);
+  }
+  private note(name: string, owner: string): void {
+    this.ledger.transaction(() => this.ledger.sql<[string, string]>("INSERT INTO plugin_mount (volume, mount) VALUES (?, ?) ON CONFLICT DO NOTHING").run(name, owner), { durable: false });
+  }
+  private forget(name: string, owner: string): void {
+    this.ledger.transaction(() => this.ledger.sql<[string, string]>("DELETE FROM plugin_mount WHERE volume = ? AND mount = ?").run(name, owner), { durable: false });
   }
 }
 

@@ -120,6 +120,7 @@ export class LedgerVolumes implements VolumeStore, Collectable {
     return volume.driver === "local" ? this.attach(name, owner) : this.foreign.resume(volume, owner);
   }
 
+  unmountLeft(which: (mount: string) => boolean): Promise<void> { return this.foreign.unmountLeft(which); }
   discover(): Promise<void> { return this.foreign.discover(); }
   async told(name: string): Promise<Told | undefined> {
     const volume = this.get(name);

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { rfc3339Nano, type Container, type ContainerState, type MountPoint } from "../../core/index.js";
+import { rfc3339Nano, type Container, type ContainerState, type Health, type MountPoint } from "../../core/index.js";
 import { parseLink } from "../../services/networks-directory.js";
 import { legacyLinks } from "../../services/networks-links.js";
-import type { ContainerView, Health } from "../../services/types.js";
+import type { ContainerView } from "../../services/types.js";
 import type { components } from "../generated/openapi.js";
 import { humanDuration } from "./duration.js";
 import { encodeConfig } from "./images.js";

@@ -76,12 +76,20 @@ export async function removeCgroups(paths: readonly string[]): Promise<boolean> 
 
 /** Whether the kernel killed a process in one of these cgroups for want of memory (cgroup v1 `memory.oom_control`, v2 `memory.events`). */
 export function killedForMemory(paths: readonly string[]): boolean {
-  return paths.some((path) => ["memory.oom_control", "memory.events"].some((file) => {
-    try {
-      return /^oom_kill [1-9]/m.test(readFileSync(join(path, file), "utf8"));
-    } catch (e) {
-      if (["ENOENT", "ENODEV"].includes(errnoOf(e) ?? "")) return false;
-      throw e;
-    }
-  }));
+  return paths.some((path) => ["memory.oom_control", "memory.events"].some((file) => /^oom_kill [1-9]/m.test(textOf(join(path, file)))));
+}
+
+/** Whether the processes in one of these cgroups stand still, or are about to (cgroup v1 `freezer.state`, v2 `cgroup.freeze`). */
+export function isFrozen(paths: readonly string[]): boolean {
+  return paths.some((path) => ["freezer.state", "cgroup.freeze"].some((file) => /^(FROZEN|FREEZING|1)$/.test(textOf(join(path, file)).trim())));
+}
+
+/** Nothing where there is no such file. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (e) {
+    if (["ENOENT", "ENODEV"].includes(errnoOf(e) ?? "")) return "";
+    throw e;
+  }
 }

@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, type FSWatcher, openSync, renameSync, watch, writeSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Exit, type Process, errnoOf } from "../../core/index.js";
@@ -17,6 +17,7 @@ export interface MonitoredOptions {
   readonly pipe: LogPipe | null;
   readonly tty: boolean;
   readonly exit: Promise<Exit>;
+  readonly paused?: boolean;
 }
 
 /** A process under conmon, seen through the files of its bundle. */
@@ -25,8 +26,10 @@ export class MonitoredProcess implements Process {
   readonly exit: Promise<Exit>;
   readonly output: Process["output"];
   readonly taken: Process["taken"];
+  readonly paused: boolean;
   readonly #stdin: AttachSocket;
   #pidfd = -1;
+  #watcher: FSWatcher | null = null;
   #size: string | null = null;
   #resizing: Promise<void> | null = null;
 
@@ -35,6 +38,7 @@ export class MonitoredProcess implements Process {
     this.exit = options.exit;
     this.output = output;
     this.taken = options.pipe?.taken;
+    this.paused = options.paused ?? false;
     this.#stdin = new AttachSocket(join(options.bundle, "attach"));
     try {
       if (this.pid > 0) this.#pidfd = pidfdOpen(this.pid);
@@ -43,6 +47,7 @@ export class MonitoredProcess implements Process {
     }
     const free = () => {
       this.#stdin.destroy();
+      this.#watcher?.close();
       if (this.#pidfd >= 0) closeSync(this.#pidfd);
       this.#pidfd = -1;
     };
@@ -67,6 +72,18 @@ export class MonitoredProcess implements Process {
 
   kill(): void {
     this.signal(SIGKILL);
+  }
+
+  /** Seen by the file that conmon makes each time. Where the kernel has no more watches to give, the end of the process tells. */
+  onOutOfMemory(told: () => void): void {
+    const look = (): void => { if (takeOutOfMemory(this.options.bundle)) told(); };
+    try {
+      this.#watcher = watch(this.options.bundle, { persistent: false }, (_event, name) => { if (name === null || name === OUT_OF_MEMORY) look(); });
+      this.#watcher.on("error", () => this.#watcher?.close());
+    } catch {
+      return;
+    }
+    look();
   }
 
   /** False when the process has gone. */
@@ -113,7 +130,20 @@ function openControl(bundle: string): number | null {
   }
 }
 
-/** conmon leaves this file when the kernel killed a process of the container for want of memory. */
+/** conmon makes this file when the kernel killed a process of the container for want of memory; what it is called once it was seen. */
+const OUT_OF_MEMORY = "oom", SEEN = "oom-seen";
+
 export function oomKilled(bundle: string): boolean {
-  return existsSync(join(bundle, "oom"));
+  return existsSync(join(bundle, OUT_OF_MEMORY)) || existsSync(join(bundle, SEEN));
+}
+
+/** Whether there is one that was not seen yet. It gets out of the way of the next. */
+function takeOutOfMemory(bundle: string): boolean {
+  try {
+    renameSync(join(bundle, OUT_OF_MEMORY), join(bundle, SEEN));
+    return true;
+  } catch (e) {
+    if (errnoOf(e) === "ENOENT") return false;
+    throw e;
+  }
 }

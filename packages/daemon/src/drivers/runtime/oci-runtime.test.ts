@@ -199,11 +199,12 @@ const usable = [...why].filter(([, reason]) => reason === null).map(([name]) => 
           await runtime.start(id);
           (async () => { for await (const batch of p.output) for (const r of batch) process.stdout.write(r.data); })();
         }
+        process.stdout.write("both run\\n");
       })();
     `], { stdio: ["ignore", "pipe", "inherit"] });
     const before: Buffer[] = [];
     daemon.stdout.on("data", (d: Buffer) => before.push(d));
-    while (!Buffer.concat(before).includes("line 3\n")) await sleep(10);
+    while (!["line 3\n", "both run\n"].every((said) => Buffer.concat(before).includes(said))) await sleep(10);
     daemon.kill("SIGKILL");
     await new Promise((resolve) => daemon.on("close", resolve));
     await sleep(1000);
@@ -215,7 +216,7 @@ const usable = [...why].filter(([, reason]) => reason === null).map(([name]) => 
       return found;
     })) as [Process, Process];
     const [a, b] = await Promise.all([collect(loop), collect(ended)]);
-    const lines = Buffer.concat(before).toString().trim().split("\n");
+    const lines = Buffer.concat(before).toString().trim().split("\n").filter((line) => line !== "both run");
     const after = a.stdout.toString().trim().split("\n");
     // What the first had passed on when it died, but not yet taken, comes once more; whoever keeps records knows by their times.
     if (after[0] === lines.at(-1)) after.shift();

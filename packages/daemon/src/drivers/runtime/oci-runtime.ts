@@ -1,10 +1,10 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Exit, type Logger, type Process, type ProcessIo, type Runtime, type RuntimeState, type RuntimeStatus, errnoOf, messageOf, newId, runtimeJson } from "../../core/index.js";
 import { PipePeek } from "../../kernel/pipe-peek.js";
 import { run } from "../../kernel/spawn.js";
-import { CgroupWarmer, cgroupsOf, killedForMemory, removeCgroups } from "./cgroups.js";
+import { CgroupWarmer, cgroupsOf, isFrozen, killedForMemory, removeCgroups } from "./cgroups.js";
 import { launchConmon } from "./conmon.js";
 import { DirectExec } from "./direct-exec.js";
 import { ExitWatcher } from "./exit-watcher.js";
@@ -46,11 +46,15 @@ export class OciRuntime implements Runtime {
   readonly #peek = new PipePeek();
   readonly #processes = new Map<string, MonitoredProcess>();
   readonly #state: string;
+  /** Hierarchies stay where they are for as long as a machine runs. */
+  #mounts: string | null = null;
 
   constructor(private readonly options: OciRuntimeOptions) {
     this.name = options.name;
     this.path = options.path;
     this.#state = join(options.directory, "state");
+    // Execs are not taken up again: what a former daemon put down for them is of no use, also to those that go on.
+    rmSync(join(options.directory, "exec"), { recursive: true, force: true });
     for (const part of ["state", "holders", "exec"]) mkdirSync(join(options.directory, part), { recursive: true, mode: 0o700 });
     this.#exits = new ExitWatcher(join(options.directory, "exits"));
   }
@@ -133,7 +137,7 @@ export class OciRuntime implements Runtime {
       return { ...(this.#exits.read(id) ?? { code: KILLED, at: Date.now() }), oomKilled: oomKilled(bundle) };
     }
     const pid = recorded === undefined ? Number.parseInt(await readFile(join(bundle, "pidfile"), "utf8"), 10) : 0;
-    return this.#watch(id, bundle, io, pipe, pid, () => Holder.release(this.#keep(id)));
+    return this.#watch(id, bundle, io, pipe, pid, () => Holder.release(this.#keep(id)), isFrozen(this.#cgroups(id) ?? []));
   }
 
   async kill(id: string, signal: number, all = false): Promise<void> {
@@ -171,7 +175,7 @@ export class OciRuntime implements Runtime {
   async delete(id: string): Promise<void> {
     const alive = this.#processes.has(id);
     // What has ended leaves empty cgroups and a directory; no need for a process of the runtime.
-    const cgroups = alive || this.#exits.read(id) === undefined ? null : cgroupsOf(join(this.#state, id));
+    const cgroups = alive || this.#exits.read(id) === undefined ? null : this.#cgroups(id);
     if (cgroups !== null && (await removeCgroups(cgroups))) await rm(join(this.#state, id), { recursive: true, force: true });
     else await this.#destroy(id);
     if (!alive) Holder.release(this.#keep(id));
@@ -183,9 +187,9 @@ export class OciRuntime implements Runtime {
     this.#exits.close();
   }
 
-  #watch(id: string, bundle: string, io: ProcessIo, pipe: LogPipe, pid: number, release: () => void): MonitoredProcess {
+  #watch(id: string, bundle: string, io: ProcessIo, pipe: LogPipe, pid: number, release: () => void, paused = false): MonitoredProcess {
     const exit = this.#exitOf(id, bundle, pipe);
-    const process = new MonitoredProcess({ pid, bundle, pipe, tty: io.tty, exit }, pipe.output);
+    const process = new MonitoredProcess({ pid, bundle, pipe, tty: io.tty, exit, paused }, pipe.output);
     this.#processes.set(id, process);
     const gone = () => { if (this.#processes.get(id) === process) this.#processes.delete(id); };
     exit.then(gone, gone);
@@ -204,7 +208,11 @@ export class OciRuntime implements Runtime {
     });
     const { code, at } = await Promise.race([this.#exits.wait(id), lost]);
     // conmon hears of it by an event that may come after the end: the kernel's own count does not.
-    return { code, at, oomKilled: oomKilled(bundle) || killedForMemory(cgroupsOf(join(this.#state, id)) ?? []) };
+    return { code, at, oomKilled: oomKilled(bundle) || killedForMemory(this.#cgroups(id) ?? []) };
+  }
+
+  #cgroups(id: string): string[] | null {
+    return cgroupsOf(join(this.#state, id), () => (this.#mounts ??= readFileSync("/proc/self/mounts", "utf8")));
   }
 
   /** Kills whatever runs and removes the runtime's state. Absent is success. */
