@@ -154,9 +154,9 @@ export class Launcher {
     );
     container = { ...container, mounts: container.mounts.map((point) => ({ ...point, Source: placed.get(point) ?? point.Source })) };
     if (container.state.startedAt === undefined) {
-      // A runtime would make them with other permissions.
-      for (const { Type, Destination } of container.mounts) if (Type !== "bind") await parts.files.makeDirectory(root.path, Destination);
       await this.copyUp(container, root.path);
+      // A runtime would make them with other permissions. Not before: volumes take those of what the image has.
+      for (const { Type, Destination } of container.mounts) if (Type === "volume") await parts.files.makeDirectory(root.path, Destination);
     }
     const joined = await this.join(container, bundle, undo);
     return runtimeSpec({
