@@ -156,7 +156,7 @@ export class Launcher {
     if (container.state.startedAt === undefined) {
       await this.copyUp(container, root.path);
       // A runtime would make them with other permissions. Not before: volumes take those of what the image has.
-      for (const { Type, Destination } of container.mounts) if (Type === "volume") await parts.files.makeDirectory(root.path, Destination);
+      for (const { Type, Destination, subpath } of container.mounts) if (Type === "volume" && subpath === undefined) await parts.files.makeDirectory(root.path, Destination);
     }
     const joined = await this.join(container, bundle, undo);
     return runtimeSpec({
