@@ -44,6 +44,8 @@ describe("steps", () => {
     // ARG itself is what it was.
     expect(steps(await build(folder, "--build-arg", "V=2"), "Using cache")).toBe(1);
     expect(await run()).toBe("2 2\n");
+    expect(steps(await build(folder, "--build-arg", "V=2", "--cache-from", "built"), "Using cache")).toBe(6);
+    expect(steps(await build(folder, "--cache-from", "nosuchimage"), "Using cache")).toBe(0);
     expect(steps(await build(folder, "--no-cache"), "Using cache")).toBe(0);
     await daemon.restart();
     expect(steps(await build(folder), "Using cache")).toBe(6);

@@ -2579,7 +2579,7 @@ export interface operations {
                 q?: boolean;
                 /** @description Do every step again. */
                 nocache?: boolean;
-                /** @description JSON list of images to take steps from; those here are always looked at. */
+                /** @description JSON list of images; only their steps are taken from the cache. Those that are not here give none. */
                 cachefrom?: string;
                 /** @description Look for newer base images. */
                 pull?: string;

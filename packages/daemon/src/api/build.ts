@@ -65,7 +65,7 @@ export function buildRoutes(builds: BuildService): Pick<Routes, "build" | "build
           context: q.remote ? null : uploadOf(c.request), ...(q.remote ? { remote: q.remote } : {}), dockerfile: (q.dockerfile || "Dockerfile").replace(/^\/+/, ""), tags: (q.t ?? []).filter((tag) => tag !== ""),
           args: new Map(Object.entries(readJson("buildargs", q.buildargs, isArgs) ?? {})), labels: readJson("labels", q.labels, isTexts) ?? {},
           ...(q.target ? { target: q.target } : {}), ...(q.platform ? { platform: readPlatform(q.platform)! } : {}), ...(network === undefined ? {} : { network }),
-          noCache: q.nocache ?? false, pull: q.pull !== undefined && !["", "0", "false"].includes(q.pull.toLowerCase()), quiet: q.q ?? false, remove: q.rm ?? true, forceRemove: q.forcerm ?? false, squash: q.squash ?? false,
+          noCache: q.nocache ?? false, cacheFrom: readJson("cachefrom", q.cachefrom, isList) ?? [], pull: q.pull !== undefined && !["", "0", "false"].includes(q.pull.toLowerCase()), quiet: q.q ?? false, remove: q.rm ?? true, forceRemove: q.forcerm ?? false, squash: q.squash ?? false,
           hostConfig: hostConfigOf(q), auth: registryConfig(c.request.headers["x-registry-config"]),
         }, { progress: stream.sink, signal: c.signal });
         stream.end();

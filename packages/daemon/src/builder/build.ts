@@ -1,4 +1,4 @@
-import { type ImageId, parsePlatform, type Platform } from "@strata/oci";
+import { type ImageConfig, type ImageId, parsePlatform, type Platform } from "@strata/oci";
 import { InvalidArgument, type Lease } from "../core/index.js";
 import { BuildArgs, platformArgs } from "./args.js";
 import type { BuildContext } from "./context.js";
@@ -20,6 +20,8 @@ export interface BuildOptions {
   readonly platform?: Platform;
   readonly network?: string;
   readonly noCache: boolean;
+  /** Images whose steps may be taken; without it all that are known. */
+  readonly cacheFrom?: readonly ImageConfig[];
   readonly lease: Lease;
   readonly signal: AbortSignal;
   output(text: string): void;
@@ -37,7 +39,7 @@ export async function build(needs: BuildNeeds, host: BuildHost, options: BuildOp
   const total = [...plan.stages.values()].reduce((sum, { stage }) => sum + 1 + stage.instructions.length, labels.length);
   const output = new OrderedOutput(plan.stages.size, (text) => options.output(text));
   const abort = new AbortController(), signal = AbortSignal.any([options.signal, abort.signal]);
-  const steps = new StepMaker(needs, { lease: options.lease, noCache: options.noCache, ...epochOf(options.args) });
+  const steps = new StepMaker(needs, { lease: options.lease, noCache: options.noCache, ...(options.cacheFrom === undefined ? {} : { sources: options.cacheFrom }), ...epochOf(options.args) });
   for (const warning of file.warnings) options.output(`[WARNING]: ${warning}\n`);
 
   const running = new Map<number, Promise<StepState>>();

@@ -26,7 +26,7 @@ export interface RunRequest {
   readonly signal: AbortSignal;
   /** Told the container's ID before anything runs. */
   started(id: string): void;
-  output(data: Buffer): void;
+  output(text: string): void;
   /** The container is gone. */
   removed(id: string): void;
 }

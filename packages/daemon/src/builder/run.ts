@@ -34,7 +34,7 @@ export class Runner {
     const layer = await this.withMounts(mounts, state, (binds, tmpfs) => this.shared.host.run({
       image: this.imageOf(state), command: words.command, env: [...words.args, ...words.proxies].reduce<string[]>((env, [name, value]) => withVariable(env, name, value), []),
       ...this.network(instruction), binds, tmpfs, lease: steps.lease, signal: this.shared.signal,
-      started: (id) => output.write(` ---> Running in ${id.slice(0, 12)}\n`), output: (data) => output.write(data.toString("utf8")),
+      started: (id) => output.write(` ---> Running in ${id.slice(0, 12)}\n`), output: (text) => output.write(text),
       removed: (id) => output.write(` ---> Removed intermediate container ${id.slice(0, 12)}\n`),
     }));
     const prefix = words.args.length === 0 ? [] : [`|${words.args.length}`, ...words.args.map(([name, value]) => `${name}=${value}`)];

@@ -31,6 +31,8 @@ export interface StepsOptions {
   readonly noCache: boolean;
   /** Seconds since the epoch, in place of the time of day. */
   readonly epoch?: number;
+  /** Images whose steps may be taken; without it all that are known. */
+  readonly sources?: readonly ImageConfig[];
 }
 
 /** A tar without a member changes nothing. */
@@ -51,11 +53,13 @@ export class StepMaker {
     const { images, layers, leases, cache } = this.needs;
     const record = cache.find(this.key(state, what), true);
     if (record === undefined || (record.top !== null && !layers.has(record.top))) return undefined;
+    const config = JSON.parse(record.config.toString()) as ImageConfig;
+    if (this.options.sources?.some((source) => isStepOf(config, source)) === false) return undefined;
     const id = digestOf<ImageId>(record.config);
     // Nothing need be written where the image is still there.
     if (images.has(id)) leases.hold(this.lease, "image", id);
     else images.create(record.config, this.lease, parentOf(state));
-    return { image: id, config: JSON.parse(record.config.toString()) as ImageConfig, top: record.top };
+    return { image: id, config, top: record.top };
   }
 
   make(state: StepState, what: string, description: string, made: Made): StepState {
@@ -87,6 +91,12 @@ export class StepMaker {
       history: [...(base.history ?? []), entry],
     };
   }
+}
+
+/** Whether an image went through a step: its history and layers begin with those of the step. */
+function isStepOf(step: ImageConfig, image: ImageConfig): boolean {
+  const begins = (whole: readonly unknown[] = [], part: readonly unknown[] = []): boolean => part.length <= whole.length && JSON.stringify(whole.slice(0, part.length)) === JSON.stringify(part);
+  return begins(image.history, step.history) && begins(image.rootfs.diff_ids, step.rootfs.diff_ids);
 }
 
 const parentOf = ({ image }: StepState): { parent?: ImageId } => (image === null ? {} : { parent: image });

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { StringDecoder } from "node:string_decoder";
 import { BuildContext } from "../builder/context.js";
 import type { BuildNeeds, RunRequest } from "../builder/needs.js";
 import { type BuildContainers, type HostConfig, type ImageStore, type Layer, type LayerStore, type Logger, messageOf, StrataError } from "../core/index.js";
@@ -61,7 +62,7 @@ export async function runStep(parts: BuildRunParts, request: RunRequest, { hostC
 }
 
 async function runToEnd({ containers, logger }: BuildRunParts, id: string, request: RunRequest): Promise<number> {
-  const client = new Relay((data) => request.output(data));
+  const client = new Relay((text) => request.output(text));
   const session = containers.attach(id, { stdin: false, stdout: true, stderr: true, stream: true, logs: false }, client);
   session.catch(() => undefined);
   const { exit } = containers.wait(id, "next-exit", request.signal);
@@ -94,14 +95,16 @@ async function layerOf({ images, layers, workers, temporary }: BuildRunParts, id
   } finally { await context.remove(); }
 }
 
-/** Passes output on as it comes. */
+/** Passes output on as it comes, errors in red: clients tell them by that. */
 class Relay implements AttachClient {
   readonly input = null;
   readonly closed: Promise<void>;
   leave!: () => void;
-  constructor(private readonly take: (data: Buffer) => void) { this.closed = new Promise((resolve) => { this.leave = resolve; }); }
-  write(_stream: "stdout" | "stderr", data: Buffer): boolean {
-    this.take(data);
+  private readonly decoders = { stdout: new StringDecoder("utf8"), stderr: new StringDecoder("utf8") };
+  constructor(private readonly take: (text: string) => void) { this.closed = new Promise((resolve) => { this.leave = resolve; }); }
+  write(stream: "stdout" | "stderr", data: Buffer): boolean {
+    const text = this.decoders[stream].write(data);
+    if (text !== "") this.take(stream === "stderr" ? `\u001b[91m${text}\u001b[0m` : text);
     return true;
   }
   async drained(): Promise<void> {}

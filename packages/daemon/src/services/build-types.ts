@@ -17,6 +17,8 @@ export interface BuildRequest {
   readonly target?: string;
   readonly platform?: Platform;
   readonly noCache: boolean;
+  /** Images whose steps may be taken, as far as they are here; none: every step that is known. */
+  readonly cacheFrom: readonly string[];
   /** Look for newer base images. */
   readonly pull: boolean;
   /** Only the image's ID is told. */

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { familiarName, formatReference, type ImageId, parseReference, type Platform, type Reference, withDefaultTag } from "@strata/oci";
+import { familiarName, formatReference, type ImageConfig, type ImageId, parseReference, type Platform, type Reference, withDefaultTag } from "@strata/oci";
 import { build } from "../builder/build.js";
 import { BuildContext } from "../builder/context.js";
 import type { BuildHost, BuildNeeds, Download } from "../builder/needs.js";
@@ -66,7 +66,7 @@ export class Builds implements BuildService {
     const alive = setInterval(() => parts.leases.renew(lease), 600_000).unref();
     try {
       const { image } = await build(parts, this.host(request, say, signal), {
-        file, context, args: request.args, labels: request.labels, noCache: request.noCache, lease, signal,
+        file, context, args: request.args, labels: request.labels, noCache: request.noCache, lease, signal, ...this.cacheFrom(request.cacheFrom),
         ...(request.target === undefined ? {} : { target: request.target }), ...(request.platform === undefined ? {} : { platform: request.platform }), ...(request.network === undefined ? {} : { network: request.network }),
         output: (stream) => say({ stream }), aux: (ID) => progress({ aux: { ID } }),
       });
@@ -79,6 +79,11 @@ export class Builds implements BuildService {
       if (request.quiet) progress({ stream: `${image}\n` });
       return image;
     } finally { clearInterval(alive); }
+  }
+
+  private cacheFrom(names: readonly string[]): { cacheFrom?: ImageConfig[] } {
+    if (names.length === 0) return {};
+    return { cacheFrom: names.flatMap((name) => this.local(name) ?? []).map((id) => this.parts.images.get(id).config) };
   }
 
   private async context({ context, remote, dockerfile }: BuildRequest, signal: AbortSignal): Promise<BuildContext> {
@@ -118,19 +123,20 @@ export class Builds implements BuildService {
 
   private async base(name: string, platform: Platform | undefined, { pull, auth }: BuildRequest, say: ProgressSink, signal: AbortSignal): Promise<ImageId> {
     const { images, imageService } = this.parts;
-    const local = (): ImageId | undefined => {
-      try { return images.resolve(name); } catch (e) {
-        if (e instanceof NotFound) return undefined;
-        throw e;
-      }
-    };
-    const known = local();
+    const known = this.local(name);
     // An ID names no repository to pull from.
     if (known !== undefined && (!pull || /^(sha256:)?[0-9a-f]{12,64}$/.test(name))) return known;
     const reference = formatReference(withDefaultTag(parseReference(name)));
     const credentials = auth.get(parseReference(name).domain);
     await imageService.pull(reference, { ...(platform === undefined ? {} : { platform }), ...(credentials === undefined ? {} : { auth: credentials }), progress: say, signal });
     return images.resolve(name);
+  }
+
+  private local(name: string): ImageId | undefined {
+    try { return this.parts.images.resolve(name); } catch (e) {
+      if (e instanceof NotFound) return undefined;
+      throw e;
+    }
   }
 
   records(): BuildRecordView[] { return this.parts.cache.list(); }

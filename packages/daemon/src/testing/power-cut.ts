@@ -114,8 +114,10 @@ class World {
       await stores.layers.createWritable(id, stores.images.get(image).top, lease);
       stores.containers.create(container(image, id.slice(0, 12), { id }));
     });
-    this.tell({ kind: "container", key: id, state: "there" });
+    // Its row is on disk when this returns, and not before.
+    this.tell({ kind: "container", key: id, state: "changing" });
     await stores.containers.makeDirectory(id);
+    this.tell({ kind: "container", key: id, state: "there" });
     const mounted = await stores.layers.mount(id);
     randomWork(this.dice, mounted.path);
     const path = `kept-${this.dice.roll(1000)}`, content = newId();
