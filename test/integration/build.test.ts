@@ -75,6 +75,10 @@ describe("steps", () => {
     expect(steps(await build(folder), "Using cache")).toBe(2);
     await daemon.dockerOk("rmi", "built");
     expect((await daemon.api("GET", "/system/df")).json).toMatchObject({ BuildCache: expect.arrayContaining([expect.objectContaining({ Description: "RUN echo prune > /prune", Size: 6, UsageCount: 1, InUse: false })]) });
+    // A filter that no record meets, or that there is not, takes nothing.
+    for (const filter of ["type=exec.cachemount", "label=x", "until=1h", "private=false"]) await daemon.dockerOk("builder", "prune", "-af", "--filter", filter);
+    expect((await daemon.docker(["builder", "prune", "-af", "--filter", "nope=1"])).code).not.toBe(0);
+    expect(await held()).toBe(true);
     await daemon.dockerOk("builder", "prune", "-af");
     await until(async () => (await held() ? undefined : true), 20_000, "the layer's end");
     expect((await daemon.api("GET", "/system/df")).json).toMatchObject({ BuildCache: [] });

@@ -9,6 +9,7 @@ import { parseDockerfile } from "../builder/parse.js";
 import {
   type BuildContainers, type BuildRecordView, type EventBus, type GarbageCollector, InvalidArgument, type Lease, type Logger, messageOf, newId, NotFound, NotImplemented, type RootFiles, type TreePorter, Unavailable, type VolumeStore,
 } from "../core/index.js";
+import { booleanFilter, labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
 import { emitImageEvent, labelsOf } from "./images-names.js";
 import { runStep } from "./build-run.js";
 import type { BuildRequest, BuildService } from "./build-types.js";
@@ -165,22 +166,18 @@ function tagOf(text: string): Reference {
   return withDefaultTag(reference);
 }
 
-const FILTERS = ["until", "unused-for", "id", "parent", "type", "description", "inuse", "shared", "private", "label"];
-const UNITS: Readonly<Record<string, number>> = { s: 1e3, m: 60e3, h: 3600e3, d: 86_400e3 };
+const FILTERS = ["until", "unused-for", "id", "parent", "type", "description", "inuse", "shared", "private", "label", "label!"];
 
+/** Every filter that is given narrows what goes. Records have no labels. */
 function filterOf(filters: Filters, now: number): (record: BuildRecordView) => boolean {
-  for (const key of filters.keys()) if (!FILTERS.includes(key.replace(/!$/, ""))) throw new InvalidArgument(`invalid filter '${key}'`);
-  const ages = [...filters.get("until") ?? [], ...filters.get("unused-for") ?? []].map(durationOf);
-  const ids = filters.get("id"), descriptions = filters.get("description"), parents = filters.get("parent"), shared = filters.get("shared"), inUse = filters.get("inuse");
-  return (record) => ages.every((age) => record.lastUsedAt <= now - age)
-    && (ids === undefined || ids.some((id) => record.key.startsWith(id))) && (parents === undefined || parents.some((id) => record.parent?.includes(id) === true))
-    && (descriptions === undefined || descriptions.some((text) => record.description.includes(text)))
-    && (shared === undefined || shared.includes(String(record.shared))) && (inUse === undefined || inUse.includes(String(record.shared)));
-}
-function durationOf(text: string): number {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(s|m|h|d)/g)];
-  if (parts.length === 0 || parts.map(([whole]) => whole).join("") !== text) throw new InvalidArgument(`invalid filter 'until=${text}': a duration such as 24h is wanted`);
-  return parts.reduce((sum, [, value, unit]) => sum + Number(value) * UNITS[unit!]!, 0);
+  rejectUnknown(filters, FILTERS);
+  const before = ["until", "unused-for"].map((key) => untilOf(new Map([["until", filters.get(key) ?? []]]), now));
+  const any = (key: string, fits: (value: string) => boolean): boolean => filters.get(key)?.some(fits) ?? true;
+  const flags = new Map(["shared", "inuse", "private"].map((key) => [key, booleanFilter(filters, key)]));
+  const is = (key: string, value: boolean): boolean => (flags.get(key) ?? value) === value;
+  return ({ key, parent, description, shared, lastUsedAt }) => before.every((time) => lastUsedAt <= time) && labelsMatch(filters, {})
+    && any("id", (id) => key.startsWith(id)) && any("parent", (id) => parent?.includes(id) === true) && any("type", (type) => type === "regular")
+    && any("description", (text) => description.includes(text)) && is("shared", shared) && is("inuse", shared) && is("private", !shared);
 }
 
 async function fetchStream(url: string, signal: AbortSignal): Promise<Download> {
