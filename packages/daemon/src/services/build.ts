@@ -38,9 +38,15 @@ export class Builds implements BuildService {
   /** Start-up: containers of builds that a crash cut off go. */
   async recover(): Promise<void> {
     for (const name of this.parts.names.announced()) {
-      await this.parts.containers.remove(name, { force: true, volumes: true, link: false }).catch((e: unknown) => {
-        if (!(e instanceof NotFound)) throw e;
-      });
+      try {
+        await this.parts.containers.remove(name, { force: true, volumes: true, link: false });
+      } catch (err) {
+        if (!(err instanceof NotFound)) {
+          // The next start tries again; this one must not fail for it.
+          this.parts.logger.warn({ err, container: name }, `a build's container could not be removed: ${messageOf(err)}`);
+          continue;
+        }
+      }
       this.parts.names.forget(name);
     }
   }
@@ -64,7 +70,10 @@ export class Builds implements BuildService {
     const file = parseDockerfile(text);
     await context.hideIgnored([request.dockerfile]);
     const say: ProgressSink = (line) => { if (!request.quiet) progress(line); };
-    const alive = setInterval(() => parts.leases.renew(lease), 600_000).unref();
+    const alive = setInterval(() => {
+      // What was built is refused at its next step where the lease is lost (the machine slept, say).
+      try { parts.leases.renew(lease); } catch (err) { parts.logger.warn({ err }, "a build lost its lease"); }
+    }, 600_000).unref();
     try {
       const { image } = await build(parts, this.host(request, say, signal), {
         file, context, args: request.args, labels: request.labels, noCache: request.noCache, lease, signal, ...this.cacheFrom(request.cacheFrom),
