@@ -3,6 +3,7 @@ import { pino } from "pino";
 import { readInvocation, rereadConfig, type Config } from "./config.js";
 import { messageOf } from "./core/index.js";
 import { startDaemon } from "./daemon.js";
+import { putAnswersAhead } from "./kernel/priority.js";
 import { checkRegistries } from "./registries.js";
 import { parseStorageOptions } from "./storage.js";
 import { readBuild } from "./version.js";
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
   const level = (): string => (config.debug ? "debug" : config.logLevel);
   const logger = pino({ level: level(), base: undefined }, pino.destination({ fd: 2, sync: true }));
   const started = performance.now();
+  await putAnswersAhead();
   const daemon = await startDaemon(config, build, logger);
 
   let stopping = false;

@@ -67,7 +67,9 @@ export function openStores(options: OpenStoresOptions): Stores {
   const ledger = options.ledger ?? Ledger.open(root.ledger);
   const trash = new Trash(root.trash, mounter, workers, logger);
   const leases = new LedgerLeases(ledger, clock);
-  const content = new FileContent(ledger, leases, root, clock, logger);
+  // Downloads have a thread of their own: what comes in does not wait for layers that are applied.
+  const ingesting = new WorkerPool({ size: 1 });
+  const content = new FileContent(ledger, leases, root, ingesting, clock, logger);
   const snapshots = new Snapshots(ledger, leases, { working: drivers, absent: options.absent ?? new Map(), defaultDriver }, clock, logger);
   const writables = new Writables(ledger, snapshots, root, mounter);
   const layers = new LedgerLayers(ledger, leases, snapshots, writables, clock, logger);
@@ -88,6 +90,7 @@ export function openStores(options: OpenStoresOptions): Stores {
     close: async () => {
       await collector.close();
       await trash.drain();
+      await ingesting.close();
       if (options.workers === undefined) await workers.close();
       if (options.ledger === undefined) ledger.close();
     },

@@ -24,11 +24,11 @@ export interface ContentStore {
 
 /** A resumable write of one blob. */
 export interface Ingest {
-  /** Bytes on disk so far. */
+  /** Bytes that it has so far. */
   readonly offset: number;
   /** Absolute path of the file being filled, for readers that start before the end. */
   readonly path: string;
-  /** Appends; resolves when the bytes are in the file. */
+  /** Appends; may resolve before the bytes are in the file: they are after `check`, `commit` and `abort(true)`. The chunk may be used again. */
   write(chunk: Uint8Array): Promise<void>;
   /** Forgets what was written (the server would not resume). */
   truncate(): Promise<void>;

@@ -128,7 +128,7 @@ export interface Mounter {
   /** The mount that holds `path`, symlinks followed: where it is mounted, and whether mounts made on it are seen elsewhere, or come from elsewhere. */
   holding(path: string): { readonly target: string; readonly shared: boolean; readonly slave: boolean };
   /** Mount points at `dir` and below it, deepest first; of mounts stacked on one point each is listed. */
-  under(dir: string): readonly string[];
+  under(dir: string): Promise<readonly string[]>;
 }
 
 /** One changed path, absolute inside the tree. Values of `kind` are Docker's: 0 modified, 1 added, 2 deleted. */

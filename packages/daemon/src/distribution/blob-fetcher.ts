@@ -21,9 +21,6 @@ export interface BlobFetcherOptions {
   readonly logger: Logger;
 }
 
-/** Bytes gathered before they are hashed and written in one go: hashing a megabyte would hold up everybody else for some milliseconds. */
-const BATCH = 256 * 1024;
-
 /**
  * Downloads blobs into ingests: one transfer per digest however many ask, a few transfers at a time, and what was received before a
  * drop (or a restart) is not asked for again.
@@ -134,32 +131,12 @@ export class BlobFetcher {
 }
 
 async function receive(body: BlobBody, ingest: Ingest, blob: Descriptor, report: (stage: FetchStage) => void): Promise<void> {
-  // The next batch is gathered while the one before is written. Two rooms for all batches: garbage by the gigabyte would keep the collector busy.
-  let [room, other] = [Buffer.allocUnsafe(BATCH), Buffer.allocUnsafe(BATCH)];
-  let gathered = 0, received = body.offset, writing = Promise.resolve();
-  const flush = async (): Promise<void> => {
-    if (gathered === 0) return;
-    await writing;
-    writing = ingest.write(room.subarray(0, gathered));
-    writing.catch(() => {});
-    [room, other, gathered] = [other, room, 0];
-  };
-  try {
-    for await (const chunk of body.chunks) {
-      received += chunk.length;
-      if (received > blob.size) throw new DataLoss(`the registry sends more than the ${blob.size} bytes of its manifest`);
-      for (let at = 0; at < chunk.length;) {
-        const copied = chunk.copy(room, gathered, at);
-        gathered += copied;
-        at += copied;
-        if (gathered === BATCH) await flush();
-      }
-      report({ stage: "downloading", current: received, total: blob.size });
-    }
-  } finally {
-    // What came before a drop counts.
-    await flush();
-    await writing;
+  let received = body.offset;
+  for await (const chunk of body.chunks) {
+    received += chunk.length;
+    if (received > blob.size) throw new DataLoss(`the registry sends more than the ${blob.size} bytes of its manifest`);
+    await ingest.write(chunk);
+    report({ stage: "downloading", current: received, total: blob.size });
   }
 }
 

@@ -47,7 +47,7 @@ describe("a large layer over several connections", () => {
     expect((await pull()).id).toBe(image.id);
     const asked = ranges(large);
     expect(asked).toHaveLength(Math.ceil(size / 300_000));
-    expect(asked.slice(0, 2)).toEqual(["bytes=0-299999", "bytes=300000-599999"]);
+    expect(asked).toEqual(expect.arrayContaining(["bytes=0-299999", "bytes=300000-599999"]));
   });
   test("a connection that breaks costs the others nothing", async () => {
     cut(4, 100_000);

@@ -74,6 +74,8 @@ const c = {
   llistxattr: lib.func("long llistxattr(const char *path, _Out_ uint8_t *list, size_t size)"),
   lremovexattr: lib.func("int lremovexattr(const char *path, const char *name)"),
   syncfs: lib.func("int syncfs(int fd)"),
+  schedSetscheduler: lib.func("int sched_setscheduler(int thread, int policy, const int *parameters)"),
+  setpriority: lib.func("int setpriority(int which, int thread, int nice)"),
   flock: lib.func("int flock(int fd, int operation)"),
   mkfifo: lib.func("int mkfifo(const char *path, unsigned int mode)"),
   fcntl: lib.func("int fcntl(int fd, int command, long argument)"),
@@ -274,6 +276,12 @@ export function tee(from: number, to: number, max: number): number {
   const n = Number(c.tee(from, to, max, SPLICE_F_NONBLOCK));
   if (n >= 0) return n;
   return koffi.errno() === constants.errno.EAGAIN ? 0 : fail("tee");
+}
+
+/** A nice value for one thread that what it starts does not inherit; false when the kernel refuses. sched(7): the reset-on-fork flag. */
+export function setThreadPriority(thread: number, nice: number): boolean {
+  const SCHED_OTHER = 0, SCHED_RESET_ON_FORK = 0x40000000;
+  return c.schedSetscheduler(thread, SCHED_OTHER | SCHED_RESET_ON_FORK, Int32Array.of(0)) === 0 && c.setpriority(0, thread, nice) === 0;
 }
 
 export const CLONE_NEWNET = 0x40000000, CLONE_NEWNS = 0x00020000;

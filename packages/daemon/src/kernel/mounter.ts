@@ -1,10 +1,12 @@
 import { realpathSync } from "node:fs";
 import type { Mounter, MountPlan } from "../core/storage.js";
 import { mountPlan, unmountAll, unmountSync } from "./mount.js";
-import { mountOf, mountsBelow } from "./mount-table.js";
+import { type MountEntry, mountOf, mountsBelow, readMountTable } from "./mount-table.js";
 
 /** The mounts of this machine. */
 export class KernelMounter implements Mounter {
+  private reading: Promise<readonly MountEntry[]> | undefined;
+
   mount(plan: MountPlan): Promise<void> { return mountPlan(plan); }
   async visit<T>(plan: MountPlan, work: (tree: string) => T): Promise<T> {
     await mountPlan(plan);
@@ -12,7 +14,16 @@ export class KernelMounter implements Mounter {
   }
   unmount(target: string): Promise<void> { return unmountAll(target); }
   holding(path: string): { target: string; shared: boolean; slave: boolean } { return mountOf(realpathSync(path))!; }
-  under(dir: string): readonly string[] {
-    return mountsBelow(dir).map((entry) => entry.target).sort((a, b) => b.split("/").length - a.split("/").length);
+  async under(dir: string): Promise<readonly string[]> {
+    const table = await this.table();
+    return mountsBelow(dir, table).map((entry) => entry.target).sort((a, b) => b.split("/").length - a.split("/").length);
+  }
+
+  /** One reading of the kernel's table for all who ask in the same turn: with hundreds of mounts each costs a millisecond. Always read after it was asked for. */
+  private table(): Promise<readonly MountEntry[]> {
+    return (this.reading ??= new Promise((resolve, reject) => setImmediate(() => {
+      this.reading = undefined;
+      try { resolve(readMountTable()); } catch (e) { reject(e as Error); }
+    })));
   }
 }

@@ -15,6 +15,7 @@ import type { RuntimeSpec } from "./spec/model.js";
 import type { BlockDevices } from "./spec/resources.js";
 import { runtimeSpec } from "./spec/spec.js";
 import { resolveUser, type ResolvedUser } from "./spec/users.js";
+import { Turns } from "./turns.js";
 import { UndoStack } from "./undo.js";
 
 /** What a start has in hand. */
@@ -34,6 +35,7 @@ export function ioOf(container: Container): ProcessIo {
 export class Launcher {
   /** Volumes of those that run. */
   readonly volumes: VolumeHolder;
+  private readonly turns = new Turns(4);
 
   constructor(private readonly parts: ContainerParts) {
     this.volumes = new VolumeHolder(parts);
@@ -113,9 +115,11 @@ export class Launcher {
   }
 
   /** The bundle goes last: while it is there, something may be left of the run. */
-  private async dismantle(undo: UndoStack, bundle: string): Promise<void> {
-    await undo.undoAtOnce();
-    await rm(bundle, { recursive: true, force: true });
+  private dismantle(undo: UndoStack, bundle: string): Promise<void> {
+    return this.turns.run(async () => {
+      await undo.undoAtOnce();
+      await rm(bundle, { recursive: true, force: true });
+    });
   }
 
   /** Mounts, networks, files and devices; what they come to as a runtime-spec document. */

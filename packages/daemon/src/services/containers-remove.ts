@@ -3,13 +3,22 @@ import type { Launcher } from "./containers-launch.js";
 import type { LiveContainers } from "./containers-live.js";
 import type { Mirrors } from "./containers-mirror.js";
 import { emitContainer, type ContainerParts } from "./containers-parts.js";
+import { Turns } from "./turns.js";
+
+const AT_ONCE = 4;
 
 /** Removes containers that do not run, with all that is theirs. The caller holds the container's mutex. */
 export class Remover {
+  private readonly turns = new Turns(AT_ONCE);
+
   constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly launcher: Launcher, private readonly mirrors: Mirrors) {}
 
   /** `clean`: a run that nobody looks after may have left something. On failure the container is dead, and can be removed again. */
-  async remove(id: ContainerId, options: { volumes: boolean; clean?: boolean }): Promise<void> {
+  remove(id: ContainerId, options: { volumes: boolean; clean?: boolean }): Promise<void> {
+    return this.turns.run(() => this.removeNow(id, options));
+  }
+
+  private async removeNow(id: ContainerId, options: { volumes: boolean; clean?: boolean }): Promise<void> {
     const { containers, layers, networks, networking } = this.parts;
     const container = containers.get(id);
     const removing: Container = { ...container, state: { ...container.state, status: "removing" } };

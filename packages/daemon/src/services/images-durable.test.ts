@@ -105,6 +105,8 @@ test.each(["download", "apply"] as const)("the daemon dies in the middle of %s: 
       void pull(daemon, "app:1", { progress: (l) => { if (l.id === small.slice(7, 19) && l.status === "Pull complete") resolve(); } }).catch(() => {});
     });
     await applied;
+    // What is applied is closed a moment later: a daemon that died would not do that in the next one's time.
+    while ((await readdir(daemon.root.ingests)).length > 1) await new Promise((resolve) => setTimeout(resolve, 5));
   } else {
     const reached = new Promise<void>((resolve) => {
       daemon.driver.interrupt = (step) => {

@@ -1,19 +1,22 @@
-import { createHash } from "node:crypto";
 import { mkdir, open, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { type Descriptor, type Digest, digestOf, hexOf } from "@strata/oci";
 import { type Clock, type Collectable, type ContentStore, DataLoss, type DataRoot, errnoOf, type Ingest, type Lease, type LeaseStore, type Logger, newId, NotFound, noUsage, type Usage } from "../core/index.js";
+import type { WorkerPool } from "../archive/workers/pool.js";
 import type { Ledger } from "../db/ledger.js";
+import { DirectSink, threadSink } from "./ingest-sink.js";
 import { CompleteIngest, FileIngest, type IngestHome } from "./ingest.js";
 import { KeyedLock } from "./keyed-lock.js";
 import { namesIn } from "./names.js";
 import { orNull } from "./rows.js";
-import { hashFile, readVerified } from "./verified.js";
+import { readVerified } from "./verified.js";
 
 interface IngestRow { readonly id: string; readonly digest: string | null }
 const BLOB = "SELECT digest, media_type AS mediaType, size FROM blob";
 const OCTETS = "application/octet-stream";
+/** Up to so many bytes no thread is asked. */
+const DIRECT = 256 * 1024;
 
 /**
  * Blobs in `content/blobs/sha256/<hex>`; what is on its way lies in `content/ingest/<id>/data` beside its `ref`.
@@ -26,7 +29,7 @@ export class FileContent implements ContentStore {
   private readonly files = new KeyedLock();
   readonly collectables: readonly Collectable[];
 
-  constructor(private readonly ledger: Ledger, private readonly leases: LeaseStore, private readonly root: DataRoot, private readonly clock: Clock, private readonly logger: Logger) {
+  constructor(private readonly ledger: Ledger, private readonly leases: LeaseStore, private readonly root: DataRoot, private readonly workers: WorkerPool, private readonly clock: Clock, private readonly logger: Logger) {
     this.collectables = [
       { kind: "blob", forget: (keys) => this.forget("DELETE FROM blob WHERE digest = ?", keys), sweep: () => this.sweepBlobs() },
       { kind: "ingest", forget: (keys) => this.forget("DELETE FROM ingest WHERE id = ?", keys), sweep: () => this.sweepIngests() },
@@ -47,7 +50,7 @@ export class FileContent implements ContentStore {
     const id = newId<string>();
     let ingest: FileIngest | undefined;
     try {
-      ingest = await this.begin(id, `put ${id}`, expected, lease, () => undefined);
+      ingest = await this.begin(id, `put ${id}`, body instanceof Uint8Array ? { ...expected, size: body.length } : expected, lease, () => undefined);
       if (body instanceof Uint8Array) await ingest.write(body);
       else for await (const chunk of body as AsyncIterable<Buffer>) await ingest.write(chunk);
       return await ingest.commit();
@@ -144,7 +147,8 @@ export class FileContent implements ContentStore {
         await file.truncate(0);
         size = 0;
       }
-      return new FileIngest(home, path, file, expected, size === 0 ? createHash("sha256") : await hashFile(path, size), size);
+      const direct = size === 0 && expected.size !== undefined && expected.size <= DIRECT;
+      return new FileIngest(home, path, file, expected, (to, from) => (direct && from === 0 ? new DirectSink(to) : threadSink(this.workers, to, from)), size);
     } catch (e) {
       await file.close();
       throw e;

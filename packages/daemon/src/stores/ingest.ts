@@ -1,7 +1,7 @@
-import { createHash, type Hash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import type { Descriptor, Digest } from "@strata/oci";
 import { Conflict, DataLoss, type Ingest } from "../core/index.js";
+import type { Sink } from "./ingest-sink.js";
 
 /** What an ingest needs of the store that opened it. */
 export interface IngestHome {
@@ -16,11 +16,12 @@ export interface IngestHome {
 /** An ingest that writes to `<id>/data`. One caller at a time; after `commit`, `abort` or DataLoss it is closed. */
 export class FileIngest implements Ingest {
   private open = true;
+  private sink: Sink | undefined;
   private verdict: { digest: Digest; size: number } | undefined;
 
   constructor(
     private readonly home: IngestHome, readonly path: string, private readonly file: FileHandle, private readonly expected: Partial<Descriptor>,
-    private hash: Hash, private position: number,
+    private readonly sinkFrom: (file: FileHandle, size: number) => Sink, private position: number,
   ) {}
 
   get offset(): number { return this.position; }
@@ -28,18 +29,15 @@ export class FileIngest implements Ingest {
   async write(chunk: Uint8Array): Promise<void> {
     this.mustBeOpen();
     this.verdict = undefined;
-    for (let done = 0; done < chunk.length;) {
-      const { bytesWritten } = await this.file.write(chunk, done, chunk.length - done, this.position);
-      this.hash.update(chunk.subarray(done, done + bytesWritten));
-      done += bytesWritten;
-      this.position += bytesWritten;
-    }
+    this.sink ??= this.sinkFrom(this.file, this.position);
+    await this.sink.write(chunk);
+    this.position += chunk.length;
   }
 
   async truncate(): Promise<void> {
     this.mustBeOpen();
+    await this.letGo(false);
     await this.file.truncate(0);
-    this.hash = createHash("sha256");
     this.position = 0;
     this.verdict = undefined;
   }
@@ -60,6 +58,7 @@ export class FileIngest implements Ingest {
   async abort(keep: boolean): Promise<void> {
     if (!this.open) return;
     try {
+      await this.letGo(keep);
       await this.file.close();
       if (!keep || this.position === 0) await this.home.drop();
     } finally {
@@ -69,12 +68,25 @@ export class FileIngest implements Ingest {
 
   private async verify(): Promise<{ digest: Digest; size: number }> {
     this.mustBeOpen();
-    const found = (this.verdict ??= { digest: `sha256:${this.hash.copy().digest("hex")}` as Digest, size: this.position });
+    const found = (this.verdict ??= { digest: `sha256:${await this.whole()}` as Digest, size: this.position });
     const { digest, size } = this.expected;
     const wrong = size !== undefined && size !== found.size ? `it has ${found.size} bytes, not ${size}` : digest !== undefined && digest !== found.digest ? `its bytes have digest ${found.digest}` : undefined;
     if (wrong === undefined) return found;
     await this.abort(false);
     throw new DataLoss(`${digest ?? "the content"} could not be verified: ${wrong}`);
+  }
+
+  private whole(): Promise<string> {
+    const sink = this.sink ?? this.sinkFrom(this.file, this.position);
+    this.sink = undefined;
+    return sink.finish();
+  }
+  /** The file is not written after this; `keep`: but what it was given is in it. */
+  private async letGo(keep: boolean): Promise<void> {
+    const { sink } = this;
+    this.sink = undefined;
+    if (keep) await sink?.finish().catch(() => undefined);
+    else await sink?.abandon();
   }
 
   private mustBeOpen(): void {

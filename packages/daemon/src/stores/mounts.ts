@@ -49,12 +49,12 @@ export class Mounts {
     const entry = this.entries.get(key);
     this.entries.delete(key);
     await entry?.last.catch(() => undefined);
-    if (target !== undefined && this.mounter.under(target).length > 0) await this.mounter.unmount(target);
+    if (target !== undefined && (await this.mounter.under(target)).length > 0) await this.mounter.unmount(target);
   }
 
   private async mount(what: Mountable): Promise<MountPlan> {
     const wanted = await what.plan();
-    if (wanted.mounts.length === 0 || this.mounter.under(wanted.target).includes(wanted.target)) return wanted;
+    if (wanted.mounts.length === 0 || (await this.mounter.under(wanted.target)).includes(wanted.target)) return wanted;
     try { await this.mounter.mount(wanted); }
     catch (e) {
       await what.unmounted();

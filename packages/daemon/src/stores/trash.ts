@@ -41,10 +41,10 @@ export class Trash {
   }
 
   private async unmountBelow(path: string): Promise<void> {
-    const targets = this.mounter.under(path);
+    const targets = await this.mounter.under(path);
     if (targets.length === 0) return;
     for (const target of targets) await this.mounter.unmount(target);
-    const stays = this.mounter.under(path);
+    const stays = await this.mounter.under(path);
     if (stays.length > 0) throw new Error(`cannot remove ${path}: ${stays[0]} is mounted`);
   }
 

@@ -63,21 +63,3 @@ export function readVerified(path: string, expected: Digest, size: number, offse
     }
   })(), { objectMode: false, highWaterMark: CHUNK });
 }
-
-/** Hash of a file's first `size` bytes. */
-export async function hashFile(path: string, size: number): Promise<Hash> {
-  const hash = createHash("sha256");
-  const file = await open(path);
-  try {
-    const room = Buffer.allocUnsafe(CHUNK);
-    for (let position = 0; position < size;) {
-      const { bytesRead } = await file.read(room, 0, Math.min(CHUNK, size - position), position);
-      if (bytesRead === 0) throw new DataLoss(`${path} ends early`);
-      hash.update(room.subarray(0, bytesRead));
-      position += bytesRead;
-    }
-  } finally {
-    await file.close();
-  }
-  return hash;
-}

@@ -14,12 +14,15 @@ import { extractTar } from "../extract-tar.js";
 import { treeTar } from "../tree-tar.js";
 import { viewStat, viewTar, ViewWriter } from "../view-jobs.js";
 import { ApplyJob } from "../apply-job.js";
+import { IngestJob } from "../ingest-job.js";
 import { ApplyErofsJob, makeIndex } from "../erofs/index-job.js";
 import type { Consumer, Steps } from "./protocol.js";
 
 /** Every kind of work a thread does. Arguments and results are plain data. */
 export const consumers = {
   apply: (args: ConstructorParameters<typeof ApplyJob>[0]) => new ApplyJob(args),
+  /** A download. */
+  ingest: (args: ConstructorParameters<typeof IngestJob>[0]) => new IngestJob(args),
   /** Files for a container. */
   viewWrite: (args: ConstructorParameters<typeof ViewWriter>[0]) => new ViewWriter(args),
   /** A build context. */

@@ -14,6 +14,15 @@ export interface WorkerPoolOptions {
   readonly idleMs?: number;
 }
 
+/** A job that is fed piece by piece. */
+export interface OpenJob<R> {
+  /** Waits while the thread is behind; throws once the job has failed. */
+  write(chunk: Uint8Array): Promise<void>;
+  end(): Promise<R>;
+  /** Resolves when the job has stopped. */
+  abort(): Promise<void>;
+}
+
 /**
  * Threads for work that would hold up the event loop: unpacking, packing, walking and removing trees. A thread takes
  * any number of jobs and gives each a turn, so a stream that nobody reads holds up nothing. Threads start when needed
@@ -76,6 +85,28 @@ export class WorkerPool {
       clearInterval(timer);
       close(fd);
     }
+  }
+
+  /** Starts a job for bytes that come from more than one source. */
+  open<K extends ConsumerKind>(kind: K, args: Arguments<K>): OpenJob<Result<K>> {
+    const job = this.start(kind, args);
+    const over = job.over as Promise<Result<K>>;
+    let failure: { readonly error: unknown } | undefined;
+    over.catch((error: unknown) => { failure = { error }; });
+    return {
+      async write(chunk) {
+        await job.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
+        if (failure) throw failure.error;
+      },
+      end() {
+        job.end(undefined);
+        return over;
+      },
+      async abort() {
+        job.abort();
+        await over.catch(() => undefined);
+      },
+    };
   }
 
   /** A job's output as a stream: nothing starts before it is read. */

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { Hash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { appendFileSync, createReadStream } from "node:fs";
 import { appendFile, mkdir, readFile, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -80,7 +80,7 @@ export class MemoryContent implements ContentStore {
       get offset() { return entry.size; },
       path: entry.path,
       async write(chunk) {
-        await appendFile(entry.path, chunk);
+        appendFileSync(entry.path, chunk);
         entry.size += chunk.length;
       },
       async truncate() {

@@ -147,7 +147,7 @@ export class ContainerRig {
   async close(): Promise<void> {
     for (const { id } of [...this.stores.containers.list()]) await this.containers.remove(id, { force: true, volumes: true, link: false });
     await this.detach();
-    for (const target of new KernelMounter().under(this.directory)) await unmountAll(target);
+    for (const target of await new KernelMounter().under(this.directory)) await unmountAll(target);
     this.bench?.close();
     rmSync(this.directory, { recursive: true, force: true });
   }

@@ -39,7 +39,7 @@ export class FakeMounter implements Mounter {
     this.mounted.delete(target);
   }
   holding(): { target: string; shared: boolean; slave: boolean } { return { target: "/", shared: false, slave: false }; }
-  under(dir: string): readonly string[] {
+  async under(dir: string): Promise<readonly string[]> {
     return [...this.mounted.keys()].filter((t) => t === dir || t.startsWith(`${dir}/`)).sort().reverse();
   }
 }
