@@ -2,6 +2,7 @@ import type { Reference } from "@strata/oci";
 import { Unauthenticated, silentLogger, systemClock } from "../core/index.js";
 import type { Clock, Logger } from "../core/index.js";
 import type { Credentials } from "./auth.js";
+import { BulkTransport } from "./bulk/bulk.js";
 import { Connection } from "./connection.js";
 import { Endpoints } from "./endpoints.js";
 import type { EndpointOptions } from "./endpoints.js";
@@ -40,7 +41,9 @@ export class RegistryClient {
   /** InvalidArgument for malformed mirrors, insecure registries and proxies. */
   constructor(options: RegistryClientOptions = {}) {
     this.#endpoints = new Endpoints(options);
-    this.#transport = new Transport(new CertificateStore(options.certificateDirectories ?? DEFAULT_CERTIFICATES), options.userAgent ?? "strata", new Proxies(options.proxies ?? {}), options.patience);
+    const { certificateDirectories = DEFAULT_CERTIFICATES, userAgent = "strata", proxies = {}, patience } = options;
+    const bulk = new BulkTransport({ certificateDirectories, userAgent, proxies, patience });
+    this.#transport = new Transport(new CertificateStore(certificateDirectories), userAgent, new Proxies(proxies), patience, bulk);
     this.#retry = options.retry ?? defaultRetry;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;

@@ -27,6 +27,8 @@ export interface Exchange {
   readonly once?: boolean;
   /** The caller itself tries again after a failure; refused credentials are still renewed. */
   readonly unretried?: boolean;
+  /** The answer has a large body. */
+  readonly bulk?: boolean;
 }
 
 /** One endpoint with one user's credentials: finds the scheme, answers challenges, tries again. */
@@ -106,7 +108,7 @@ export class Connection {
     const body = typeof exchange.body === "function" ? exchange.body() : exchange.body;
     try {
       return await this.transport.send({
-        method: exchange.method, url, body, signal: exchange.signal, unverified: this.endpoint.unverified,
+        method: exchange.method, url, body, signal: exchange.signal, unverified: this.endpoint.unverified, bulk: exchange.bulk,
         headers: { ...exchange.headers, ...(authorization === undefined ? {} : { Authorization: authorization }) },
       });
     } catch (e) {

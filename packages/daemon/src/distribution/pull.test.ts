@@ -316,10 +316,11 @@ describe("interruptions", () => {
     expect(registry.gets("manifests")).toBe(3);
   });
   test("lower layers are applied while upper ones are still on their way", async () => {
-    let release = (): void => {};
+    let answer: (response: http.ServerResponse) => void;
+    const asked = new Promise<http.ServerResponse>((resolve) => { answer = resolve; });
     registry.intercept = (request, response) => {
       if (!request.url!.includes(large)) return false;
-      release = () => response.writeHead(200, { "Content-Length": registry.blobs.get(large)!.length }).end(registry.blobs.get(large));
+      answer(response);
       return true;
     };
     let applied = (): void => {};
@@ -327,7 +328,7 @@ describe("interruptions", () => {
     const pulling = pull("img", { progress: (l) => { if (l.id === small.slice(7, 19) && l.status === "Pull complete") applied(); } });
     await done;
     expect(world.layers.has(chainIdsOf((JSON.parse(image.config.toString()) as ImageConfig).rootfs.diff_ids)[0]!)).toBe(true);
-    release();
+    (await asked).writeHead(200, { "Content-Length": registry.blobs.get(large)!.length }).end(registry.blobs.get(large));
     await pulling;
   });
 });

@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { MediaType, digestOf, isForeignType, parseDigest } from "@strata/oci";
 import type { Descriptor, Digest, Reference } from "@strata/oci";
 import { DataLoss, InvalidArgument } from "../core/index.js";
-import type { Connection } from "./connection.js";
+import type { Connection, Exchange } from "./connection.js";
 import { NetworkError } from "./network-error.js";
 import { RegistryFault } from "./registry-fault.js";
 import { discard, readBody } from "./transport.js";
@@ -24,6 +24,8 @@ export interface BlobBody {
 /** A place to upload to; valid for one blob. */
 export interface Upload { readonly location: URL }
 
+/** From so many bytes on a body is worth a thread. */
+const BULK = 1024 * 1024;
 /** Manifests are read into memory. */
 const MAX_MANIFEST = 8 * 1024 * 1024;
 const MANIFEST_TYPES = [MediaType.ociIndex, MediaType.dockerManifestList, MediaType.ociManifest, MediaType.dockerManifest].join(", ");
@@ -74,12 +76,13 @@ export class Repository {
    * A blob from `offset` on (up to, and without, `end`, where ranges are served), unverified; one attempt. Use `BlobBody.offset`: not every registry serves ranges. A foreign layer that the
    * registry lacks comes from where its descriptor says.
    */
-  async blob({ digest, mediaType, urls = [] }: Descriptor, offset: number, signal?: AbortSignal, end?: number): Promise<BlobBody> {
+  async blob({ digest, size, mediaType, urls = [] }: Descriptor, offset: number, signal?: AbortSignal, end?: number): Promise<BlobBody> {
     const range = offset > 0 || end !== undefined ? `bytes=${offset}-${end === undefined ? "" : end - 1}` : undefined;
+    const how = { unretried: true, bulk: (end ?? size) - offset >= BULK };
     return await this.#read(async (connection) => {
-      const response = await this.#getBlob(connection, digest, range, signal, true).catch(async (e: unknown) => {
+      const response = await this.#getBlob(connection, digest, range, signal, how).catch(async (e: unknown) => {
         if (!(e instanceof RegistryFault) || e.status !== 404 || !isForeignType(mediaType)) throw e;
-        return await this.#elsewhere(connection, urls, range, e, signal);
+        return await this.#elsewhere(connection, urls, range, e, how, signal);
       });
       if (response.status !== 206) return { offset: 0, ranged: false, chunks: chunksOf(response) };
       const start = Number(/^bytes (\d+)-/.exec(headerOf(response, "content-range"))?.[1] ?? Number.NaN);
@@ -91,18 +94,18 @@ export class Repository {
     }, signal);
   }
 
-  async #getBlob(connection: Connection, digest: Digest, range: string | undefined, signal?: AbortSignal, unretried = false): Promise<HttpResponse> {
+  async #getBlob(connection: Connection, digest: Digest, range: string | undefined, signal?: AbortSignal, how: Pick<Exchange, "unretried" | "bulk"> = {}): Promise<HttpResponse> {
     return await connection.send({
       method: "GET", target: this.#path(`blobs/${digest}`), ...asRange(range),
-      scopes: this.#pull, unknownCode: "BLOB_UNKNOWN", signal, unretried,
+      scopes: this.#pull, unknownCode: "BLOB_UNKNOWN", signal, ...how,
     });
   }
 
-  async #elsewhere(connection: Connection, urls: readonly string[], range: string | undefined, missing: RegistryFault, signal?: AbortSignal): Promise<HttpResponse> {
+  async #elsewhere(connection: Connection, urls: readonly string[], range: string | undefined, missing: RegistryFault, how: Pick<Exchange, "unretried" | "bulk">, signal?: AbortSignal): Promise<HttpResponse> {
     let failure: unknown = missing;
     for (const url of urls.filter((u) => /^https?:/.test(u) && URL.canParse(u))) {
       try {
-        return await connection.send({ method: "GET", target: new URL(url), ...asRange(range), scopes: this.#pull, signal, unretried: true });
+        return await connection.send({ method: "GET", target: new URL(url), ...asRange(range), scopes: this.#pull, signal, ...how });
       } catch (e) {
         if (!(e instanceof NetworkError || e instanceof RegistryFault)) throw e;
         failure = e;

@@ -17,14 +17,22 @@ export interface HttpRequest {
   readonly signal?: AbortSignal;
   /** TLS without verification: an insecure registry. */
   readonly unverified?: boolean;
+  /** A GET whose body is large. */
+  readonly bulk?: boolean;
 }
 export interface HttpResponse {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
   /** Must be read or destroyed. */
-  readonly body: http.IncomingMessage;
+  readonly body: Readable;
   /** Where the answer came from, after redirects. */
   readonly url: URL;
+}
+
+/** Whoever takes over the GETs with large bodies. */
+export interface BulkSender {
+  send(request: HttpRequest): Promise<HttpResponse>;
+  close(): void;
 }
 
 const MAX_REDIRECTS = 10;
@@ -39,10 +47,11 @@ export class Transport {
   readonly #http = new http.Agent(POOL);
   readonly #https = new Map<string, https.Agent>();
 
-  constructor(private readonly certificates: CertificateStore, private readonly userAgent: string, private readonly proxies = new Proxies({}), private readonly patience = PATIENCE) {}
+  constructor(private readonly certificates: CertificateStore, private readonly userAgent: string, private readonly proxies = new Proxies({}), private readonly patience = PATIENCE, private readonly bulk?: BulkSender) {}
 
   /** Follows redirects of GET and HEAD; credentials stay with the host they were meant for. */
   async send(request: HttpRequest): Promise<HttpResponse> {
+    if (request.bulk === true && this.bulk !== undefined) return await this.bulk.send(request);
     let { url } = request;
     let headers = { ...request.headers };
     for (let hop = 0; ; hop++) {
@@ -106,6 +115,7 @@ export class Transport {
   /** Closes idle connections. */
   close(): void {
     for (const agent of [this.#http, ...this.#https.values()]) agent.destroy();
+    this.bulk?.close();
   }
 }
 

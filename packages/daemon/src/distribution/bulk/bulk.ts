@@ -1,0 +1,119 @@
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { Worker } from "node:worker_threads";
+import { fromWire } from "../../archive/workers/wire-error.js";
+import { NetworkError } from "../network-error.js";
+import type { BulkSender, HttpRequest, HttpResponse } from "../transport.js";
+import { BLOCK, type BulkOptions, type FromThread, type ToThread } from "./protocol.js";
+
+/** The thread ends when nothing was downloaded for so long; its connections go with it. */
+const IDLE_MS = 30_000;
+
+interface Call {
+  /** The head of the answer, or a failure. */
+  readonly answer: (message: FromThread) => void;
+}
+
+/**
+ * GETs with large bodies, made by a thread: sockets, TLS and the garbage of gigabytes in small buffers would take the main thread's time
+ * from those who wait for an answer. Behaves as Transport does.
+ */
+export class BulkTransport implements BulkSender {
+  readonly #calls = new Map<number, Call>();
+  #worker: Worker | undefined;
+  #next = 1;
+  #idle: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: BulkOptions) {}
+
+  async send({ url, headers = {}, unverified = false, signal }: HttpRequest): Promise<HttpResponse> {
+    signal?.throwIfAborted();
+    const worker = this.#busy(), call = this.#next++;
+    const post = (message: ToThread): void => worker.postMessage(message);
+    return await new Promise<HttpResponse>((resolve, reject) => {
+      let body: Body | undefined;
+      const abort = (): void => over(signal!.reason as Error);
+      const over = (error: Error | null): void => {
+        if (!this.#calls.delete(call)) return;
+        signal?.removeEventListener("abort", abort);
+        if (this.#calls.size === 0) this.#rest();
+        if (error !== null || body === undefined) post({ call, type: "abort" });
+        if (body === undefined) reject(error!);
+        else if (error === null) body.push(null);
+        else body.destroy(error);
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#calls.set(call, {
+        answer: (message) => {
+          switch (message.type) {
+            case "head":
+              body = new Body(() => post({ call, type: "credit" }), () => over(new Error("not wanted any more")));
+              return resolve({ status: message.status, headers: message.headers, url: new URL(message.url), body });
+            case "block": return body?.give(Buffer.from(message.buffer, 0, message.length));
+            case "end": return over(null);
+            case "failed": {
+              const cause = Object.assign(fromWire(message.error), message.address === undefined ? {} : { address: message.address });
+              return over(message.network && body === undefined ? new NetworkError("GET", url, cause) : cause);
+            }
+          }
+        },
+      });
+      post({ call, type: "send", url: url.href, headers, unverified });
+    });
+  }
+
+  close(): void {
+    clearTimeout(this.#idle);
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    this.#lost(worker, new Error("no more downloads"));
+    void worker.terminate();
+  }
+
+  #busy(): Worker {
+    clearTimeout(this.#idle);
+    const worker = (this.#worker ??= this.#start());
+    worker.ref();
+    return worker;
+  }
+  #start(): Worker {
+    const worker = new Worker(join(__dirname, "thread.js"), { workerData: this.options });
+    worker.on("message", (message: FromThread) => this.#calls.get(message.call)?.answer(message));
+    worker.on("error", (error) => this.#lost(worker, error));
+    worker.on("exit", () => this.#lost(worker, new Error("the thread for downloads ended")));
+    return worker;
+  }
+  #rest(): void {
+    this.#worker?.unref();
+    this.#idle = setTimeout(() => this.close(), IDLE_MS);
+    this.#idle.unref();
+  }
+  #lost(worker: Worker, error: Error): void {
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
+    for (const [call, { answer }] of [...this.#calls]) answer({ call, type: "failed", error: { message: error.message, code: "ECONNABORTED" }, network: true });
+  }
+}
+
+/** A body whose blocks are asked for as it is read. */
+class Body extends Readable {
+  #owed = 0;
+
+  constructor(private readonly credit: () => void, private readonly abandoned: () => void) {
+    super({ highWaterMark: 2 * BLOCK });
+    // As an http.IncomingMessage: a failure that nobody reads is no failure of the process.
+    this.on("error", () => undefined);
+  }
+
+  give(block: Buffer): void {
+    if (this.push(block)) this.credit();
+    else this.#owed++;
+  }
+  override _read(): void {
+    for (; this.#owed > 0; this.#owed--) this.credit();
+  }
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    this.abandoned();
+    callback(error);
+  }
+}
