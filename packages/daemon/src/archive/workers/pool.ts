@@ -65,8 +65,8 @@ export class WorkerPool {
     const timer = setInterval(() => source.progress(lseek(fd, 0, SEEK_CUR) ?? 0), 100);
     let failure: { readonly error: unknown } | undefined;
     try {
-      const job = this.start(kind, args, { fd, filter: source.filter });
-      Promise.resolve(last).then((value) => job.end(value), (error: unknown) => { failure = { error }; job.abort(); });
+      const job = this.start(kind, args, { fd, filter: source.filter, grows: source.growth !== null });
+      Promise.all([last, follow(job, source.growth)]).then(([value]) => job.end(value), (error: unknown) => { failure = { error }; job.abort(); });
       const { result, sha256, length } = (await job.over) as Fed<Result<K>>;
       source.hashed(sha256, length);
       return result;
@@ -121,4 +121,9 @@ export class WorkerPool {
     }
     return best.start(kind, args, file);
   }
+}
+
+/** Tells a job how its file grows; resolves when that is whole. */
+async function follow(job: Job, growth: AsyncIterable<number> | null): Promise<void> {
+  if (growth !== null) for await (const length of growth) job.grown(length);
 }

@@ -38,6 +38,7 @@ export class Job {
       if (this.filled === INPUT_BLOCK || (this.filled >= EARLY && this.free.length === this.blocks - 1)) this.flush();
     }
   }
+  grown(length: number): void { if (!this.done) this.post({ job: this.id, type: "grown", length }); }
   end(last: unknown): void {
     this.flush();
     if (!this.done) this.post({ job: this.id, type: "end", last });
