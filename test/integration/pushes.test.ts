@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import { type Daemon, FaultyRegistry, type Registry, TestBed, daemonNeeds, emptied, importBusybox, needs, ok, tarOf } from "../helpers/index.js";
 
@@ -94,6 +94,32 @@ describe("what was pulled is pushed as it was", () => {
     expect(await pushAs("multi/a:1", "multi/arm:1", "--platform", "linux/arm64")).toContain(`digest: ${made.manifests[1]!.digest}`);
   }, 90_000);
 
+  it("packed layers that are kept are sent as they came, to a registry that has nothing of them", async () => {
+    const keeping = await bed.daemon({ storageDriver: "overlay2", flags: ["--keep-packed-layers"] });
+    const { digest } = await image("kept/a", "amd64", "1");
+    const from = registry.name("kept/a:1");
+    await keeping.dockerOk("pull", "-q", from);
+    const pushTo = async (to: Registry): Promise<string> => {
+      await keeping.dockerOk("tag", from, to.name("kept/a:1"));
+      return /digest: (\S+)/.exec(await keeping.dockerOk("push", to.name("kept/a:1")))![1]!;
+    };
+    expect(await pushTo(await bed.registry())).toBe(digest);
+    // Over a restart and a collection; what is damaged is packed anew, and is a good image too.
+    await keeping.restart();
+    await keeping.dockerOk("image", "prune", "-f");
+    const folder = join(keeping.dataRoot, "content/blobs/sha256");
+    const { layers } = JSON.parse(readFileSync(join(folder, digest.slice(7)), "utf8")) as { layers: Descriptor[] };
+    expect(layers.map((l) => statSync(join(folder, l.digest.slice(7))).size)).toEqual(layers.map((l) => l.size));
+    writeFileSync(join(folder, layers[1]!.digest.slice(7)), Buffer.alloc(layers[1]!.size));
+    const third = await bed.registry();
+    expect(await pushTo(third)).not.toBe(digest);
+    await daemon.dockerOk("pull", "-q", third.name("kept/a:1"));
+    // They go with their layers.
+    await keeping.dockerOk("image", "prune", "-af");
+    await emptied(keeping);
+    await bed.end(keeping);
+  }, 120_000);
+
   it("foreign layers come from where their descriptor says, and are not pushed", async () => {
     const layer = await tar("f", "foreign");
     const packed = await putBlob("hidden", `${OCI}.layer.nondistributable.v1.tar+gzip`, gzipSync(layer));
@@ -112,7 +138,34 @@ describe("what was pulled is pushed as it was", () => {
 });
 
 describe("uploads", () => {
-  // This registry forgets an upload whose connection broke; packages/daemon/src/distribution/push.test.ts has one that does not.
+  it("go on from where the registry has them", async () => {
+    const patient = bed.netns.start(process.execPath, [resolve(__dirname, "../helpers/patient-registry.js"), "5101"]);
+    await patient.waitFor(/^ready$/m, 60_000);
+    const proxy = await FaultyRegistry.start(bed.netns, "127.0.0.1:5101", 5102);
+    const folder = bed.path("upload");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "noise"), randomBytes(12 << 20));
+    await tarOf(folder, `${folder}.tar`);
+    const name = proxy.name("cut/a:1");
+    const id = await daemon.dockerOk("import", `${folder}.tar`, name);
+    await proxy.faults({ on: "PATCH ", kind: "cut-upload", after: 2 << 20, times: 3 }, { on: "PATCH ", kind: "status", status: 503, headers: { "Retry-After": "0" }, times: 1 });
+    await daemon.dockerOk("push", name);
+    const exchanges = await proxy.exchanges();
+    expect(exchanges.filter((e) => e.method === "POST")).toHaveLength(2);
+    expect(exchanges.filter((e) => e.method === "GET" && e.path.includes("/uploads/")).length).toBeGreaterThanOrEqual(4);
+    const { layers } = JSON.parse(await curl(`http://127.0.0.1:5101/v2/cut/a/manifests/1`)) as { layers: Descriptor[] };
+    // No byte twice.
+    expect(exchanges.filter((e) => e.method === "PATCH").reduce((sum, e) => sum + e.received, 0)).toBe(layers[0]!.size);
+    await daemon.dockerOk("rmi", name);
+    await daemon.dockerOk("pull", "-q", name);
+    expect(await daemon.dockerOk("images", "-q", "--no-trunc", name)).toBe(id);
+    await daemon.dockerOk("save", "-o", bed.path("back.tar"), name);
+    await proxy.stop();
+    patient.kill("SIGTERM");
+    await patient.exit;
+  }, 120_000);
+
+  // This registry forgets an upload whose connection broke.
   it("survive breaks, and give the same bytes each time", async () => {
     const proxy = await FaultyRegistry.start(bed.netns, registry.address, 5100);
     const folder = bed.path("noise");

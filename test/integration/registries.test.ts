@@ -41,7 +41,13 @@ describe("a registry with a password file", () => {
     expect(await push(name)).toMatchObject({ code: 0 });
     await daemon.dockerOk("pull", "-q", name);
     await daemon.dockerOk("rmi", name);
+    // A build sends the credentials of every registry along.
+    const build = () => daemon.docker(["build", "-q", "-"], { input: `FROM ${name}\nLABEL built=yes\n`, env: { DOCKER_BUILDKIT: "0" } });
+    expect(await build()).toMatchObject({ code: 0, stdout: expect.stringMatching(/^sha256:[0-9a-f]{64}$/m) as string });
+    await daemon.dockerOk("image", "prune", "-f");
+    await daemon.docker(["rmi", name]);
     await daemon.dockerOk("logout", registry.address);
+    expect(await build()).toMatchObject({ code: 1, stderr: expect.stringMatching(/no basic auth credentials/) as string });
     const after = await daemon.docker(["pull", name]);
     expect([after.code, after.stderr]).toEqual([1, expect.stringMatching(/no basic auth credentials/)]);
     // As scripts send it: with the request, and the older form of it.
@@ -91,6 +97,42 @@ describe("a registry with a token server", () => {
     const refused = await other.docker(["pull", proxy.name("team/private:1")]);
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/pull access denied for .*, repository does not exist or may require 'docker login': unauthorized/)]);
   }, 60_000);
+});
+
+describe("search", () => {
+  const strata = async (...args: string[]): Promise<string> => (await ok(process.execPath, [resolve(__dirname, "../../../packages/cli/bin/strata.js"), ...args], { env: daemon.env() }));
+  const both = async (...args: string[]): Promise<string> => {
+    const theirs = await daemon.dockerOk(...args);
+    expect(await strata(...args)).toBe(theirs);
+    return theirs;
+  };
+  it("asks a registry's search, and looks through the catalog of one that has none", async () => {
+    const registry = await bed.registry();
+    const proxy = await FaultyRegistry.start(bed.netns, registry.address, 5202);
+    const result = (name: string, star_count: number, is_official: boolean): object => ({ name, star_count, is_official, is_automated: false, description: `What ${name} is, in\nmany words that nobody wants to read to their end` });
+    const found = [result("redis", 9000, true), result("team/redis", 12, false), result("odd/redis", 0, false)];
+    const answer = { on: "GET /v1/search", kind: "status", status: 200, headers: { "Content-Type": "application/json" }, body: JSON.stringify({ query: "redis", num_results: 3, results: found }) } as const;
+    await proxy.faults(answer);
+    const term = proxy.name("redis");
+    expect((await both("search", term)).split("\n").map((line) => line.split(/ {3,}/))).toEqual([
+      ["NAME", "DESCRIPTION", "STARS", "OFFICIAL"],
+      [term, expect.stringMatching(/^What redis is, in many words that nobody want…$/), "9000", "[OK]"],
+      [proxy.name("team/redis"), expect.stringMatching(/^What .{39}…$/), "12", ""], [proxy.name("odd/redis"), expect.stringMatching(/^What .{39}…$/), "0", ""],
+    ]);
+    expect(await both("search", "--format", "{{.Name}}", "-f", "stars=10", "-f", "is-official=false", term)).toBe(proxy.name("team/redis"));
+    expect(await both("search", "--format", "{{.StarCount}} {{.IsOfficial}}", "--limit", "1", term)).toBe("9000 [OK]");
+    expect(JSON.parse((await both("search", "--no-trunc", "--format", "json", "--filter", "is-official=true", term)))).toMatchObject({ Name: term, IsOfficial: "[OK]" });
+    expect((await proxy.exchanges()).map((e) => e.path)).toEqual(expect.arrayContaining(["/v1/search?q=redis&n=25", "/v1/search?q=redis&n=1"]));
+
+    // What it says of those who may not is told; where it has no search, its catalog is read, page by page.
+    await proxy.faults({ ...answer, status: 429, body: "" });
+    expect((await daemon.docker(["search", term])).stderr).toMatch(/toomanyrequests/);
+    await proxy.faults();
+    for (const path of ["team/redis", "team/ready", "redis"]) expect(await push(registry.name(`${path}:1`))).toMatchObject({ code: 0 });
+    expect((await both("search", "--format", "{{.Name}}", term)).split("\n")).toEqual([term, proxy.name("team/redis")]);
+    expect(await both("search", "--format", "{{.Name}}", "--limit", "1", term)).toBe(term);
+    await proxy.stop();
+  }, 90_000);
 });
 
 describe("mirrors", () => {

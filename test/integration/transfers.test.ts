@@ -144,6 +144,43 @@ describe("a download goes on where it stopped", () => {
   }, 60_000);
 });
 
+describe("a layer is applied while it comes", () => {
+  /** Where a driver puts the content of the large layer's file. */
+  const parts: Readonly<Record<string, string>> = { overlay2: "diff/noise", erofs: "layer.tar" };
+  for (const [driver, part] of Object.entries(parts)) {
+    it(`${driver}: and with the download it is given up`, async () => {
+      const own = await bed.daemon({ storageDriver: driver });
+      const snapshots = join(own.dataRoot, driver);
+      const applied = (): number => Math.max(0, ...readdirSync(snapshots).map((id) => statSync(join(snapshots, id, part), { throwIfNoEntry: false })?.size ?? 0));
+      const begun = (): Promise<true> => until(() => applied() >= 4 * MiB || undefined, 60_000, "4 MiB to be applied");
+      await proxy.faults({ on: blob(0), kind: "hold", after: 6 * MiB, times: 1 });
+      const given = own.dockerStart("pull", name());
+      await begun();
+      given.kill("SIGINT");
+      await given.exit;
+      await proxy.release();
+      await until(async () => (applied() === 0 && (await disagreements(own)).length === 0) || undefined, 60_000, "nothing of the layer to be there");
+      expect((await own.api("GET", "/layers")).json).toEqual([]);
+
+      // A crash in the middle of it; what came is not asked for again, and the layer is applied from its first byte.
+      await proxy.faults({ on: blob(0), kind: "hold", after: 4 * MiB, times: 1 });
+      const killed = own.dockerStart("pull", name());
+      await until(() => applied() >= 6 * MiB || undefined, 60_000, "6 MiB to be applied");
+      await own.kill9();
+      await killed.exit;
+      await proxy.release();
+      await own.start();
+      expect((await own.api("GET", "/layers")).json).toEqual([]);
+
+      await proxy.faults({ on: blob(0), kind: "flip", at: 11 * MiB, times: 1 }, { on: blob(0), kind: "cut", after: 2 * MiB, times: 2 });
+      await own.dockerOk("pull", "-q", name());
+      await own.dockerOk("save", "-o", bed.path("whole.tar"), name());
+      expect(await disagreements(own)).toEqual([]);
+      await bed.end(own);
+    }, 120_000);
+  }
+});
+
 it("ten pulls at once fetch each blob once, each sees progress, and one that leaves does not disturb the others", async () => {
   await proxy.faults({ on: blob(0), kind: "hold", after: 2 * MiB });
   const clients = Array.from({ length: 10 }, () => daemon.dockerStart("pull", name()));

@@ -40,6 +40,7 @@ const rm = command("rm", "Remove containers");
 const rmi = command("rmi", "Remove images, or one of their names");
 const run = command("run", "Make a container and start it");
 const save = command("save", "Write images to an archive");
+const search = command("search", "Look for images by a word at a registry");
 const start = command("start", "Start containers");
 const stop = command("stop", "Ask containers to end, then make them");
 const tag = command("tag", "Give an image one more name");
@@ -55,7 +56,7 @@ const info = command("info", "Show the daemon's settings and counts");
 export const commands: Readonly<Record<string, Entry | Group>> = {
   cp, stats, update,
   run, exec, ps, build, pull, push, images, history, logs, create, start, stop, restart, kill, pause, unpause, rm, rmi, rename, wait, top, diff, port, attach, commit,
-  export: exportContainer, import: importImage, load, save, tag, events, info,
+  export: exportContainer, import: importImage, load, save, search, tag, events, info,
   inspect: command("inspect", "Show everything known about any object"),
   layers: command("layers", "Show the layers as a tree: what they occupy, who shares them"),
   login: command("login", "Keep credentials for a registry"),

@@ -1,7 +1,7 @@
 import { splitReference } from "@strata/client";
 import { CliError } from "./cli.js";
 
-const HUB = "docker.io";
+export const HUB = "docker.io";
 /** What docker's configuration calls Docker Hub. */
 const HUB_KEY = "https://index.docker.io/v1/";
 const NAME = /^(?:(?=[^/]*[.:]|localhost)[a-zA-Z0-9.-]+(?::\d+)?\/|\[[0-9a-fA-F:]+\](?::\d+)?\/)?[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
@@ -25,13 +25,17 @@ export function parseReference(reference: string): FullName {
   if (!NAME.test(name) || (tag !== undefined && !TAG.test(tag)) || (digest !== undefined && !DIGEST.test(digest))) {
     throw new CliError(/[A-Z]/.test(name) && NAME.test(name.toLowerCase()) ? `invalid reference format: repository name (${name}) must be lowercase` : "invalid reference format");
   }
-  const slash = name.indexOf("/");
-  const first = slash === -1 ? "" : name.slice(0, slash);
-  const hasRegistry = first === "localhost" || /[.:]/.test(first);
-  const registry = !hasRegistry || first === "index.docker.io" ? HUB : first;
-  const path = hasRegistry ? name.slice(slash + 1) : name;
+  const first = registryOf(name);
+  const registry = first === undefined || first === "index.docker.io" ? HUB : first;
+  const path = first === undefined ? name : name.slice(first.length + 1);
   const full = registry === HUB && !path.includes("/") ? `library/${path}` : path;
   return { registry, name: `${registry}/${full}`, familiar: registry === HUB ? full.replace(/^library\//, "") : name, tag, digest };
+}
+
+/** The registry that a name begins with, if it does with one. */
+export function registryOf(name: string): string | undefined {
+  const slash = name.indexOf("/"), first = name.slice(0, Math.max(0, slash));
+  return first === "localhost" || /[.:]/.test(first) ? first : undefined;
 }
 
 /** Under which key docker keeps a registry's credentials. */

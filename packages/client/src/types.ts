@@ -34,6 +34,7 @@ export type NetworkCreateRequest = Schemas["NetworkCreateRequest"];
 export type NetworkCreateResponse = Schemas["NetworkCreateResponse"];
 export type NetworksPruneReport = Schemas["NetworksPruneReport"];
 export type ProgressLine = Schemas["ProgressLine"];
+export type SearchResult = Schemas["SearchResult"];
 export type SystemInfo = Schemas["SystemInfo"];
 export type SystemVersion = Schemas["SystemVersion"];
 export type Volume = Schemas["Volume"];

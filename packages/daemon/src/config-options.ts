@@ -25,6 +25,7 @@ export interface Values {
   noProxy: string;
   maxConcurrentDownloads: number;
   maxConcurrentUploads: number;
+  keepPackedLayers: boolean;
   bip: string;
   addressPools: readonly { readonly base: string; readonly size: number }[];
   bridge: string;
@@ -192,6 +193,7 @@ export const OPTIONS: Options = {
   noProxy: { key: "no-proxy", flags: ["--no-proxy"], kind: "string", placeholder: "hosts", text: "hosts that are reached without a proxy", default: "" },
   maxConcurrentDownloads: { key: "max-concurrent-downloads", flags: ["--max-concurrent-downloads"], kind: "integer", text: "layers fetched at once", default: 3, check: positive },
   maxConcurrentUploads: { key: "max-concurrent-uploads", flags: ["--max-concurrent-uploads"], kind: "integer", text: "layers pushed at once", default: 5, check: positive },
+  keepPackedLayers: { key: "keep-packed-layers", flags: ["--keep-packed-layers"], kind: "boolean", text: "keep what is pulled also as it was packed: pushes send the same bytes to any registry", default: false },
   bip: { key: "bip", flags: ["--bip"], kind: "string", placeholder: "cidr", text: "address of the default bridge", default: "", check: network },
   addressPools: { key: "default-address-pools", flags: ["--default-address-pool"], kind: "list", inFile: "objects", placeholder: "base=cidr,size=n", text: "where networks get their ranges (repeatable)", default: [], fromFlag: poolsFromFlag, check: pools },
   bridge: { key: "bridge", flags: ["-b, --bridge"], kind: "string", placeholder: "name", text: "a bridge to use instead of our own; none for no default network", default: "" },

@@ -89,7 +89,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     undo.push(() => registry.close());
     const transfer = { registry, content, layers, images: imageStore, leases, logger, clock };
     const platform = hostPlatform();
-    const puller = new Puller({ ...transfer, hostPlatform: platform, maxConcurrentDownloads: config.maxConcurrentDownloads });
+    const puller = new Puller({ ...transfer, hostPlatform: platform, maxConcurrentDownloads: config.maxConcurrentDownloads, keepPackedLayers: config.keepPackedLayers });
     const pusher = new Pusher({ ...transfer, maxConcurrentUploads: config.maxConcurrentUploads });
     const images = new Images({
       images: imageStore, layers, leases, containers: stores.containers, gc: collector, events, clock, hostPlatform: platform, driver: storage.defaultDriver,
@@ -141,6 +141,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       reload(next) {
         registry.configure(registryOptions(next));
         puller.maxConcurrentDownloads = next.maxConcurrentDownloads;
+        puller.keepPackedLayers = next.keepPackedLayers;
         pusher.maxConcurrentUploads = next.maxConcurrentUploads;
         const options = parseStorageOptions(next.storageOpts);
         storage.reconfigure(options).catch((err: unknown) => logger.error({ err }, `the storage options stay as they were: ${messageOf(err)}`));

@@ -4,7 +4,7 @@ import { StrataApiError } from "../errors.js";
 import { encodeFilters, type Filters } from "../query.js";
 import { splitReference } from "../reference.js";
 import type {
-  AuthConfig, CallSignal, ContainerConfig, HistoryEntry, ImageDeleteItem, ImageInspect, ImagesPruneReport, ImageSummary, ProgressLine,
+  AuthConfig, CallSignal, ContainerConfig, HistoryEntry, ImageDeleteItem, ImageInspect, ImagesPruneReport, ImageSummary, ProgressLine, SearchResult,
 } from "../types.js";
 
 /** Called with each line of a progress stream. */
@@ -116,6 +116,11 @@ export class Images {
   /** A docker-archive with the OCI layout inside. */
   save(names: string | readonly string[], { platform, signal }: CallSignal & { readonly platform?: string } = {}): Promise<Readable> {
     return this.#api.open("get", "/images/get", { query: { names: typeof names === "string" ? [names] : [...names], platform: platformJson(platform) }, signal });
+  }
+
+  /** Looks for images by a word at Docker Hub; `registry.example/word` asks that registry. */
+  search(term: string, { limit, filters, auth, signal }: CallSignal & { readonly limit?: number; readonly filters?: Filters; readonly auth?: AuthConfig } = {}): Promise<SearchResult[]> {
+    return this.#api.call("get", "/images/search", { query: { term, limit, filters: encodeFilters(filters) }, headers: authHeader(auth), signal });
   }
 
   async tag(source: string, target: string, { signal }: CallSignal = {}): Promise<void> {

@@ -10,7 +10,8 @@ export interface ContentStore {
    */
   put(body: Readable | Uint8Array, lease: Lease, expected?: Partial<Descriptor>): Promise<Descriptor>;
   /**
-   * A download under way, found again by `ref` after a drop or a restart. `offset` is what it holds already.
+   * A download under way, found again by `ref` after a drop or a restart. `offset` is what it holds already: all of it when the blob is kept;
+   * `check` then reads it, and drops it when it is damaged.
    * Only one ingest of a ref is open at a time; a second caller waits.
    */
   ingest(ref: string, expected: Descriptor, lease: Lease): Promise<Ingest>;
@@ -26,14 +27,16 @@ export interface ContentStore {
 export interface Ingest {
   /** Bytes that it has so far. */
   readonly offset: number;
+  /** How many of them are known to be in the file. */
+  readonly written: number;
   /** Absolute path of the file being filled, for readers that start before the end. */
   readonly path: string;
   /** Appends; may resolve before the bytes are in the file: they are after `check`, `commit` and `abort(true)`. The chunk may be used again. */
   write(chunk: Uint8Array): Promise<void>;
   /** Forgets what was written (the server would not resume). */
   truncate(): Promise<void>;
-  /** Verifies the digest and makes the blob durable. DataLoss (and the bytes are dropped) when it does not match. */
-  commit(): Promise<Descriptor>;
+  /** Verifies the digest and makes the blob durable, held by the lease. DataLoss (and the bytes are dropped) when it does not match. */
+  commit(lease: Lease): Promise<Descriptor>;
   /**
    * Verifies size and digest of what was written; the bytes stay where they are until `abort` or `commit`, so that a
    * download that is not applied yet survives a cancel. DataLoss (and the bytes are dropped) when they do not match.

@@ -88,7 +88,7 @@ export interface ComingParent {
 }
 
 /** A layer tar in a file, with what unpacks it: as `TarFile`. */
-export type PackedFile = Pick<TarFile, "path" | "filter" | "progress">;
+export type PackedFile = Pick<TarFile, "path" | "filter" | "growth" | "progress">;
 
 /** A tree that is mounted for as long as it is held. */
 export interface Mounted {

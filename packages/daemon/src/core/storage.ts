@@ -77,6 +77,8 @@ export interface TarFile {
   readonly path: string;
   /** Program with its arguments that unpacks the file from its standard input; null for a plain tar. */
   readonly filter: readonly [program: string, ...args: string[]] | null;
+  /** How far a file that is still being written can be read, each time there is more: ends when it is whole and known to be right, throws when it never will be. Null: it is whole. */
+  readonly growth: AsyncIterable<number> | null;
   /** Told now and then how many bytes of the file have been read. */
   progress(bytes: number): void;
   /** Told, once the file was read to its end, the SHA-256 (hex) and the length of the uncompressed tar. */

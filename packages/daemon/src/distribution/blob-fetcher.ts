@@ -1,8 +1,10 @@
 import type { Descriptor } from "@strata/oci";
 import { DataLoss, StrataError, Unavailable, messageOf } from "../core/index.js";
-import type { ContentStore, Ingest, LeaseStore, Logger } from "../core/index.js";
+import type { ContentStore, Ingest, Lease, LeaseStore, Logger } from "../core/index.js";
 import { Flights } from "./flights.js";
 import type { FlightContext } from "./flights.js";
+import { EarlyUse, GrowingFile } from "./growth.js";
+import type { BlobFile } from "./growth.js";
 import type { Limiter } from "./limiter.js";
 import { defaultPieces, inPieces } from "./pieces.js";
 import type { PiecesPolicy } from "./pieces.js";
@@ -10,7 +12,7 @@ import type { BlobBody, Repository } from "./repository.js";
 import { backOff, mayResume } from "./retry.js";
 import type { RetryPolicy } from "./retry.js";
 
-export type FetchStage = { readonly stage: "waiting" | "verifying" | "complete" } | { readonly stage: "downloading"; readonly current: number; readonly total: number };
+export type FetchStage = { readonly stage: "waiting" | "verifying" | "complete" } | { readonly stage: "downloading"; readonly current: number; readonly total: number; readonly file: GrowingFile };
 
 export interface BlobFetcherOptions {
   readonly content: ContentStore;
@@ -18,6 +20,8 @@ export interface BlobFetcherOptions {
   readonly downloads: Limiter;
   readonly retry: RetryPolicy;
   readonly pieces?: PiecesPolicy;
+  /** Whether files become blobs of the content store once they have been used. */
+  readonly keeps: () => boolean;
   readonly logger: Logger;
 }
 
@@ -35,35 +39,46 @@ export class BlobFetcher {
   }
 
   /**
-   * Calls `use` with the verified file. It goes away with its last user; it stays for a resume when `use` was only interrupted.
+   * Calls `use` with the file: a large one while it still comes, and once more when that came to nothing because the download broke or began
+   * anew. It goes away with its last user, or becomes a blob that the lease holds; it stays for a resume when `use` was only interrupted.
    * DataLoss when the registry sent something else, Unavailable when it cannot be reached.
    */
-  async with<T>(repository: Repository, blob: Descriptor, signal: AbortSignal, report: (stage: FetchStage) => void, use: (file: FetchedBlob) => Promise<T>): Promise<T> {
+  async with<T>(repository: Repository, blob: Descriptor, { signal, lease, report }: FlightContext<FetchStage>, use: (file: BlobFile) => Promise<T>): Promise<T> {
+    const early = new EarlyUse(use, signal);
     let file = this.#files.get(blob.digest);
     if (file !== undefined) {
       file.retain();
       report({ stage: "complete" });
     } else {
-      file = await this.#flights.join(blob.digest, signal, report, (context) => this.#fetch(repository, blob, context), (f) => f.retain());
+      const watch = (stage: FetchStage): void => {
+        report(stage);
+        if (stage.stage === "downloading") early.consider(stage.file);
+      };
+      try {
+        file = await this.#flights.join(blob.digest, signal, watch, (context) => this.#fetch(repository, blob, context), (f) => f.retain());
+      } catch (e) {
+        await early.settled();
+        throw e;
+      }
     }
     try {
-      const result = await use(file);
-      await file.release(false);
+      const { value: result } = await early.result() ?? { value: await use(file) };
+      await file.release("used", lease);
       return result;
     } catch (e) {
-      await file.release(worthResuming(e));
+      await file.release(worthResuming(e) ? "interrupted" : "failed", lease);
       throw e;
     }
   }
 
   async #fetch(repository: Repository, blob: Descriptor, context: FlightContext<FetchStage>): Promise<FetchedBlob> {
-    const { signal } = context;
+    const { signal, lease } = context;
     const ingest = await this.#complete(repository, blob, context);
-    const file = new FetchedBlob(ingest, blob.size, () => this.#files.delete(blob.digest));
+    const file = new FetchedBlob(ingest, blob.size, this.options.keeps(), () => this.#files.delete(blob.digest));
     this.#files.set(blob.digest, file);
     // The flight's own hold, until everyone who waited has one.
     signal.addEventListener("abort", () => {
-      file.release(worthResuming(signal.reason)).catch((e: unknown) => this.options.logger.warn({ digest: blob.digest, reason: messageOf(e) }, "download not closed"));
+      file.release(worthResuming(signal.reason) ? "interrupted" : "failed", lease).catch((e: unknown) => this.options.logger.warn({ digest: blob.digest, reason: messageOf(e) }, "download not closed"));
     }, { once: true });
     return file;
   }
@@ -73,19 +88,22 @@ export class BlobFetcher {
     const { signal, lease, report } = context;
     const ingest = await this.options.content.ingest(`download:${blob.digest}`, blob, lease);
     const resumed = ingest.offset > 0;
+    const file = new GrowingFile(ingest.path, blob.size);
     try {
       const release = await this.options.downloads.acquire(signal, () => report({ stage: "waiting" }));
       try {
-        await this.#transfer(repository, blob, ingest, signal, report);
+        await this.#transfer(repository, blob, ingest, file, signal, report);
       } finally {
         release();
       }
       report({ stage: "verifying" });
       await ingest.check();
       signal.throwIfAborted();
+      file.complete();
       report({ stage: "complete" });
       return ingest;
     } catch (e) {
+      file.fail(e);
       await ingest.abort(worthResuming(signal.aborted ? signal.reason : e));
       if (!(e instanceof DataLoss)) throw e;
       // What was there from before may have suffered in a power cut; the registry is not to blame yet.
@@ -97,8 +115,9 @@ export class BlobFetcher {
   }
 
   /** Fills the ingest. Gives up after `attempts` tries that came no further than one before. */
-  async #transfer(repository: Repository, blob: Descriptor, ingest: Ingest, signal: AbortSignal, report: (stage: FetchStage) => void): Promise<void> {
+  async #transfer(repository: Repository, blob: Descriptor, ingest: Ingest, file: GrowingFile, signal: AbortSignal, report: (stage: FetchStage) => void): Promise<void> {
     if (ingest.offset > blob.size) await ingest.truncate();
+    file.reach(ingest.offset);
     const policy = this.options.pieces ?? defaultPieces;
     let ranges = true, furthest = ingest.offset;
     for (let fruitless = 1; ingest.offset < blob.size; ) {
@@ -108,11 +127,12 @@ export class BlobFetcher {
         const body = await repository.blob(blob, before, signal, inParts ? before + policy.piece : undefined);
         if (body.offset !== before) {
           ranges = false;
+          file.fail(new Unavailable("the registry sends all of it again"));
           await ingest.truncate();
         }
         const chunks = inParts && body.ranged
           ? inPieces({ first: body, size: blob.size, policy, retry: this.options.retry, signal, open: (from, to, own) => repository.blob(blob, from, own, to) }) : body.chunks;
-        await receive({ ...body, chunks }, ingest, blob, report);
+        await receive({ ...body, chunks }, ingest, file, report);
         if (ingest.offset < blob.size) throw new Unavailable(`layer ${blob.digest}: unexpected EOF after ${ingest.offset} of ${blob.size} bytes`);
       } catch (e) {
         signal.throwIfAborted();
@@ -130,33 +150,39 @@ export class BlobFetcher {
   }
 }
 
-async function receive(body: BlobBody, ingest: Ingest, blob: Descriptor, report: (stage: FetchStage) => void): Promise<void> {
+async function receive(body: BlobBody, ingest: Ingest, file: GrowingFile, report: (stage: FetchStage) => void): Promise<void> {
   let received = body.offset;
   for await (const chunk of body.chunks) {
     received += chunk.length;
-    if (received > blob.size) throw new DataLoss(`the registry sends more than the ${blob.size} bytes of its manifest`);
+    if (received > file.size) throw new DataLoss(`the registry sends more than the ${file.size} bytes of its manifest`);
     await ingest.write(chunk);
-    report({ stage: "downloading", current: received, total: blob.size });
+    file.reach(ingest.written);
+    report({ stage: "downloading", current: received, total: file.size, file });
   }
 }
 
 /** A verified blob in its ingest file, shared by those who apply it. */
-export class FetchedBlob {
+export class FetchedBlob implements BlobFile {
+  readonly growth = null;
+  readonly whole = true;
   #users = 1;
-  #keep = true;
+  #used = false;
+  #resume = true;
 
-  constructor(private readonly ingest: Ingest, readonly size: number, private readonly gone: () => void) {}
+  constructor(private readonly ingest: Ingest, readonly size: number, private readonly keep: boolean, private readonly gone: () => void) {}
 
   get path(): string { return this.ingest.path; }
 
   retain(): void { this.#users++; }
 
-  /** `keep`: this user would want the file again. */
-  async release(keep: boolean): Promise<void> {
-    this.#keep &&= keep;
+  /** One user leaves: done with it, or cut short and would want it again, or not. */
+  async release(how: "used" | "interrupted" | "failed", lease: Lease): Promise<void> {
+    this.#used ||= how === "used";
+    this.#resume &&= how === "interrupted";
     if (--this.#users > 0) return;
     this.gone();
-    await this.ingest.abort(this.#keep);
+    if (this.keep && this.#used) await this.ingest.commit(lease);
+    else await this.ingest.abort(this.#resume);
   }
 }
 

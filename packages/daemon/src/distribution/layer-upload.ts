@@ -1,9 +1,7 @@
 import { createHash } from "node:crypto";
 import { Transform, pipeline } from "node:stream";
 import type { Readable } from "node:stream";
-import { MediaType } from "@strata/oci";
 import type { Descriptor, Digest } from "@strata/oci";
-import { compressGzip } from "../archive/compress.js";
 import { messageOf } from "../core/index.js";
 import type { Logger } from "../core/index.js";
 import type { Repository, Upload } from "./repository.js";
@@ -12,10 +10,9 @@ import type { RetryPolicy } from "./retry.js";
 
 export interface LayerUploadOptions {
   readonly repository: Repository;
-  /** The layer's tar, from its beginning each time. */
-  readonly tar: () => Promise<Readable>;
-  /** Told how many bytes of the tar have been read. */
-  readonly progress: (bytes: number) => void;
+  readonly mediaType: string;
+  /** The packed layer from its beginning; the same bytes each time. */
+  readonly open: () => Promise<Readable>;
   readonly retry: RetryPolicy;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -24,10 +21,7 @@ export interface LayerUploadOptions {
 /** What is sent again after a break, at most. */
 const PIECE = 8 * 1024 * 1024;
 
-/**
- * Packs a layer and sends it: in one go, and after a break from where the registry has it. Packing gives the same bytes each time, so what
- * was sent before need not be kept.
- */
+/** Sends a packed layer: in one go, and after a break from where the registry has it. What was sent before need not be kept. */
 export class LayerUpload {
   #session: Upload | undefined;
   /** Bytes that the registry has. */
@@ -60,13 +54,9 @@ export class LayerUpload {
   }
 
   async #stream(): Promise<Descriptor> {
-    const { repository, progress, signal } = this.options;
+    const { repository, mediaType, signal } = this.options;
     const hash = createHash("sha256");
-    let read = 0, size = 0;
-    const count = new Transform({ transform(chunk: Buffer, _, done) {
-      progress(read += chunk.length);
-      done(null, chunk);
-    } });
+    let size = 0;
     const skipped = this.#there;
     const packed = new Transform({ transform(chunk: Buffer, _, done) {
       hash.update(chunk);
@@ -74,15 +64,13 @@ export class LayerUpload {
       size += chunk.length;
       done(null, rest.length > 0 ? rest : undefined);
     } });
-    progress(0);
-    pipeline(await this.options.tar(), count, () => {});
-    pipeline(compressGzip(count), packed, () => {});
+    pipeline(await this.options.open(), packed, () => {});
     try {
       if (skipped === 0) this.#session = await repository.sendUpload(this.#session!, packed, signal);
       else await this.#pieces(packed);
       const digest = `sha256:${hash.digest("hex")}` as Digest;
       await repository.finishUpload(this.#session!, digest, signal);
-      return { mediaType: MediaType.dockerLayerGzip, digest, size };
+      return { mediaType, digest, size };
     } finally {
       // A refusal may come before everything is sent.
       packed.destroy();

@@ -197,7 +197,7 @@ class Session {
       const file = this.spool.file(path);
       const progress = (current: number): void => row.count("Loading layer", current, file.size);
       progress(0);
-      this.#check(await registerPackedFile(this.options.layers, file, place.parent, this.lease, { progress }), place);
+      this.#check(await registerPackedFile(this.options.layers, { ...file, growth: null }, place.parent, this.lease, { progress }), place);
       progress(file.size);
     }
   }

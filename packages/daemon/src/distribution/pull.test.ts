@@ -333,6 +333,94 @@ describe("interruptions", () => {
   });
 });
 
+describe("a large layer is taken while it comes", () => {
+  const image = testImage([big("wide", 4_000_000)]);
+  const [packed] = image.layers as [Buffer];
+  const digest = digestOf(packed);
+  beforeEach(() => registry.add("wide", "latest", image));
+  const begun = (): number => world.layers.log.filter((l) => l.startsWith("start on")).length;
+  const reached = (): number => Math.max(0, ...world.layers.log.map((l) => Number(/^reached (\d+)/.exec(l)?.[1] ?? 0)));
+  const until = async (condition: () => boolean): Promise<void> => { while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10)); };
+  /** Holds back the second half of the first body until it is told to go on; `after` says how. */
+  const hold = (after: (response: http.ServerResponse, rest: Buffer) => void): { go: () => void } => {
+    const half = packed.length >> 1, held = { go: (): void => {} };
+    let times = 1;
+    registry.intercept = (request, response) => {
+      if (!request.url!.includes(digest) || times-- <= 0) return false;
+      response.writeHead(200, { "Content-Length": packed.length }).write(packed.subarray(0, half));
+      held.go = () => after(response, packed.subarray(half));
+      return true;
+    };
+    return held;
+  };
+
+  test("and is there soon after its last byte", async () => {
+    const held = hold((response, rest) => response.end(rest));
+    const pulling = pull("wide");
+    await until(() => reached() > 500_000);
+    expect(world.layers.tars.size).toBe(0);
+    held.go();
+    expect((await pulling).id).toBe(image.id);
+    expect(begun()).toBe(1);
+    expect(statuses(short(packed))).toEqual(["Pulling fs layer", "Downloading", "Verifying Checksum", "Download complete", "Extracting", "Pull complete"]);
+    expect(await leftovers()).toEqual([]);
+  });
+  test("goes on with it after a drop", async () => {
+    const held = hold((response) => response.destroy());
+    const pulling = pull("wide");
+    await until(() => reached() > 500_000);
+    held.go();
+    expect((await pulling).id).toBe(image.id);
+    expect(begun()).toBe(1);
+  });
+  test("takes it once more where all of it is sent again", async () => {
+    const held = hold((response) => {
+      registry.intercept = (request, again) => request.url!.includes(digest) && again.writeHead(200, { "Content-Length": packed.length }).end(packed) !== undefined;
+      response.destroy();
+    });
+    const pulling = pull("wide");
+    await until(() => reached() > 500_000);
+    held.go();
+    expect((await pulling).id).toBe(image.id);
+    expect(begun()).toBe(2);
+    expect(world.layers.log.filter((l) => l.startsWith("end"))).toHaveLength(1);
+  });
+  test("gives it up when its bytes are wrong", async () => {
+    const wrong = Buffer.from(packed);
+    wrong[wrong.length - 20]! ^= 1;
+    registry.blobs.set(digest, wrong);
+    await expect(pull("wide")).rejects.toMatchObject({ code: "DataLoss", message: expect.stringContaining(`verification failed for digest ${digest}`) as string });
+    expect(world.layers.log.filter((l) => l.startsWith("end"))).toEqual([]);
+    expect([await leftovers(), world.layers.tars.size, world.leases.holds.size]).toEqual([[], 0, 0]);
+  });
+  test("gives it up with the pull; what came is kept", async () => {
+    const abort = new AbortController();
+    hold((response) => response.destroy());
+    const pulling = pull("wide", { signal: abort.signal });
+    await until(() => reached() > 500_000);
+    // Of this realm: jest's tests have an Error of their own.
+    abort.abort(Object.assign(new Error("cancelled"), { name: "AbortError" }));
+    await expect(pulling).rejects.toMatchObject({ name: "AbortError" });
+    expect([world.layers.tars.size, world.leases.holds.size]).toEqual([0, 0]);
+    expect((await pull("wide")).id).toBe(image.id);
+    expect(registry.requests.filter((r) => r.url.includes(digest)).at(-1)!.headers.range).toMatch(/^bytes=\d{6,}-$/);
+  });
+  test("by who leaves alone, if others still want it", async () => {
+    const abort = new AbortController(), held = hold((response, rest) => response.end(rest));
+    // Another image has the packed layer on another place.
+    const upper = testImage(["below", big("wide", 4_000_000)]);
+    registry.add("upper", "latest", upper);
+    const first = pull("wide", { signal: abort.signal });
+    const second = puller.pull({ reference: parseReference(`${registry.host}/upper:latest`), progress: () => {}, signal: new AbortController().signal });
+    await until(() => begun() === 3 && reached() > 500_000);
+    abort.abort();
+    await expect(first).rejects.toMatchObject({ name: "AbortError" });
+    held.go();
+    expect((await second).id).toBe(upper.id);
+    expect(registry.gets(digest)).toBe(1);
+  });
+});
+
 describe("who is asked", () => {
   const image = testImage(["m"]);
   test("mirrors first, then the registry itself; credentials stay away from mirrors", async () => {

@@ -9,6 +9,7 @@ import type { FetchStage } from "./blob-fetcher.js";
 import type { RegistryClient } from "./client.js";
 import { Flights } from "./flights.js";
 import type { FlightContext } from "./flights.js";
+import type { BlobFile } from "./growth.js";
 import { Limiter } from "./limiter.js";
 import { choosePlatform, mediaTypeOf, parseConfig, parseIndex, parseManifest } from "./manifest.js";
 import type { PiecesPolicy } from "./pieces.js";
@@ -30,6 +31,8 @@ export interface PullerOptions {
   readonly clock: Clock;
   /** Over all pulls; 3 when not given. */
   readonly maxConcurrentDownloads?: number;
+  /** Packed layers stay when they have been applied. */
+  readonly keepPackedLayers?: boolean;
   readonly pieces?: PiecesPolicy;
 }
 export interface PullRequest {
@@ -60,11 +63,14 @@ export class Puller {
   readonly #fetcher: BlobFetcher;
   readonly #flights: Flights<Layer, LayerStage>;
   readonly #configs: SharedConfigs;
+  /** For what is pulled from now on. */
+  keepPackedLayers: boolean;
 
   constructor(private readonly options: PullerOptions) {
     const { content, leases, logger, registry } = options;
     this.#downloads = new Limiter(options.maxConcurrentDownloads ?? 3);
-    this.#fetcher = new BlobFetcher({ content, leases, logger, pieces: options.pieces, retry: registry.retry, downloads: this.#downloads });
+    this.keepPackedLayers = options.keepPackedLayers ?? false;
+    this.#fetcher = new BlobFetcher({ content, leases, logger, pieces: options.pieces, retry: registry.retry, downloads: this.#downloads, keeps: () => this.keepPackedLayers });
     this.#flights = new Flights("layer", leases);
     this.#configs = new SharedConfigs(leases);
   }
@@ -131,6 +137,7 @@ export class Puller {
     const chain = chainIdsOf(diffIds);
     // Held before looked for: what is found stays.
     for (const id of chain) leases.hold(lease, "layer", id);
+    if (this.keepPackedLayers) for (const { digest } of manifest.layers) leases.hold(lease, "blob", digest);
     const rows = manifest.layers.map((l) => new Row(progress, hexOf(l.digest).slice(0, 12), clock));
     const here = chain.map((id) => layers.has(id));
     rows.forEach((row, i) => row.status(here[i] ? "Already exists" : "Pulling fs layer"));
@@ -159,12 +166,12 @@ export class Puller {
     }
   }
 
-  async #makeLayer(repository: Repository, job: LayerJob, coming: ComingParent | undefined, { signal, lease, report }: FlightContext<LayerStage>): Promise<Layer> {
-    const { layers, leases } = this.options;
+  async #makeLayer(repository: Repository, job: LayerJob, coming: ComingParent | undefined, context: FlightContext<LayerStage>): Promise<Layer> {
+    const { layers, leases } = this.options, { signal, lease, report } = context;
     leases.hold(lease, "layer", job.chainId);
     if (job.parent !== null) leases.hold(lease, "layer", job.parent);
     if (layers.has(job.chainId)) return layers.get(job.chainId);
-    return await this.#fetcher.with(repository, job.packed, signal, report, async (file) => {
+    return await this.#fetcher.with(repository, job.packed, context, async (file) => {
       signal.throwIfAborted();
       const layer = await this.#apply(file, job, coming, signal, lease, report);
       report({ stage: "done" });
@@ -172,8 +179,9 @@ export class Puller {
     });
   }
 
-  async #apply(file: { readonly path: string; readonly size: number }, job: LayerJob, coming: ComingParent | undefined, signal: AbortSignal, lease: Lease, report: (stage: LayerStage) => void): Promise<Layer> {
-    const progress = (current: number): void => report({ stage: "extracting", current, total: file.size });
+  async #apply(file: BlobFile, job: LayerJob, coming: ComingParent | undefined, signal: AbortSignal, lease: Lease, report: (stage: LayerStage) => void): Promise<Layer> {
+    // What is done during the download is no news.
+    const progress = (current: number): void => { if (file.whole) report({ stage: "extracting", current, total: file.size }); };
     try {
       const layer = await registerPackedFile(this.options.layers, file, job.parent, lease, { progress, signal, ...(coming === undefined ? {} : { coming }) });
       if (layer.diffId !== job.diffId) throw new DataLoss(`layer ${job.packed.digest} unpacks to diff ID ${layer.diffId}, the image says ${job.diffId}`);

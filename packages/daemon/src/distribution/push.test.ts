@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { gzipSync } from "node:zlib";
 import { digestOf, parseReference } from "@strata/oci";
 import type { ImageId, Manifest } from "@strata/oci";
 import { silentLogger, systemClock } from "../core/index.js";
@@ -75,6 +76,39 @@ describeWithRegistry(`with Debian's docker-registry${noDockerRegistry === undefi
 
     expect(await b.puller.tags(parseReference(name), undefined, new AbortController().signal)).toEqual(["v1", "v2"]);
     expect(a.world.leases.holds.size).toBe(0);
+  });
+
+  test("packed layers that were kept are sent as they came; what is damaged is packed anew", async () => {
+    const source = new FakeRegistry(), layers = ["kept".repeat(100_000), "small"];
+    await source.start();
+    try {
+      // Packed as nobody packs here.
+      const image = testImage(layers, { packed: layers.map((l) => gzipSync(l, { level: 1 })) });
+      source.add("team/kept", "1", image);
+      const e = engine("keeper");
+      e.puller.keepPackedLayers = true;
+      const id = await pull(e, `${source.host}/team/kept:1`);
+      for (const layer of image.layers) expect(await e.world.content.read(digestOf(layer))).toEqual(layer);
+      expect(e.world.leases.holds.size).toBe(0);
+      expect(await push(e, id, `${registry.host}/team/kept:1`)).toMatchObject({ digest: image.manifestDigest });
+      // A layer that is gone is made of what was kept, without the registry.
+      e.world.layers.tars.clear();
+      source.requests.length = 0;
+      expect(await pull(e, `${source.host}/team/kept:1`)).toBe(id);
+      expect(source.gets("/blobs/")).toBe(0);
+      // What is damaged is fetched anew for that, and packed anew for a push.
+      e.world.layers.tars.clear();
+      e.world.content.blobs.get(digestOf(image.layers[0]!))!.bytes[10]! ^= 1;
+      expect(await pull(e, `${source.host}/team/kept:1`)).toBe(id);
+      expect(source.gets("/blobs/")).toBe(1);
+      e.world.content.damaged.add(digestOf(image.layers[0]!));
+      // Nor is there a neighbour to have it from.
+      for (const [diffId, sources] of e.world.images.packed) e.world.images.packed.set(diffId, sources.filter((s) => !s.repository.startsWith(registry.host)));
+      expect((await push(e, id, `${registry.host}/other/kept:1`)).digest).not.toBe(image.manifestDigest);
+      expect(await pull(engine("b"), `${registry.host}/other/kept:1`)).toBe(id);
+    } finally {
+      await source.stop();
+    }
   });
 
   test("an image without layers; unknown manifest and repository", async () => {

@@ -1,11 +1,16 @@
 import { setMaxListeners } from "node:events";
+import { Transform, pipeline } from "node:stream";
+import type { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
 import { MediaType, chainIdsOf, digestOf, familiarName, formatReference, hexOf, isForeignType, isIndexType, isManifestType, repositoryOf } from "@strata/oci";
 import type { ChainId, Descriptor, DiffId, Digest, ImageId, Manifest, Platform, Reference } from "@strata/oci";
+import { compressGzip } from "../archive/compress.js";
 import { DataLoss, InvalidArgument, StrataError } from "../core/index.js";
 import type { Clock, ContentStore, ImageStore, LayerStore, Lease, LeaseStore, Logger, PackedSource } from "../core/index.js";
 import type { Credentials } from "./auth.js";
 import type { RegistryClient } from "./client.js";
 import { LayerUpload } from "./layer-upload.js";
+import type { LayerUploadOptions } from "./layer-upload.js";
 import { Limiter } from "./limiter.js";
 import { parseIndex, parseManifest } from "./manifest.js";
 import { Row } from "./progress.js";
@@ -209,13 +214,27 @@ export class Pusher {
       row.status(`Mounted from ${from}`);
       return pick(source);
     }
-    const upload = new LayerUpload({
-      repository, signal, retry: this.options.registry.retry, logger: this.options.logger,
-      tar: () => this.options.layers.tar(layer.chainId), progress: (bytes) => row.count("Pushing", bytes, layer.size),
-    }, session);
+    const upload = new LayerUpload({ repository, signal, retry: this.options.registry.retry, logger: this.options.logger, ...await this.#packed(sources, layer, row) }, session);
     const sent = await upload.send();
     row.status("Pushed");
     return sent;
+  }
+
+  /** The bytes to send: those that were kept of a pull; else the layer is packed, to the same bytes each time. */
+  async #packed(sources: readonly PackedSource[], layer: Packed, row: Row): Promise<Pick<LayerUploadOptions, "mediaType" | "open">> {
+    const { content, layers, logger } = this.options;
+    const kept = sources.find((s) => content.stat(s.digest) !== undefined);
+    if (kept !== undefined) {
+      try {
+        // A registry would only tell at the end that it is damaged.
+        await finished((await content.open(kept.digest)).resume());
+        return { mediaType: kept.mediaType, open: async () => counted(await content.open(kept.digest), (bytes) => row.count("Pushing", bytes, kept.size)) };
+      } catch (e) {
+        if (!(e instanceof DataLoss)) throw e;
+        logger.warn({ digest: kept.digest, reason: e.message }, "a kept layer is damaged and packed anew");
+      }
+    }
+    return { mediaType: MediaType.dockerLayerGzip, open: async () => compressGzip(counted(await layers.tar(layer.chainId), (bytes) => row.count("Pushing", bytes, layer.size))) };
   }
 
   async #config(repository: Repository, bytes: Buffer, signal: AbortSignal): Promise<void> {
@@ -224,6 +243,18 @@ export class Pusher {
     const upload = (await repository.startUpload(signal))!;
     await repository.finishUpload(upload, digest, signal, bytes);
   }
+}
+
+/** Tells how many bytes have been read. */
+function counted(source: Readable, progress: (bytes: number) => void): Readable {
+  let read = 0;
+  progress(0);
+  const count = new Transform({ transform(chunk: Buffer, _, done) {
+    progress(read += chunk.length);
+    done(null, chunk);
+  } });
+  pipeline(source, count, () => {});
+  return count;
 }
 
 const pick = ({ mediaType, digest, size }: Descriptor | PackedSource): Descriptor => ({ mediaType, digest, size });

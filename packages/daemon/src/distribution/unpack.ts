@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 import type { ChainId } from "@strata/oci";
 import type { ComingParent, Layer, LayerStore, Lease } from "../core/index.js";
 import { decompress, fileFilter, LARGE_FILE } from "../archive/compress.js";
+import type { BlobFile } from "./growth.js";
 
 /** Registers a layer from a tar as it comes: plain, gzip or zstd. */
 export async function registerPacked(layers: LayerStore, packed: Readable, parent: ChainId | null, lease: Lease, coming?: ComingParent): Promise<Layer> {
@@ -21,13 +22,19 @@ export interface PackedFileOptions {
   readonly coming?: ComingParent;
 }
 
-/** The same from a file of `size` bytes. A large one is read where it is unpacked. */
-export async function registerPackedFile(layers: LayerStore, { path, size }: { readonly path: string; readonly size: number }, parent: ChainId | null, lease: Lease, options: PackedFileOptions): Promise<Layer> {
+/** The same from a file. A large one is read where it is unpacked, and while it still grows. */
+export async function registerPackedFile(layers: LayerStore, { path, size, growth }: Omit<BlobFile, "whole">, parent: ChainId | null, lease: Lease, options: PackedFileOptions): Promise<Layer> {
   const filter = size < LARGE_FILE ? undefined : fileFilter(await headOf(path));
-  if (filter !== undefined) return layers.register({ path, filter, progress: options.progress }, parent, lease, options.coming);
+  if (filter !== undefined) return layers.register({ path, filter, growth, progress: options.progress }, parent, lease, options.coming);
+  if (growth !== null) await wholeFile(growth);
   const packed = createReadStream(path, { highWaterMark: LARGE_FILE, ...(options.signal ? { signal: options.signal } : {}) });
   const timer = setInterval(() => options.progress(packed.bytesRead), 100).unref();
   try { return await registerPacked(layers, packed, parent, lease, options.coming); } finally { clearInterval(timer); }
+}
+
+async function wholeFile(growth: AsyncIterable<number>): Promise<void> {
+  const lengths = growth[Symbol.asyncIterator]();
+  while (!(await lengths.next()).done);
 }
 
 async function headOf(path: string): Promise<Buffer> {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { type Descriptor, digestOf, hexOf } from "@strata/oci";
@@ -121,15 +121,31 @@ describe("ingests", () => {
     ingest = await stores.content.ingest("layer x", blob, lease);
     expect(ingest.offset).toBe(6);
     await ingest.write(Buffer.from("ghij"));
-    expect(await ingest.commit()).toEqual(blob);
+    expect(await ingest.commit(lease)).toEqual(blob);
     expect(ingests()).toEqual([]);
     const again = await stores.content.ingest("layer x", blob, lease);
     expect(again.offset).toBe(10);
     expect(readFileSync(again.path, "utf8")).toBe("abcdefghij");
     await again.check();
-    expect(await again.commit()).toEqual(blob);
+    expect(await again.commit(lease)).toEqual(blob);
     await again.abort(false);
     expect((await stores.content.read(blob.digest)).toString()).toBe("abcdefghij");
+  });
+
+  test("a kept blob that is damaged is found by the check, and goes", async () => {
+    await stores.content.put(Readable.from([Buffer.from("abcdefghij")]), lease, blob);
+    for (const damaged of ["abcdefghiX", "abc", undefined]) {
+      const kept = await stores.content.ingest("r", blob, lease);
+      expect(kept.offset).toBe(10);
+      if (damaged === undefined) rmSync(kept.path);
+      else writeFileSync(kept.path, damaged);
+      await expect(kept.check()).rejects.toThrow(DataLoss);
+      expect([stores.content.stat(blob.digest), blobs()]).toEqual([undefined, []]);
+      const anew = await stores.content.ingest("r", blob, lease);
+      expect(anew.offset).toBe(0);
+      await anew.write(Buffer.from("abcdefghij"));
+      await anew.commit(lease);
+    }
   });
 
   test("a second caller of a ref waits for the first, and finds what it left", async () => {
@@ -146,7 +162,7 @@ describe("ingests", () => {
     expect(next.offset).toBe(5);
     const third = stores.content.ingest("r", blob, lease);
     await next.write(Buffer.from("fghij"));
-    await next.commit();
+    await next.commit(lease);
     expect((await third).offset).toBe(10);
   });
 
@@ -162,7 +178,7 @@ describe("ingests", () => {
     const kept = await stores.content.ingest("r", blob, lease);
     await kept.write(Buffer.from("abcdefghij"));
     await kept.check();
-    await kept.commit();
+    await kept.commit(lease);
     expect(blobs()).toHaveLength(1);
   });
 
@@ -171,14 +187,14 @@ describe("ingests", () => {
       const ingest = await stores.content.ingest("r", blob, lease);
       expect(ingest.offset).toBe(0);
       await ingest.write(Buffer.from("abcdefghiX"));
-      await expect(ingest[verb]()).rejects.toThrow(DataLoss);
+      await expect(ingest[verb](lease)).rejects.toThrow(DataLoss);
       await ingest.abort(true);
       await expect(ingest.write(Buffer.from("x"))).rejects.toThrow(Conflict);
       expect(ingests()).toEqual([]);
     }
     const short = await stores.content.ingest("r", blob, lease);
     await short.write(Buffer.from("abc"));
-    await expect(short.commit()).rejects.toThrow("it has 3 bytes, not 10");
+    await expect(short.commit(lease)).rejects.toThrow("it has 3 bytes, not 10");
   });
 
   test("truncate starts over; a ref that now means other content does too", async () => {
@@ -191,7 +207,7 @@ describe("ingests", () => {
     const other = await stores.content.ingest("r", describe_("klm"), lease);
     expect(other.offset).toBe(0);
     await other.write(Buffer.from("klm"));
-    await other.commit();
+    await other.commit(lease);
     expect(ingests()).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 import { mkdir, open, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
 import { type Descriptor, type Digest, digestOf, hexOf } from "@strata/oci";
 import { type Clock, type Collectable, type ContentStore, DataLoss, type DataRoot, errnoOf, type Ingest, type Lease, type LeaseStore, type Logger, newId, NotFound, noUsage, type Usage } from "../core/index.js";
 import type { WorkerPool } from "../archive/workers/pool.js";
@@ -53,7 +54,7 @@ export class FileContent implements ContentStore {
       ingest = await this.begin(id, `put ${id}`, body instanceof Uint8Array ? { ...expected, size: body.length } : expected, lease, () => undefined);
       if (body instanceof Uint8Array) await ingest.write(body);
       else for await (const chunk of body as AsyncIterable<Buffer>) await ingest.write(chunk);
-      return await ingest.commit();
+      return await ingest.commit(lease);
     } catch (e) {
       if (body instanceof Readable) body.destroy();
       await ingest?.abort(false);
@@ -68,7 +69,7 @@ export class FileContent implements ContentStore {
       const known = this.claim(expected.digest, lease);
       if (known !== undefined) {
         release();
-        return new CompleteIngest(known, this.path(known.digest));
+        return new CompleteIngest({ hold: (holder) => this.leases.hold(holder, "blob", known.digest), check: () => this.recheck(known) }, known, this.path(known.digest));
       }
       const row = this.ledger.sql<[string], IngestRow>("SELECT id, digest FROM ingest WHERE ref = ?").get(ref);
       if (row !== undefined && row.digest !== expected.digest) await this.drop(row.id);
@@ -116,6 +117,19 @@ export class FileContent implements ContentStore {
     }
   }
 
+  /** DataLoss when a blob is damaged; the next who wants it fetches it anew. */
+  private async recheck({ digest, size }: Descriptor): Promise<void> {
+    try {
+      await finished(readVerified(this.path(digest), digest, size).resume());
+    } catch (e) {
+      if (!(e instanceof DataLoss)) throw e;
+      this.logger.warn({ digest, reason: e.message }, "a kept blob is damaged and goes");
+      this.forget("DELETE FROM blob WHERE digest = ?", [digest]);
+      await this.sweepBlob(digest);
+      throw e;
+    }
+  }
+
   /** The blob, held by the lease, if it exists. */
   private claim(digest: Digest, lease: Lease): Descriptor | undefined {
     const known = this.stat(digest);
@@ -134,7 +148,7 @@ export class FileContent implements ContentStore {
     }, { durable: false });
     const directory = join(this.root.ingests, id), path = join(directory, "data");
     const home: IngestHome = {
-      keep: (file, found) => this.keep(id, lease, path, file, { mediaType: expected.mediaType ?? OCTETS, ...found }),
+      keep: (file, found, holder) => this.keep(id, holder, path, file, { mediaType: expected.mediaType ?? OCTETS, ...found }),
       drop: () => this.drop(id),
       closed,
     };
@@ -188,12 +202,12 @@ export class FileContent implements ContentStore {
 
   private async sweepBlobs(): Promise<Usage> {
     let freed = noUsage;
-    for (const name of await namesIn(this.root.blobs)) {
-      const digest = `sha256:${name}` as Digest;
-      if (this.stat(digest) !== undefined) continue;
-      freed = await this.files.run(digest, async () => (this.stat(digest) === undefined ? added(freed, await removeFile(join(this.root.blobs, name))) : freed));
-    }
+    for (const name of await namesIn(this.root.blobs)) freed = added(freed, await this.sweepBlob(`sha256:${name}` as Digest));
     return freed;
+  }
+  private async sweepBlob(digest: Digest): Promise<Usage> {
+    if (this.stat(digest) !== undefined) return noUsage;
+    return await this.files.run(digest, async () => (this.stat(digest) === undefined ? await removeFile(this.path(digest)) : noUsage));
   }
 
   private async sweepIngests(): Promise<Usage> {

@@ -4,6 +4,8 @@ import type { WorkerPool } from "../archive/workers/pool.js";
 
 /** Where an ingest's bytes go: to the end of its file, and through a hash of the whole of it. */
 export interface Sink {
+  /** Length of the file, as far as it is known to be there. */
+  readonly written: number;
   /** May return before the bytes are written; a failure shows by a later call at the latest. */
   write(chunk: Uint8Array): Promise<void>;
   /** When all of it is written: SHA-256 of the file, in hex. */
@@ -15,15 +17,15 @@ export interface Sink {
 /** For few bytes, in a file that was empty. */
 export class DirectSink implements Sink {
   private readonly hash: Hash = createHash("sha256");
-  private position = 0;
+  written = 0;
 
   constructor(private readonly file: FileHandle) {}
 
   async write(chunk: Uint8Array): Promise<void> {
     for (let done = 0; done < chunk.length;) {
-      const { bytesWritten } = await this.file.write(chunk, done, chunk.length - done, this.position);
+      const { bytesWritten } = await this.file.write(chunk, done, chunk.length - done, this.written);
       done += bytesWritten;
-      this.position += bytesWritten;
+      this.written += bytesWritten;
     }
     this.hash.update(chunk);
   }
@@ -35,6 +37,7 @@ export class DirectSink implements Sink {
 export function threadSink(workers: WorkerPool, file: FileHandle, size: number): Sink {
   const job = workers.open("ingest", { fd: file.fd, size });
   return {
+    get written() { return size + job.taken; },
     write: (chunk) => job.write(chunk),
     finish: () => job.end(),
     abandon: () => job.abort(),

@@ -1,12 +1,12 @@
 import type { FileHandle } from "node:fs/promises";
 import type { Descriptor, Digest } from "@strata/oci";
-import { Conflict, DataLoss, type Ingest } from "../core/index.js";
+import { Conflict, DataLoss, type Ingest, type Lease } from "../core/index.js";
 import type { Sink } from "./ingest-sink.js";
 
 /** What an ingest needs of the store that opened it. */
 export interface IngestHome {
   /** The bytes are complete and verified: make them the blob. Closes the file. */
-  keep(file: FileHandle, found: { digest: Digest; size: number }): Promise<Descriptor>;
+  keep(file: FileHandle, found: { digest: Digest; size: number }, lease: Lease): Promise<Descriptor>;
   /** Forget the ingest and its bytes. */
   drop(): Promise<void>;
   /** The ingest is closed, whichever way. */
@@ -25,6 +25,7 @@ export class FileIngest implements Ingest {
   ) {}
 
   get offset(): number { return this.position; }
+  get written(): number { return this.sink?.written ?? this.position; }
 
   async write(chunk: Uint8Array): Promise<void> {
     this.mustBeOpen();
@@ -46,10 +47,10 @@ export class FileIngest implements Ingest {
     await this.verify();
   }
 
-  async commit(): Promise<Descriptor> {
+  async commit(lease: Lease): Promise<Descriptor> {
     const found = await this.verify();
     try {
-      return await this.home.keep(this.file, found);
+      return await this.home.keep(this.file, found, lease);
     } finally {
       this.close();
     }
@@ -98,10 +99,18 @@ export class FileIngest implements Ingest {
   }
 }
 
+/** What a complete ingest needs of the store that has the blob. */
+export interface BlobHome {
+  hold(lease: Lease): void;
+  /** Reads it to its end. DataLoss when it is damaged: it is forgotten then. */
+  check(): Promise<void>;
+}
+
 /** What `ingest` gives for a blob that is there already: nothing is left to write. */
 export class CompleteIngest implements Ingest {
-  constructor(private readonly blob: Descriptor, readonly path: string) {}
+  constructor(private readonly home: BlobHome, private readonly blob: Descriptor, readonly path: string) {}
   get offset(): number { return this.blob.size; }
+  get written(): number { return this.blob.size; }
   async write(chunk: Uint8Array): Promise<void> {
     if (chunk.length > 0) throw new Conflict(`blob ${this.blob.digest} is complete already`);
   }
@@ -109,7 +118,10 @@ export class CompleteIngest implements Ingest {
   async truncate(): Promise<void> {
     throw new Conflict(`blob ${this.blob.digest} is complete already`);
   }
-  async check(): Promise<void> {}
-  async commit(): Promise<Descriptor> { return this.blob; }
+  check(): Promise<void> { return this.home.check(); }
+  async commit(lease: Lease): Promise<Descriptor> {
+    this.home.hold(lease);
+    return this.blob;
+  }
   async abort(): Promise<void> {}
 }

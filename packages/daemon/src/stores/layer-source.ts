@@ -41,7 +41,7 @@ export class HashedFile implements HashedSource {
 
   constructor(file: PackedFile) {
     this.bytes = {
-      path: file.path, filter: file.filter, progress: (n) => file.progress(n),
+      path: file.path, filter: file.filter, growth: file.growth, progress: (n) => file.progress(n),
       hashed: (sha256, length) => { this.found = { diffId: `sha256:${sha256}` as DiffId, length }; },
       destroy: () => undefined,
     };

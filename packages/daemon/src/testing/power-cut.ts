@@ -3,10 +3,10 @@
 import { appendFileSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, realpathSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { type ChainId, type ImageId } from "@strata/oci";
+import { type ChainId, type DiffId, type ImageId, digestOf } from "@strata/oci";
 import { tarOf } from "../archive/testing/tar-of.js";
 import { WorkerPool } from "../archive/workers/pool.js";
-import { type ContainerId, DataRoot, messageOf, newId, type OpenedDriver, silentLogger, systemClock } from "../core/index.js";
+import { type ContainerId, DataRoot, type Ingest, messageOf, newId, type OpenedDriver, silentLogger, systemClock } from "../core/index.js";
 import { Dice, randomLayer, randomWork } from "../drivers/storage/testing/random.js";
 import { noise } from "../drivers/storage/testing/rig.js";
 import { openStorage, parseStorageOptions } from "../storage.js";
@@ -18,6 +18,13 @@ type State = "there" | "gone" | "changing";
 type Fact = { readonly kind: "image" | "container"; readonly key: string; readonly state: State } | { readonly kind: "file"; readonly key: string; readonly path: string; readonly content: string };
 
 const MOST_IMAGES = 5, MOST_CONTAINERS = 4;
+
+/** What can be downloaded: always the same bytes, so that a run goes on where a former one was cut. */
+const downloads: readonly Buffer[] = Array.from({ length: 3 }, (_, n) => tarOf([
+  { name: `marker-download-${n}`, content: `marker-download-${n}` },
+  { name: `down-${n}`, content: Buffer.concat(Array.from({ length: 30_000 }, (_row, i) => Buffer.from(digestOf(`${n} ${i}`).slice(7), "hex"))) },
+]));
+const PORTION = 64 * 1024;
 
 /** One data root, and what must be true of it. */
 class World {
@@ -55,6 +62,7 @@ class World {
     if (column("SELECT id AS x FROM snapshot WHERE state <> 'committed'").length > 0) found.push("half-made snapshots were not forgotten");
     const snapshots: string[] = [];
     for await (const id of this.driver.list()) snapshots.push(id);
+    differ("download", column("SELECT id AS x FROM ingest"), list(root.ingests));
     differ("snapshot", column("SELECT id AS x FROM snapshot"), snapshots);
     // Mirrors for other programs: nothing is lost without them.
     const owners = column("SELECT owner AS x FROM writable");
@@ -82,11 +90,12 @@ class World {
   /** Everything that a daemon does with layers, in any order, for ever. */
   async work(): Promise<never> {
     for (;;) {
-      const act = this.dice.roll(10), images = this.known("image"), containers = this.known("container");
+      const act = this.dice.roll(12), images = this.known("image"), containers = this.known("container");
       if (act < 3 && images.length < MOST_IMAGES) await this.pull();
       else if (act < 6 && images.length > 0 && containers.length < MOST_CONTAINERS) await this.createContainer(this.pick(images) as ImageId);
       else if (act === 6 && containers.length > 0 && images.length < MOST_IMAGES) await this.commit(this.pick(containers) as ContainerId);
       else if (act === 7 && containers.length > 0) await this.removeContainer(this.pick(containers) as ContainerId);
+      else if (act >= 10 && images.length < MOST_IMAGES) await this.download();
       else if (act >= 8 && images.length > 1) await this.removeImage(this.pick(images) as ImageId);
       else if (images.length === 0) await this.pull();
     }
@@ -106,6 +115,23 @@ class World {
         top = layer.chainId;
       }
       this.image(stores.images.create(imageConfig(diffIds), lease));
+    });
+  }
+  /** The layer is made of a download while that comes; or, when the bytes of a former run have suffered, of none. */
+  private async download(): Promise<void> {
+    const { stores } = this, n = this.dice.roll(downloads.length), tar = downloads[n]!, diffId = digestOf<DiffId>(tar);
+    await stores.leases.with("download", async (lease) => {
+      const ingest = await stores.content.ingest(`download:${n}`, { digest: diffId, size: tar.length, mediaType: "application/x-tar" }, lease);
+      const resumed = ingest.offset > 0;
+      try {
+        const layer = await stores.layers.register({ path: ingest.path, filter: null, growth: fill(ingest, tar), progress: () => undefined }, null, lease);
+        if (layer.diffId !== diffId) throw new Error(`download ${n} became ${layer.diffId}`);
+        await ingest.abort(false);
+        this.image(stores.images.create(imageConfig([diffId]), lease));
+      } catch (e) {
+        await ingest.abort(false);
+        if (!resumed) throw e;
+      }
     });
   }
   private async createContainer(image: ImageId): Promise<void> {
@@ -186,6 +212,11 @@ class World {
     if (fact.kind !== "file") this.states.set(`${fact.kind} ${fact.key}`, fact.state);
     else this.files.set(fact.key, (this.files.get(fact.key) ?? new Map<string, string>()).set(fact.path, fact.content));
   }
+}
+
+async function* fill(ingest: Ingest, bytes: Buffer): AsyncGenerator<number, void> {
+  for (yield ingest.offset; ingest.offset < bytes.length; yield ingest.offset) await ingest.write(bytes.subarray(ingest.offset, ingest.offset + PORTION));
+  await ingest.check();
 }
 
 async function main([folder, seed, ...specs]: readonly string[]): Promise<void> {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
@@ -69,7 +69,7 @@ const root = process.getuid?.() === 0;
       const path = join(dir, "layer");
       writeFileSync(path, bytes);
       const found: [string, number][] = [], seen: number[] = [];
-      return { path, filter, found, seen, progress: (n) => seen.push(n), hashed: (sha256, length) => found.push([sha256, length]), destroy: () => undefined };
+      return { path, filter, growth: null, found, seen, progress: (n) => seen.push(n), hashed: (sha256, length) => found.push([sha256, length]), destroy: () => undefined };
     };
     const openFiles = (): number => readdirSync("/proc/self/fd").length;
     const use = (source: TarFile): Promise<{ size: number }> => {
@@ -95,6 +95,60 @@ const root = process.getuid?.() === 0;
       await expect(use(source)).rejects.toMatchObject({ code: "InvalidArgument", message: expect.stringMatching(message) });
       expect(source.found).toEqual([]);
       expect(openFiles()).toBe(before);
+    });
+    describe("that grows", () => {
+      /** Writes the file portion by portion as it is asked for more; then does as `end` says. */
+      const growing = (bytes: Buffer, filter: TarFile["filter"], portion: number, end: () => Promise<void> = async () => undefined): ReturnType<typeof file> => {
+        const source = file(Buffer.alloc(0), filter);
+        async function* growth(): AsyncGenerator<number, void> {
+          for (let at = 0; at < bytes.length; await new Promise((resolve) => setImmediate(resolve))) {
+            appendFileSync(source.path, bytes.subarray(at, at += portion));
+            yield Math.min(at, bytes.length);
+          }
+          await end();
+        }
+        return { ...source, growth: growth() };
+      };
+      test.each<[string, Buffer, TarFile["filter"], number]>([
+        ["plain", tar, null, 100_001], ["packed", gzipSync(tar), [gzip, "-dc"], 100_001], ["packed, in small portions", gzipSync(tar), [gzip, "-dc"], 3000],
+        ["packed, in larger ones than a pipe holds", gzipSync(tar), [gzip, "-dc"], 1_500_000],
+      ])("%s: is read behind the writer", async (_, bytes, filter, portion) => {
+        await pool.run("remove", { path: join(dir, "nothing") });
+        const before = openFiles(), source = growing(bytes, filter, portion);
+        expect(await use(source)).toEqual({ size: noise.length });
+        expect(source.found).toEqual([[createHash("sha256").update(tar).digest("hex"), tar.length]]);
+        expect(readFileSync(join(dir, "tree/f")).equals(noise)).toBe(true);
+        expect(openFiles()).toBe(before);
+      });
+      test("much comes of little", async () => {
+        const zeros = tarOf([{ name: "f", content: Buffer.alloc(50_000_000) }]);
+        expect(await use(growing(gzipSync(zeros), [gzip, "-dc"], 5000))).toEqual({ size: 50_000_000 });
+      });
+      test.each<[string, Buffer, TarFile["filter"]]>([["plain", tar, null], ["packed", gzipSync(tar), [gzip, "-dc"]]])("%s: does not end before its writer says so, and is given up when that fails", async (_, bytes, filter) => {
+        await pool.run("remove", { path: join(dir, "nothing") });
+        const before = openFiles();
+        let written!: () => void;
+        const all = new Promise<void>((resolve) => { written = resolve; });
+        const source = growing(bytes, filter, 500_000, async () => {
+          written();
+          // All bytes are there; other work of the thread is done meanwhile.
+          await pool.run("usage", { path: dir });
+          throw new Error("wrong digest");
+        });
+        await expect(use(source)).rejects.toThrow("wrong digest");
+        await all;
+        expect(source.found).toEqual([]);
+        expect(openFiles()).toBe(before);
+      });
+      test.each<[string, Buffer, RegExp]>([
+        ["cut off", gzipSync(tar).subarray(0, 2_000_000), /corrupt layer: gzip: .*unexpected end of file/], ["no tar inside", gzipSync(randomBytes(2_000_000)), /tar: invalid header/],
+        ["no gzip", randomBytes(2_000_000), /corrupt layer: gzip: .*not in gzip format/],
+      ])("%s: is refused", async (_, bytes, message) => {
+        await pool.run("remove", { path: join(dir, "nothing") });
+        const before = openFiles();
+        await expect(use(growing(bytes, [gzip, "-dc"], 100_000))).rejects.toMatchObject({ code: "InvalidArgument", message: expect.stringMatching(message) });
+        expect(openFiles()).toBe(before);
+      });
     });
     test("without its filter", async () => {
       await expect(use(file(tar, ["/no/such/program"]))).rejects.toMatchObject({ code: "ENOENT" });

@@ -16,6 +16,8 @@ export interface WorkerPoolOptions {
 
 /** A job that is fed piece by piece. */
 export interface OpenJob<R> {
+  /** Bytes that the job is done with. */
+  readonly taken: number;
   /** Waits while the thread is behind; throws once the job has failed. */
   write(chunk: Uint8Array): Promise<void>;
   end(): Promise<R>;
@@ -74,8 +76,8 @@ export class WorkerPool {
     const timer = setInterval(() => source.progress(lseek(fd, 0, SEEK_CUR) ?? 0), 100);
     let failure: { readonly error: unknown } | undefined;
     try {
-      const job = this.start(kind, args, { fd, filter: source.filter });
-      Promise.resolve(last).then((value) => job.end(value), (error: unknown) => { failure = { error }; job.abort(); });
+      const job = this.start(kind, args, { fd, filter: source.filter, grows: source.growth !== null });
+      Promise.all([last, follow(job, source.growth)]).then(([value]) => job.end(value), (error: unknown) => { failure = { error }; job.abort(); });
       const { result, sha256, length } = (await job.over) as Fed<Result<K>>;
       source.hashed(sha256, length);
       return result;
@@ -94,6 +96,7 @@ export class WorkerPool {
     let failure: { readonly error: unknown } | undefined;
     over.catch((error: unknown) => { failure = { error }; });
     return {
+      get taken() { return job.consumed; },
       async write(chunk) {
         await job.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
         if (failure) throw failure.error;
@@ -152,4 +155,9 @@ export class WorkerPool {
     }
     return best.start(kind, args, file);
   }
+}
+
+/** Tells a job how its file grows; resolves when that is whole. */
+async function follow(job: Job, growth: AsyncIterable<number> | null): Promise<void> {
+  if (growth !== null) for await (const length of growth) job.grown(length);
 }

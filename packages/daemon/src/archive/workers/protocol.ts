@@ -5,6 +5,8 @@ export interface FileSource {
   /** Descriptor of the file, at its beginning; the sender closes it. */
   readonly fd: number;
   readonly filter: readonly [program: string, ...args: string[]] | null;
+  /** It is still being written: `grown` says how far it can be read, and `end` that it is whole. */
+  readonly grows: boolean;
 }
 
 /** What the threads say to each other. Buffers are transferred: a block goes to the worker full and comes back empty. */
@@ -12,6 +14,7 @@ export type ToWorker =
   /** `file`: a consumer reads it by itself instead of being sent blocks. */
   | { readonly job: number; readonly type: "start"; readonly kind: string; readonly args: unknown; readonly file?: FileSource }
   | { readonly job: number; readonly type: "block"; readonly buffer: ArrayBuffer; readonly length: number }
+  | { readonly job: number; readonly type: "grown"; readonly length: number }
   /** `last`: what the job needs at its end. */
   | { readonly job: number; readonly type: "end"; readonly last: unknown }
   /** One more block of output may be sent. */
@@ -32,7 +35,7 @@ export const INPUT_BLOCK = 512 * 1024;
 
 /**
  * A job that gives output or just works, as a generator: yields a buffer that owns its memory (it is transferred), or
- * undefined to let other jobs of the thread have a turn, null to have none until the sender says what comes last.
+ * undefined to let other jobs of the thread have a turn, null to have none until the sender says more.
  * Abandoned by `return()`, so clean up in `finally`.
  */
 export type Steps<Result> = Generator<Buffer | undefined | null, Result, void>;

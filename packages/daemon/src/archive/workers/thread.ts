@@ -19,6 +19,10 @@ export class Job {
   private wake: (() => void) | null = null;
   private block: Buffer | null = null;
   private filled = 0;
+  /** Lengths of the blocks under way, oldest first. */
+  private readonly sent: number[] = [];
+  /** Bytes of blocks that came back. */
+  consumed = 0;
 
   constructor(readonly id: number, private readonly post: (message: ToWorker, transfer?: ArrayBuffer[]) => void) {
     this.over = new Promise((resolve, reject) => { this.settle = { resolve, reject }; });
@@ -38,6 +42,7 @@ export class Job {
       if (this.filled === INPUT_BLOCK || (this.filled >= EARLY && this.free.length === this.blocks - 1)) this.flush();
     }
   }
+  grown(length: number): void { if (!this.done) this.post({ job: this.id, type: "grown", length }); }
   end(last: unknown): void {
     this.flush();
     if (!this.done) this.post({ job: this.id, type: "end", last });
@@ -51,6 +56,7 @@ export class Job {
 
   taken(buffer: ArrayBuffer): void {
     this.free.push(buffer);
+    this.consumed += this.sent.shift()!;
     this.wakeUp();
   }
   finish(error: Error | null, result: unknown): void {
@@ -68,6 +74,7 @@ export class Job {
     if (this.block && this.filled > 0 && !this.done) {
       const buffer = this.block.buffer as ArrayBuffer;
       this.post({ job: this.id, type: "block", buffer, length: this.filled }, [buffer]);
+      this.sent.push(this.filled);
       this.block = null;
     }
     this.filled = 0;

@@ -13,8 +13,9 @@ interface Running {
   readonly id: number;
   readonly steps: Steps<unknown>;
   credits: number;
-  /** It has no turn until `last` is here. */
+  /** It has no turn until the sender says more. */
   waits: boolean;
+  length: number;
   last: { readonly value: unknown } | undefined;
 }
 const consuming = new Map<number, Consumer<unknown, unknown>>();
@@ -32,7 +33,7 @@ function turn(): void {
     try {
       const step = job.steps.next();
       if (step.done) { running.delete(job.id); over(job.id, undefined, step.value); }
-      else if (step.value === null) job.waits = job.last === undefined;
+      else if (step.value === null) job.waits = true;
       else if (step.value) {
         job.credits--;
         const buffer = step.value.buffer as ArrayBuffer;
@@ -47,7 +48,7 @@ function turn(): void {
 }
 const ready = (job: Running): boolean => job.credits > 0 && !job.waits;
 function run(id: number, make: (job: Running) => Steps<unknown>): void {
-  const job = { id, credits: OUTPUT_CREDITS, waits: false, last: undefined } as unknown as Running;
+  const job = { id, credits: OUTPUT_CREDITS, waits: false, length: 0, last: undefined } as unknown as Running;
   running.set(id, Object.assign(job, { steps: make(job) }));
 }
 function schedule(): void {
@@ -70,7 +71,7 @@ port.on("message", (message: ToWorker) => {
     case "start":
       try {
         const { file } = message;
-        if (file) run(job, (own) => feed(consumerOf(message.kind, message.args), file, () => own.last));
+        if (file) run(job, (own) => feed(consumerOf(message.kind, message.args), file, own));
         else if (message.kind in consumers) consuming.set(job, consumerOf(message.kind, message.args));
         else run(job, () => steps[message.kind as StepsKind](message.args as never) as Steps<unknown>);
       } catch (error) { over(job, error); }
@@ -81,6 +82,11 @@ port.on("message", (message: ToWorker) => {
       try { consumer.write(Buffer.from(message.buffer, 0, message.length)); }
       catch (error) { return failConsumer(job, consumer, error); }
       return send({ job, type: "taken", buffer: message.buffer }, [message.buffer]);
+    }
+    case "grown": {
+      const reader = running.get(job);
+      if (reader) Object.assign(reader, { length: message.length, waits: false });
+      return schedule();
     }
     case "end": {
       const reader = running.get(job);

@@ -44,6 +44,8 @@ export class MemoryLeases implements LeaseStore {
 export class MemoryContent implements ContentStore {
   readonly blobs = new Map<string, { bytes: Buffer; descriptor: Descriptor }>();
   readonly ingests = new Map<string, { path: string; size: number }>();
+  /** To be found damaged by who reads them. */
+  readonly damaged = new Set<string>();
   readonly #open = new Map<string, Promise<void>>();
   constructor(private readonly directory: string) {}
 
@@ -57,6 +59,8 @@ export class MemoryContent implements ContentStore {
   }
 
   async ingest(ref: string, expected: Descriptor): Promise<Ingest> {
+    const known = this.blobs.get(expected.digest);
+    if (known !== undefined) return await this.#kept(known);
     while (this.#open.has(ref)) await this.#open.get(ref);
     let closed = (): void => {};
     this.#open.set(ref, new Promise((resolve) => { closed = resolve; }));
@@ -64,7 +68,7 @@ export class MemoryContent implements ContentStore {
     const entry = this.ingests.get(ref) ?? { path: join(this.directory, randomUUID()), size: 0 };
     if (!this.ingests.has(ref)) await appendFile(entry.path, "");
     this.ingests.set(ref, entry);
-    const { ingests } = this, open = this.#open;
+    const { ingests, blobs } = this, open = this.#open;
     let isOpen = true;
     const close = async (keep: boolean): Promise<void> => {
       if (!isOpen) return;
@@ -78,6 +82,7 @@ export class MemoryContent implements ContentStore {
     };
     return {
       get offset() { return entry.size; },
+      get written() { return entry.size; },
       path: entry.path,
       async write(chunk) {
         appendFileSync(entry.path, chunk);
@@ -93,11 +98,32 @@ export class MemoryContent implements ContentStore {
         await close(false);
         throw new DataLoss(`expected ${expected.digest}, got ${digest}`);
       },
-      async commit() { throw new Error("not used"); },
+      async commit() {
+        blobs.set(expected.digest, { bytes: await readFile(entry.path), descriptor: expected });
+        await close(false);
+        return expected;
+      },
       abort: close,
     };
   }
-  async open(digest: Digest): Promise<Readable> { return Readable.from([await this.read(digest)]); }
+  async #kept({ bytes, descriptor }: { bytes: Buffer; descriptor: Descriptor }): Promise<Ingest> {
+    await mkdir(this.directory, { recursive: true });
+    const path = join(this.directory, `kept-${randomUUID()}`);
+    await appendFile(path, bytes);
+    return {
+      offset: bytes.length, written: bytes.length, path, write: async () => {}, truncate: async () => {}, commit: async () => descriptor, abort: () => rm(path, { force: true }),
+      check: async () => {
+        if (digestOf(bytes) === descriptor.digest) return;
+        this.blobs.delete(descriptor.digest);
+        throw new DataLoss(`${descriptor.digest} is damaged`);
+      },
+    };
+  }
+  async open(digest: Digest): Promise<Readable> {
+    const bytes = await this.read(digest);
+    if (!this.damaged.has(digest)) return Readable.from([bytes]);
+    return new Readable({ read() { this.destroy(new DataLoss(`${digest} is damaged`)); } });
+  }
   async read(digest: Digest): Promise<Buffer> {
     const blob = this.blobs.get(digest);
     if (blob === undefined) throw new NotFound(`no blob ${digest}`);
@@ -116,6 +142,7 @@ export class MemoryLayers implements LayerStore {
     await coming?.registered;
     if (parent !== null && !this.tars.has(parent)) throw new NotFound(`no layer ${parent}`);
     this.log.push(`start on ${parent}`);
+    if (!(tar instanceof Readable)) for await (const length of tar.growth ?? []) this.log.push(`reached ${length}`);
     const hash: Hash = createHash("sha256");
     const chunks: Buffer[] = [];
     for await (const chunk of tar instanceof Readable ? tar : decompress(createReadStream(tar.path))) {
