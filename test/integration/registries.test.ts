@@ -125,7 +125,7 @@ describe("search", () => {
     ]);
     expect(await both("search", "--format", "{{.Name}}", "-f", "stars=10", "-f", "is-official=false", term)).toBe(proxy.name("team/redis"));
     expect(await both("search", "--format", "{{.StarCount}} {{.IsOfficial}}", "--limit", "1", term)).toBe("9000 [OK]");
-    expect(JSON.parse((await both("search", "--no-trunc", "--format", "json", "--filter", "is-official=true", term)))).toMatchObject({ Name: term, IsOfficial: "[OK]" });
+    expect(JSON.parse((await both("search", "--no-trunc", "--format", "json", "--filter", "is-official=true", term)))).toMatchObject({ Name: term, IsOfficial: "true" });
     expect((await proxy.exchanges()).map((e) => e.path)).toEqual(expect.arrayContaining(["/v1/search?q=redis&n=25", "/v1/search?q=redis&n=1"]));
 
     // What it says of those who may not is told; where it has no search, its catalog is read, page by page.
