@@ -142,27 +142,30 @@ describe("uploads", () => {
     const patient = bed.netns.start(process.execPath, [resolve(__dirname, "../helpers/patient-registry.js"), "5101"]);
     await patient.waitFor(/^ready$/m, 60_000);
     const proxy = await FaultyRegistry.start(bed.netns, "127.0.0.1:5101", 5102);
-    const folder = bed.path("upload");
-    mkdirSync(folder);
-    writeFileSync(join(folder, "noise"), randomBytes(12 << 20));
-    await tarOf(folder, `${folder}.tar`);
-    const name = proxy.name("cut/a:1");
-    const id = await daemon.dockerOk("import", `${folder}.tar`, name);
-    await proxy.faults({ on: "PATCH ", kind: "cut-upload", after: 2 << 20, times: 3 }, { on: "PATCH ", kind: "status", status: 503, headers: { "Retry-After": "0" }, times: 1 });
-    await daemon.dockerOk("push", name);
-    const exchanges = await proxy.exchanges();
-    expect(exchanges.filter((e) => e.method === "POST")).toHaveLength(2);
-    expect(exchanges.filter((e) => e.method === "GET" && e.path.includes("/uploads/")).length).toBeGreaterThanOrEqual(4);
-    const { layers } = JSON.parse(await curl(`http://127.0.0.1:5101/v2/cut/a/manifests/1`)) as { layers: Descriptor[] };
-    // No byte twice.
-    expect(exchanges.filter((e) => e.method === "PATCH").reduce((sum, e) => sum + e.received, 0)).toBe(layers[0]!.size);
-    await daemon.dockerOk("rmi", name);
-    await daemon.dockerOk("pull", "-q", name);
-    expect(await daemon.dockerOk("images", "-q", "--no-trunc", name)).toBe(id);
-    await daemon.dockerOk("save", "-o", bed.path("back.tar"), name);
-    await proxy.stop();
-    patient.kill("SIGTERM");
-    await patient.exit;
+    try {
+      const folder = bed.path("upload");
+      mkdirSync(folder);
+      writeFileSync(join(folder, "noise"), randomBytes(12 << 20));
+      await tarOf(folder, `${folder}.tar`);
+      const name = proxy.name("cut/a:1");
+      const id = await daemon.dockerOk("import", `${folder}.tar`, name);
+      await proxy.faults({ on: "PATCH ", kind: "cut-upload", after: 2 << 20, times: 3 }, { on: "PATCH ", kind: "status", status: 503, headers: { "Retry-After": "0" }, times: 1 });
+      await daemon.dockerOk("push", name);
+      const exchanges = await proxy.exchanges();
+      expect(exchanges.filter((e) => e.method === "POST")).toHaveLength(2);
+      expect(exchanges.filter((e) => e.method === "GET" && e.path.includes("/uploads/")).length).toBeGreaterThanOrEqual(4);
+      const { layers } = JSON.parse(await curl(`http://127.0.0.1:5101/v2/cut/a/manifests/1`)) as { layers: Descriptor[] };
+      // No byte twice.
+      expect(exchanges.filter((e) => e.method === "PATCH").reduce((sum, e) => sum + e.received, 0)).toBe(layers[0]!.size);
+      await daemon.dockerOk("rmi", name);
+      await daemon.dockerOk("pull", "-q", name);
+      expect(await daemon.dockerOk("images", "-q", "--no-trunc", name)).toBe(id);
+      await daemon.dockerOk("save", "-o", bed.path("back.tar"), name);
+    } finally {
+      await proxy.stop();
+      patient.kill("SIGTERM");
+      await patient.exit;
+    }
   }, 120_000);
 
   // This registry forgets an upload whose connection broke.

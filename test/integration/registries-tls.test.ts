@@ -88,7 +88,7 @@ it("an authority in certs.d is trusted for its registry, by address and by name,
   await pulls(daemon, `registry.test:${OPEN}/team/app:1`);
   expect(await fails(daemon, `${UNKNOWN}:${OPEN}/team/app:1`)).toMatch(/Get "https:\/\/10\.77\.0\.2:5443\/v2\/": .*x509: certificate signed by unknown authority/);
   // The certificate is for another name.
-  expect(await fails(daemon, `other.test:${OPEN}/team/app:1`)).toMatch(/x509: certificate is (valid for|not valid for).*other\.test/);
+  expect(await fails(daemon, `other.test:${OPEN}/team/app:1`)).toMatch(/x509: certificate is valid for 10\.77\.0\.1, .*registry\.test, behind\.test, not other\.test/);
 }, 90_000);
 
 it("a client's certificate is shown where there is one", async () => {

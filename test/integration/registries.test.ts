@@ -100,6 +100,12 @@ describe("a registry with a token server", () => {
 });
 
 describe("search", () => {
+  let registry: Registry, proxy: FaultyRegistry;
+  beforeAll(async () => {
+    registry = await bed.registry();
+    proxy = await FaultyRegistry.start(bed.netns, registry.address, 5202);
+  }, 60_000);
+  afterAll(() => proxy.stop());
   const strata = async (...args: string[]): Promise<string> => (await ok(process.execPath, [resolve(__dirname, "../../../packages/cli/bin/strata.js"), ...args], { env: daemon.env() }));
   const both = async (...args: string[]): Promise<string> => {
     const theirs = await daemon.dockerOk(...args);
@@ -107,8 +113,6 @@ describe("search", () => {
     return theirs;
   };
   it("asks a registry's search, and looks through the catalog of one that has none", async () => {
-    const registry = await bed.registry();
-    const proxy = await FaultyRegistry.start(bed.netns, registry.address, 5202);
     const result = (name: string, star_count: number, is_official: boolean): object => ({ name, star_count, is_official, is_automated: false, description: `What ${name} is, in\nmany words that nobody wants to read to their end` });
     const found = [result("redis", 9000, true), result("team/redis", 12, false), result("odd/redis", 0, false)];
     const answer = { on: "GET /v1/search", kind: "status", status: 200, headers: { "Content-Type": "application/json" }, body: JSON.stringify({ query: "redis", num_results: 3, results: found }) } as const;
@@ -116,22 +120,21 @@ describe("search", () => {
     const term = proxy.name("redis");
     expect((await both("search", term)).split("\n").map((line) => line.split(/ {3,}/))).toEqual([
       ["NAME", "DESCRIPTION", "STARS", "OFFICIAL"],
-      [term, expect.stringMatching(/^What redis is, in many words that nobody want…$/), "9000", "[OK]"],
-      [proxy.name("team/redis"), expect.stringMatching(/^What .{39}…$/), "12", ""], [proxy.name("odd/redis"), expect.stringMatching(/^What .{39}…$/), "0", ""],
+      [term, expect.stringMatching(/^What redis is, in many words that nobody wan…$/), "9000", "[OK]"],
+      [proxy.name("team/redis"), expect.stringMatching(/^What .*…$/), "12", ""], [proxy.name("odd/redis"), expect.stringMatching(/^What .*…$/), "0", ""],
     ]);
     expect(await both("search", "--format", "{{.Name}}", "-f", "stars=10", "-f", "is-official=false", term)).toBe(proxy.name("team/redis"));
     expect(await both("search", "--format", "{{.StarCount}} {{.IsOfficial}}", "--limit", "1", term)).toBe("9000 [OK]");
-    expect(JSON.parse((await both("search", "--no-trunc", "--format", "json", "--filter", "is-official=true", term)))).toMatchObject({ Name: term, IsOfficial: "[OK]" });
+    expect(JSON.parse((await both("search", "--no-trunc", "--format", "json", "--filter", "is-official=true", term)))).toMatchObject({ Name: term, IsOfficial: "true" });
     expect((await proxy.exchanges()).map((e) => e.path)).toEqual(expect.arrayContaining(["/v1/search?q=redis&n=25", "/v1/search?q=redis&n=1"]));
 
     // What it says of those who may not is told; where it has no search, its catalog is read, page by page.
-    await proxy.faults({ ...answer, status: 429, body: "" });
+    await proxy.faults({ ...answer, status: 429, headers: { "Retry-After": "0" }, body: "" });
     expect((await daemon.docker(["search", term])).stderr).toMatch(/toomanyrequests/);
     await proxy.faults();
     for (const path of ["team/redis", "team/ready", "redis"]) expect(await push(registry.name(`${path}:1`))).toMatchObject({ code: 0 });
     expect((await both("search", "--format", "{{.Name}}", term)).split("\n")).toEqual([term, proxy.name("team/redis")]);
     expect(await both("search", "--format", "{{.Name}}", "--limit", "1", term)).toBe(term);
-    await proxy.stop();
   }, 90_000);
 });
 

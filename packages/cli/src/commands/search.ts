@@ -5,16 +5,13 @@ import { formatListing, type Listing } from "../format/listing.js";
 import { ellipsis } from "../format/units.js";
 import { authForTerm } from "../registry-auth.js";
 
-const mark = (is: boolean): string => (is ? "[OK]" : "");
-
 const listing: Listing<SearchResult> = {
   name: "SearchResult",
   columns: {
     Name: { header: "NAME", value: ({ name }) => name },
     Description: { header: "DESCRIPTION", value: ({ description }, { noTrunc }) => { const text = description.replace(/[\r\n]/g, " "); return noTrunc ? text : ellipsis(text, 45); } },
     StarCount: { header: "STARS", value: ({ star_count }) => String(star_count) },
-    IsOfficial: { header: "OFFICIAL", value: ({ is_official }) => mark(is_official) },
-    IsAutomated: { header: "AUTOMATED", value: ({ is_automated }) => mark(is_automated) },
+    IsOfficial: { header: "OFFICIAL", value: ({ is_official }) => (is_official ? "[OK]" : ""), json: ({ is_official }) => String(is_official) },
   },
 };
 

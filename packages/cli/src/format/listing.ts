@@ -16,6 +16,8 @@ export interface Column<T> {
   readonly value: (item: T, view: View) => string;
   /** Left out of `json`. */
   readonly hidden?: boolean;
+  /** What `json` has, where that is something else. */
+  readonly json?: (item: T) => string;
 }
 
 /** What a list of things can show of each, by the names that `--format` uses. */
@@ -74,7 +76,10 @@ const unescape = (format: string): string => format.replaceAll("\\t", "\t").repl
 
 function rowValues<T>(listing: Listing<T>, item: T, view: View): Record<string, string> {
   const names = Object.keys(listing.columns).filter((name) => listing.columns[name]!.hidden !== true).sort();
-  const values = Object.fromEntries(names.map((name) => [name, listing.columns[name]!.value(item, view)]));
+  const values = Object.fromEntries(names.map((name) => {
+    const { json, value } = listing.columns[name]!;
+    return [name, json === undefined ? value(item, view) : json(item)];
+  }));
   markMap(values);
   return values;
 }

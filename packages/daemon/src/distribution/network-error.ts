@@ -42,7 +42,6 @@ const OTHER: Readonly<Record<string, string | undefined>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "tls: failed to verify certificate: x509: certificate signed by unknown authority",
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "tls: failed to verify certificate: x509: certificate signed by unknown authority",
   CERT_HAS_EXPIRED: "tls: failed to verify certificate: x509: certificate has expired or is not yet valid",
-  ERR_TLS_CERT_ALTNAME_INVALID: "tls: failed to verify certificate: x509: certificate is not valid for this name",
 };
 
 function describe(url: URL, cause: unknown): { text: string; errno: string } {
@@ -54,6 +53,11 @@ function describe(url: URL, cause: unknown): { text: string; errno: string } {
   const peer = `${address.includes(":") && !address.startsWith("[") ? `[${address}]` : address}:${port}`;
   if (DIAL[errno] !== undefined) return { errno, text: `dial tcp ${peer}: ${DIAL[errno]}` };
   if (errno === "ENOTFOUND") return { errno, text: `dial tcp: lookup ${url.hostname}: no such host` };
+  if (errno === "ERR_TLS_CERT_ALTNAME_INVALID") {
+    const { cert } = first as { cert?: { subjectaltname?: string } };
+    const names = (cert?.subjectaltname ?? "").replace(/(?:DNS|IP Address):/g, "");
+    return { errno, text: `tls: failed to verify certificate: x509: certificate is valid for ${names || "no name"}, not ${url.hostname}` };
+  }
   if (errno === "EAI_AGAIN") return { errno, text: `dial tcp: lookup ${url.hostname}: Temporary failure in name resolution` };
   if (errno === "ETIMEDOUT") return { errno, text: `dial tcp ${peer}: i/o timeout` };
   return { errno, text: OTHER[errno] ?? messageOf(first) };
