@@ -33,7 +33,7 @@ export function readUrl(text: string): URL {
 export async function fetchUrl(transport: Transport, url: URL, { signal, limit, unverified = false }: FetchUrlOptions): Promise<FetchedUrl> {
   const { username, password } = url, plain = new URL(url);
   plain.username = plain.password = plain.hash = "";
-  const authorization = username === "" ? {} : { Authorization: `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64")}` };
+  const authorization: Record<string, string> = username === "" ? {} : { Authorization: `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64")}` };
   const response = await transport.send({ method: "GET", url: plain, headers: authorization, signal, unverified });
   const { status, headers } = response;
   if (status !== 200) {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InvalidArgument, messageOf, NotImplemented } from "../core/errors.js";
 import type { GitRequest, GitTrees } from "../core/git.js";
@@ -43,12 +43,12 @@ export class GitProgram implements GitTrees {
       await git("init", "--quiet", "--template=");
       await git("remote", "add", "origin", url);
       await fetchAndCheckOut(git, ref);
-      if (existsSync(join(directory, ".gitmodules"))) await submodules(git, keepGit);
+      if (existsSync(join(directory, ".gitmodules"))) await submodules(git);
     } catch (cause) {
       signal.throwIfAborted();
       throw new InvalidArgument(`cannot fetch ${shown(url)}${ref === "" ? "" : `#${ref}`}: ${words(messageOf(cause), url)}`, { cause });
     }
-    if (!keepGit) await rm(join(directory, ".git"), { recursive: true, force: true });
+    if (!keepGit) await removeGit(directory);
   }
 }
 
@@ -70,7 +70,7 @@ async function fetchAndCheckOut(git: Git, ref: string): Promise<void> {
   }
 }
 
-async function submodules(git: Git, keepGit: boolean): Promise<void> {
+async function submodules(git: Git): Promise<void> {
   const update = ["submodule", "--quiet", "update", "--init", "--recursive"];
   try {
     await git(...update, "--depth=1");
@@ -78,7 +78,15 @@ async function submodules(git: Git, keepGit: boolean): Promise<void> {
     if (!NOT_SHALLOW.test(messageOf(error))) throw error;
     await git(...update);
   }
-  if (!keepGit) await git("submodule", "--quiet", "foreach", "--recursive", "rm", "-f", ".git");
+}
+
+/** Of submodules, too. Nothing else can have that name: git refuses it. */
+async function removeGit(directory: string): Promise<void> {
+  await rm(join(directory, ".git"), { recursive: true, force: true });
+  if (!existsSync(join(directory, ".gitmodules"))) return;
+  for (const { name, parentPath } of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    if (name === ".git") await rm(join(parentPath, name), { recursive: true, force: true });
+  }
 }
 
 /** Without credentials. */
