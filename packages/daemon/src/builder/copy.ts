@@ -211,8 +211,8 @@ export class Copier {
   }
 
   private async open(tar: Readable, opened: BuildContext[], place: Partial<ReadOptions> = {}): Promise<BuildContext> {
-    const { temporary, workers, largestSource } = this.shared.needs;
-    const context = await BuildContext.read(tar, join(temporary, `build-${randomUUID()}`), workers, { limit: largestSource(), ...place });
+    const { needs } = this.shared;
+    const context = await BuildContext.read(tar, join(needs.temporary, `build-${randomUUID()}`), needs.workers, { limit: needs.largestSource(), ...place });
     opened.push(context);
     return context;
   }

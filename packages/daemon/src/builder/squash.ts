@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { type ChainId, chainIdsOf, type ImageConfig, type ImageId } from "@strata/oci";
+import type { ChainId, ImageConfig, ImageId } from "@strata/oci";
 import { type Layer, rfc3339Nano } from "../core/index.js";
 import { BuildContext } from "./context.js";
 import type { BuildHost, BuildNeeds } from "./needs.js";
