@@ -62,6 +62,7 @@ const checks = {
   projects: projectQuotas,
   pty: program("script"),
   curl: program("curl"),
+  git: program("git"),
   compose: composeOne,
   dockerd: program("dockerd"),
   openssl: program("openssl"),

@@ -102,7 +102,8 @@ describe("newer syntax", () => {
     ].join("\n") });
     await build(folder);
     expect(await run("cat", "/seen", "/both")).toBe("1\na\nother\n");
-    expect(await run("sh", "-c", "grep -c eth0 /net; ls /cache /ctx /t")).toMatch(/^0\n/);
+    // What was made for mounts only is in no layer.
+    expect(await run("sh", "-c", "grep -c eth0 /net; ls -d /cache /ctx /t /o 2>/dev/null; true")).toBe("0\n");
     await build(folder, "--build-arg", "N=2");
     expect(await run("cat", "/seen")).toBe("1\n2\n");
     writeFileSync(join(folder, "a.txt"), "changed\n");

@@ -17,13 +17,14 @@ import { RegistryClient } from "./distribution/client.js";
 import { shownProxy } from "./distribution/proxy.js";
 import { Puller } from "./distribution/pull.js";
 import { Pusher } from "./distribution/push.js";
-import { limitsOf, lookAtMachine } from "./machine.js";
+import { largestSource, limitsOf, lookAtMachine } from "./machine.js";
 import { openNetworking } from "./networking.js";
 import { openStores } from "./open-stores.js";
 import { registryOptions } from "./registries.js";
 import { findPrograms } from "./runtimes.js";
 import { Trees } from "./archive/trees.js";
 import { ConfinedFiles } from "./kernel/confined.js";
+import { GitProgram } from "./kernel/git.js";
 import { Builds } from "./services/build.js";
 import { LocalEvents } from "./services/events.js";
 import { Images } from "./services/images.js";
@@ -99,7 +100,8 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const volumes = new Volumes({ store: stores.volumes, events, logger });
     const containers = openContainers({ config, execRoot, machine, programs, stores, networking, workers, events, clock, logger });
     const builds = new Builds({
-      images: imageStore, layers, leases, cache: stores.buildCache, names: stores.buildCache, clock, workers, hostPlatform: platform, temporary: root.tmp,
+      images: imageStore, layers, leases, cache: stores.buildCache, names: stores.buildCache, mounts: stores.buildCache, clock, workers, hostPlatform: platform, temporary: root.tmp, execRoot,
+      registry, git: new GitProgram(() => registryOptions(config).proxies), largestSource: () => largestSource(root.tmp, config.buildSourceLimit),
       imageService: images, containers, volumes: stores.volumes, files: new ConfinedFiles(), porter: new Trees(workers), collector, events, logger,
     });
     const facts = (): SystemFacts => ({
@@ -112,7 +114,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       limits: limitsOf(machine), firewall: networking.firewall(), volumePlugins: volumePlugins.names(), addressPools: config.addressPools, descriptors: readdirSync("/proc/self/fd").length,
     });
     const system = new System({
-      facts, driverStatus: () => storage.status(), containerStore: stores.containers, imageStore, layers, volumeStore: stores.volumes, buildCache: stores.buildCache, images, containers, volumes, events, registry,
+      facts, driverStatus: () => storage.status(), containerStore: stores.containers, imageStore, layers, volumeStore: stores.volumes, buildCache: { list: () => builds.records() }, images, containers, volumes, events, registry,
     });
 
     await collector.recover();

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { machine, release, hostname, totalmem, availableParallelism } from "node:os";
 import { findProgram, run } from "./kernel/spawn.js";
 import type { MachineLimits } from "./services/types.js";
@@ -84,4 +84,10 @@ function osRelease(): ReadonlyMap<string, string> {
 export async function versionOf(program: string): Promise<string> {
   const said = await run(program, ["--version"], { timeoutMs: 5000 }).catch(() => undefined);
   return /\d+\.\d+(?:\.\d+)?[^\s,]*/.exec(said?.stdout ?? "")?.[0] ?? "";
+}
+
+/** Bytes that what is built from may have, unpacked, in a folder: the limit that is set, and nine tenths of what is free at most. */
+export function largestSource(folder: string, limit: number): number {
+  const { bavail, bsize } = statfsSync(folder), room = Math.floor(bavail * bsize * 0.9);
+  return limit === 0 ? room : Math.min(limit, room);
 }

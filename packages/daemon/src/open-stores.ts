@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { WorkerPool } from "./archive/workers/pool.js";
-import type { BuildCache, BuildContainers, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore } from "./core/index.js";
+import type { BuildCache, BuildContainers, CacheMounts, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
 import { openVolumeLimits } from "./drivers/volume/limits.js";
 import { PLUGIN_DIRECTORIES, SocketPlugins } from "./drivers/volume/plugins.js";
@@ -50,7 +50,7 @@ export interface Stores {
   readonly containers: ContainerStore;
   readonly volumes: VolumeStore;
   readonly networks: NetworkStore;
-  readonly buildCache: BuildCache & BuildContainers;
+  readonly buildCache: BuildCache & BuildContainers & CacheMounts;
   readonly collector: GarbageCollector;
   /** Once before serving: volumes that lost their sizes get them back. */
   restoreLimits(): Promise<void>;

@@ -6,16 +6,17 @@ import { readHosts, readUlimits } from "../run/flags.js";
 import { unlimited } from "../run/values.js";
 
 export interface BuildFlags {
-  addHost: string[]; buildArg: string[]; cacheFrom: string[]; cgroupParent?: string; compress?: boolean; cpuPeriod?: number; cpuQuota?: number; cpuShares?: number; cpusetCpus?: string; cpusetMems?: string; file?: string;
+  addHost: string[]; buildArg: string[]; cacheFrom: string[]; cacheTo: string[]; cgroupParent?: string; compress?: boolean; cpuPeriod?: number; cpuQuota?: number; cpuShares?: number; cpusetCpus?: string; cpusetMems?: string; file?: string;
   forceRm?: boolean; iidfile?: string; label: string[]; memory?: number; memorySwap?: number; network?: string; noCache?: boolean; platform?: string; pull?: boolean; quiet?: boolean; rm?: boolean;
-  securityOpt: string[]; shmSize?: number; squash?: boolean; tag: string[]; target?: string; ulimit: string[];
+  secret: string[]; securityOpt: string[]; shmSize?: number; squash?: boolean; ssh: string[]; tag: string[]; target?: string; ulimit: string[];
 }
 
 export function buildFlags(options: Options): Options {
   return options
     .list("--add-host <list>", "A line for /etc/hosts of commands: host:ip")
     .list("--build-arg <list>", "A value for an ARG: NAME=value, or NAME to take it from here")
-    .list("--cache-from <list>", "An image whose steps may be taken over")
+    .list("--cache-from <list>", "An image whose steps may be taken over, type=registry,ref=NAME or type=local,src=DIR")
+    .list("--cache-to <list>", "Where the cache is left: type=registry,ref=NAME, type=local,dest=DIR, type=inline; mode=max for all stages")
     .value("--cgroup-parent <string>", "The cgroup that commands are under")
     .flag("--compress", "Send the context packed with gzip")
     .integer("--cpu-period <int>", "CFS period in microseconds")
@@ -36,9 +37,11 @@ export function buildFlags(options: Options): Options {
     .flag("--pull", "Look for newer base images")
     .flag("-q, --quiet", "Print nothing but the image's ID")
     .flag("--rm", "Remove containers of steps that succeeded", true)
+    .list("--secret <list>", "A file that only commands see: id=NAME,src=FILE or id=NAME,env=VARIABLE")
     .list("--security-opt <list>", "A security option")
     .parsed("--shm-size <bytes>", "Size of /dev/shm", parseBytes)
     .flag("--squash", "Put the new layers together as one")
+    .list("--ssh <list>", "An ssh agent for commands: default, or NAME=SOCKET")
     .list("-t, --tag <list>", "A name for the image: name[:tag]")
     .value("--target <string>", "The stage to build")
     .list("--ulimit <ulimit>", "A limit: name=soft[:hard]");
@@ -48,7 +51,7 @@ export function buildFlags(options: Options): Options {
 export function buildOptions(flags: BuildFlags, env: NodeJS.ProcessEnv): BuildOptions {
   return {
     tags: flags.tag, args: buildArgs(flags.buildArg, env), labels: keyValues(flags.label), target: flags.target, platform: flags.platform ?? (env["DOCKER_DEFAULT_PLATFORM"] || undefined),
-    network: flags.network, noCache: flags.noCache, cacheFrom: flags.cacheFrom.flatMap((one) => one.split(",")), pull: flags.pull, quiet: flags.quiet, squash: flags.squash,
+    network: flags.network, noCache: flags.noCache, pull: flags.pull, quiet: flags.quiet, squash: flags.squash,
     remove: flags.rm, forceRemove: flags.forceRm, hosts: readHosts(flags.addHost), memory: flags.memory, memorySwap: flags.memorySwap, shmSize: flags.shmSize,
     cpuShares: flags.cpuShares, cpuPeriod: flags.cpuPeriod, cpuQuota: flags.cpuQuota, cpusetCpus: flags.cpusetCpus, cpusetMems: flags.cpusetMems, cgroupParent: flags.cgroupParent,
     ulimits: readUlimits(flags.ulimit), securityOptions: flags.securityOpt,

@@ -93,7 +93,7 @@ export function parseMount(text: string): MountSpec {
 }
 
 /** Comma-separated fields, of which any may be quoted: `type=bind,"source=/a,b"`. */
-function csvFields(text: string): string[] {
+export function csvFields(text: string): string[] {
   const fields: string[] = [];
   const pattern = /(?:"((?:[^"]|"")*)"|([^,]*))(?:,|$)/gy;
   while (pattern.lastIndex < text.length) {

@@ -17,6 +17,11 @@ export interface BuildOptions extends CallSignal {
   readonly network?: string;
   readonly noCache?: boolean;
   readonly cacheFrom?: readonly string[];
+  readonly cacheTo?: readonly string[];
+  /** Contents by ID, for `RUN --mount=type=secret`. */
+  readonly secrets?: Readonly<Record<string, Buffer>>;
+  /** Sockets of ssh agents on the daemon's machine by ID, for `RUN --mount=type=ssh`. */
+  readonly agents?: Readonly<Record<string, string>>;
   readonly pull?: boolean;
   readonly quiet?: boolean;
   readonly squash?: boolean;
@@ -49,11 +54,11 @@ export class Builds {
     return this.#api.lines("post", "/build", {
       query: {
         dockerfile: o.dockerfile, t: o.tags && [...o.tags], remote: typeof context === "string" ? context : undefined, buildargs: json(o.args), labels: json(o.labels), target: o.target, platform: o.platform,
-        networkmode: o.network, nocache: o.noCache, cachefrom: json(o.cacheFrom), pull: o.pull === true ? "1" : undefined, q: o.quiet, squash: o.squash, rm: o.remove, forcerm: o.forceRemove,
+        networkmode: o.network, nocache: o.noCache, cachefrom: json(o.cacheFrom), cacheto: json(o.cacheTo), pull: o.pull === true ? "1" : undefined, q: o.quiet, squash: o.squash, rm: o.remove, forcerm: o.forceRemove,
         extrahosts: o.hosts && [...o.hosts], memory: o.memory, memswap: o.memorySwap, shmsize: o.shmSize, cpushares: o.cpuShares, cpuperiod: o.cpuPeriod, cpuquota: o.cpuQuota, cpusetcpus: o.cpusetCpus,
         cpusetmems: o.cpusetMems, cgroupparent: o.cgroupParent, ulimits: json(o.ulimits), securityopt: json(o.securityOptions), version: "1",
       },
-      headers: o.auths && { "X-Registry-Config": Buffer.from(JSON.stringify(o.auths)).toString("base64url") },
+      headers: { ...(o.auths && { "X-Registry-Config": Buffer.from(JSON.stringify(o.auths)).toString("base64url") }), ...privateHeader(o) },
       body: typeof context === "string" ? undefined : context, signal: o.signal,
     });
   }
@@ -62,6 +67,12 @@ export class Builds {
   prune({ all, filters, signal }: CallSignal & { readonly all?: boolean; readonly filters?: Filters } = {}): Promise<BuildPruneReport> {
     return this.#api.call("post", "/build/prune", { query: { all, filters: encodeFilters(filters) }, signal });
   }
+}
+
+function privateHeader({ secrets = {}, agents = {} }: BuildOptions): Record<string, string> {
+  if (Object.keys(secrets).length + Object.keys(agents).length === 0) return {};
+  const value = { secrets: Object.fromEntries(Object.entries(secrets).map(([id, content]) => [id, content.toString("base64")])), ssh: agents };
+  return { "X-Strata-Build-Secrets": Buffer.from(JSON.stringify(value)).toString("base64url") };
 }
 
 /** Empty lists and objects are left out. */

@@ -51,6 +51,17 @@ function registryOf(server: string): string {
   return /^(index\.|registry-1\.)?docker\.io$/.test(host) ? "docker.io" : host;
 }
 
+/** X-Strata-Build-Secrets: `{"secrets": {id: base64}, "ssh": {id: socket}}`, JSON in base64url. */
+function privateOf(header: string | string[] | undefined): { readonly secrets: Map<string, Buffer>; readonly agents: Map<string, string> } {
+  const text = Array.isArray(header) ? header[0] : header, name = "X-Strata-Build-Secrets";
+  const value = readJson(name, text === undefined ? undefined : Buffer.from(text, "base64url").toString(), isObject) ?? {};
+  const { secrets = {}, ssh = {}, ...rest } = value;
+  if (!isTexts(secrets) || !isTexts(ssh) || Object.keys(rest).length > 0) throw new InvalidArgument(`${name} has the wrong shape`);
+  const relative = Object.values(ssh).find((path) => !path.startsWith("/"));
+  if (relative !== undefined) throw new InvalidArgument(`${name}: ssh: the socket "${relative}" is no absolute path`);
+  return { secrets: new Map(Object.entries(secrets).map(([id, content]) => [id, Buffer.from(content, "base64")])), agents: new Map(Object.entries(ssh)) };
+}
+
 export function buildRoutes(builds: BuildService): Pick<Routes, "build" | "buildPrune"> {
   return {
     async build(c) {
@@ -65,9 +76,10 @@ export function buildRoutes(builds: BuildService): Pick<Routes, "build" | "build
           context: q.remote ? null : uploadOf(c.request), ...(q.remote ? { remote: q.remote } : {}), dockerfile: (q.dockerfile || "Dockerfile").replace(/^\/+/, ""), tags: (q.t ?? []).filter((tag) => tag !== ""),
           args: new Map(Object.entries(readJson("buildargs", q.buildargs, isArgs) ?? {})), labels: readJson("labels", q.labels, isTexts) ?? {},
           ...(q.target ? { target: q.target } : {}), ...(q.platform ? { platform: readPlatform(q.platform)! } : {}), ...(network === undefined ? {} : { network }),
-          noCache: q.nocache ?? false, cacheFrom: readJson("cachefrom", q.cachefrom, isList) ?? [], pull: q.pull !== undefined && !["", "0", "false"].includes(q.pull.toLowerCase()), quiet: q.q ?? false, remove: q.rm ?? true, forceRemove: q.forcerm ?? false, squash: q.squash ?? false,
+          noCache: q.nocache ?? false, cacheFrom: readJson("cachefrom", q.cachefrom, isList) ?? [], pull: q.pull !== undefined && !["", "0", "false"].includes(q.pull.toLowerCase()), quiet: q.q ?? false, cacheTo: readJson("cacheto", q.cacheto, isList) ?? [],
+          ...privateOf(c.request.headers["x-strata-build-secrets"]), remove: q.rm ?? true, forceRemove: q.forcerm ?? false, squash: q.squash ?? false,
           hostConfig: hostConfigOf(q), auth: registryConfig(c.request.headers["x-registry-config"]),
-        }, { progress: stream.sink, signal: c.signal });
+        }, { progress: stream.sink, ready: stream.ready, drained: stream.drained, signal: c.signal });
         stream.end();
       } catch (error) {
         if (!c.response.headersSent) throw error;

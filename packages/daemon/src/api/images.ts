@@ -1,6 +1,5 @@
-import { Readable } from "node:stream";
 import { parsePlatform, type Platform } from "@strata/oci";
-import { InvalidArgument, NotFound, Unavailable, messageOf } from "../core/index.js";
+import { InvalidArgument } from "../core/index.js";
 import type { ContainerService, ImageService } from "../services/types.js";
 import { created, empty, ok, type Context, type Routes } from "./context.js";
 import { decodeAuthHeader } from "./credentials.js";
@@ -33,17 +32,6 @@ export function joinReference(name: string, tag: string | undefined): string {
 /** Whether a name says which image of its repository is meant. */
 function isExact(name: string): boolean {
   return name.includes("@") || name.lastIndexOf(":") > name.lastIndexOf("/");
-}
-
-async function download(url: string, signal: AbortSignal): Promise<Readable> {
-  let response: Response;
-  try {
-    response = await fetch(/^https?:\/\//.test(url) ? url : `http://${url}`, { signal });
-  } catch (cause) {
-    throw new Unavailable(`cannot fetch ${url}: ${messageOf(cause)}`, { cause });
-  }
-  if (!response.ok || response.body === null) throw new NotFound(`cannot fetch ${url}: ${response.status} ${response.statusText}`);
-  return Readable.fromWeb(response.body);
 }
 
 /** Runs what reports progress; its outcome is a status before the first line and a line after it, or always a line. */
@@ -84,7 +72,7 @@ export function imageRoutes(images: ImageService, containers: ContainerService):
       if (!fromSrc) throw new InvalidArgument("either fromImage or fromSrc is needed");
       return withProgress(c, async (progress, signal) => {
         if (fromSrc !== "-") progress({ status: `Downloading from ${fromSrc}` });
-        const tar = fromSrc === "-" ? uploadOf(c.request) : await download(fromSrc, signal);
+        const tar = fromSrc === "-" ? uploadOf(c.request) : await images.download(fromSrc, signal);
         const ref = repo ? joinReference(repo, tag) : undefined;
         progress({ status: await images.import(tar, { ref, changes: changes ?? [], message: message ?? "", platform }) });
       });

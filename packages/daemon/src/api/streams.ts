@@ -110,6 +110,11 @@ export class ProgressStream {
     this.#waiting.set(line.current === undefined ? `#${this.#serial++}` : `${line.id}/${line.status}`, line);
   };
 
+  /** Whether lines go out as they come. */
+  readonly ready = (): boolean => !this.#blocked;
+  /** Resolves when they do again, or nobody listens any more. */
+  readonly drained = (): Promise<void> => drained(this.#response);
+
   end(): void {
     this.#flush();
     if (!this.#response.headersSent) this.#begin();

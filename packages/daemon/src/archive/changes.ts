@@ -5,6 +5,7 @@ import { cPath, fromByteString, procPath, toByteString, type ByteString } from "
 import { openDirectoryAt, readDirectory } from "../kernel/directory.js";
 import { AT_FDCWD, close, lgetxattr, O_DIRECTORY, O_RDONLY, openat } from "../kernel/libc.js";
 import { inodeKey, isDirectory, Stater, type Stat } from "../kernel/stat.js";
+import { readIndex } from "./context/entry.js";
 import { ConfinedTree } from "./confined-tree.js";
 import { LowerView, type LowerEntry } from "./lower-view.js";
 import { marksOf } from "./marks.js";
@@ -21,6 +22,8 @@ export interface ChangesArguments {
   readonly kind: "plain" | "upper" | "copied" | "aufs";
   /** What lies below, nearest first (one at most for a whole tree). */
   readonly lowers: readonly string[];
+  /** Folders of indexes (see context/): files that are in one count as changed in any case. */
+  readonly touched?: readonly string[];
 }
 
 /**
@@ -28,7 +31,8 @@ export interface ChangesArguments {
  * directory. A directory in which something changed counts as modified. Below a deleted directory nothing is listed;
  * what is in a new one is. The root is never listed. Sorted by path.
  */
-export function* listChanges({ root, kind, lowers }: ChangesArguments): Steps<Change[]> {
+export function* listChanges({ root, kind, lowers, touched = [] }: ChangesArguments): Steps<Change[]> {
+  const certain = new Set(touched.flatMap((directory) => readIndex(directory).filter(({ type }) => type !== "directory").map(({ name }) => name)));
   const marks = kind === "plain" ? undefined : marksOf[kind === "aufs" ? "aufs" : "overlay"];
   const view = new LowerView(lowers.map(toByteString), kind === "aufs" ? "aufs" : "overlay");
   const stater = new Stater();
@@ -57,7 +61,7 @@ export function* listChanges({ root, kind, lowers }: ChangesArguments): Steps<Ch
       const at = joinPath(path, name);
       const old = below ? below.get(name) : view.child(lower, name);
       gone?.delete(name);
-      const listed = !old || differs(old.stat, stat) || capabilityOf(cPath(old.paths[0]!)) !== capabilityOf(procPath(fd, name));
+      const listed = !old || certain.has(at) || differs(old.stat, stat) || capabilityOf(cPath(old.paths[0]!)) !== capabilityOf(procPath(fd, name));
       if (listed) note(at, old ? 0 : 1);
       if (!isDirectory(stat.mode)) continue;
       const inside = yield* descend(fd, name, at, old, whole);

@@ -3,6 +3,9 @@ import type { Platform } from "@strata/oci";
 /** Proxies may be given without being declared; they are no part of what a step depends on. */
 const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]);
 
+/** For the builder itself. */
+const SETTINGS = ["SOURCE_DATE_EPOCH", "BUILDKIT_INLINE_CACHE", "BUILDKIT_CONTEXT_KEEP_GIT_DIR"];
+
 /** Values that the builder itself gives, where a stage declares them. */
 export function platformArgs(target: Platform, host: Platform): Map<string, string> {
   const of = (prefix: string, { os, architecture, variant }: Platform): [string, string][] => [
@@ -46,5 +49,5 @@ export class BuildArgs {
     return [...this.given].filter((pair): pair is [string, string] => pair[1] !== null && PROXIES.includes(pair[0]) && !this.declared.has(pair[0]));
   }
   /** Given, and of no use to anybody. */
-  unused(): string[] { return [...this.given.keys()].filter((name) => !this.asked.has(name) && !PROXIES.includes(name) && name !== "SOURCE_DATE_EPOCH").sort(); }
+  unused(): string[] { return [...this.given.keys()].filter((name) => !this.asked.has(name) && !PROXIES.includes(name) && !SETTINGS.includes(name)).sort(); }
 }

@@ -1,13 +1,14 @@
-import { type ImageConfig, type ImageId, parsePlatform, type Platform } from "@strata/oci";
+import { type ImageId, parsePlatform, type Platform } from "@strata/oci";
 import { InvalidArgument, type Lease } from "../core/index.js";
 import { BuildArgs, platformArgs } from "./args.js";
 import type { BuildContext } from "./context.js";
 import type { Dockerfile, Instruction } from "./dockerfile.js";
 import type { BuildHost, BuildNeeds } from "./needs.js";
-import { OrderedOutput, type StageOutput } from "./output.js";
+import { OrderedOutput, type OutputSink, type StageOutput } from "./output.js";
 import { type PlannedStage, planBuild, stageOf } from "./plan.js";
-import { scratch, short, StageBuild } from "./stage.js";
-import { StepMaker, type StepState } from "./steps.js";
+import { squash } from "./squash.js";
+import { scratch, StageBuild } from "./stage.js";
+import { type CacheSource, StepMaker, type StepState } from "./steps.js";
 import { expandWord } from "./words.js";
 
 export interface BuildOptions {
@@ -21,15 +22,22 @@ export interface BuildOptions {
   readonly network?: string;
   readonly noCache: boolean;
   /** Images whose steps may be taken; without it all that are known. */
-  readonly cacheFrom?: readonly ImageConfig[];
+  readonly cacheFrom?: readonly CacheSource[];
+  /** Put the new layers together as one. */
+  readonly squash: boolean;
   readonly lease: Lease;
   readonly signal: AbortSignal;
-  output(text: string): void;
-  aux(id: ImageId): void;
+  readonly output: OutputSink;
+}
+
+export interface BuiltImage {
+  readonly image: ImageId;
+  /** What every stage came to, the target first, before anything was squashed. */
+  readonly stages: readonly StepState[];
 }
 
 /** Builds a file's target with all that it needs, stages side by side. The image is held by the lease. */
-export async function build(needs: BuildNeeds, host: BuildHost, options: BuildOptions): Promise<StepState & { readonly image: ImageId }> {
+export async function build(needs: BuildNeeds, host: BuildHost, options: BuildOptions): Promise<BuiltImage> {
   const { file } = options;
   const args = new BuildArgs(options.args, platformArgs(options.platform ?? needs.hostPlatform, needs.hostPlatform));
   const word = (text: string): string => expandWord(text, (name) => args.global(name), file.escape);
@@ -37,12 +45,13 @@ export async function build(needs: BuildNeeds, host: BuildHost, options: BuildOp
   const plan = planBuild(file, options.target, word);
   const labels = labelSteps(options.labels, plan.stages.get(plan.target)!.stage.line);
   const total = [...plan.stages.values()].reduce((sum, { stage }) => sum + 1 + stage.instructions.length, labels.length);
-  const output = new OrderedOutput(plan.stages.size, (text) => options.output(text));
+  const output = new OrderedOutput(plan.stages.size, options.output);
   const abort = new AbortController(), signal = AbortSignal.any([options.signal, abort.signal]);
   const steps = new StepMaker(needs, { lease: options.lease, noCache: options.noCache, ...(options.cacheFrom === undefined ? {} : { sources: options.cacheFrom }), ...epochOf(options.args) });
-  for (const warning of file.warnings) options.output(`[WARNING]: ${warning}\n`);
+  for (const warning of file.warnings) options.output.write(`[WARNING]: ${warning}\n`);
 
   const running = new Map<number, Promise<StepState>>();
+  const bases = new Map<number, StepState>();
   const images = new Map<string, Promise<StepState>>();
   const imageState = (name: string, platform: Platform | undefined): Promise<StepState> => {
     const known = images.get(name);
@@ -50,7 +59,7 @@ export async function build(needs: BuildNeeds, host: BuildHost, options: BuildOp
     const state = host.base(name, platform).then((id): StepState => {
       needs.leases.hold(options.lease, "image", id);
       const { config, top } = needs.images.get(id);
-      return { image: id, config, top };
+      return { image: id, config, top, keys: [] };
     });
     images.set(name, state);
     return state;
@@ -70,14 +79,17 @@ export async function build(needs: BuildNeeds, host: BuildHost, options: BuildOp
         const index = stageOf(file, name, stage.index);
         return index === undefined ? imageState(name, options.platform) : running.get(index)!;
       },
-      step: (to: StageOutput, text) => to.write(`Step ${count.next++}/${total} : ${text}\n`),
+      step: (to: StageOutput, text) => { to.write(`Step ${count.next++}/${total} : ${text}\n`); },
     }, stage, args.forStage(), own);
     const platform = stage.platform === undefined ? options.platform : platformNamed(word(stage.platform));
     const state = async (): Promise<StepState> => {
       if (base !== undefined) return running.get(base)!;
       return from === "scratch" ? scratch(platform ?? needs.hostPlatform) : imageState(from, platform);
     };
-    return state().then((it) => work.run(it, stage.index === plan.target ? labels : [])).finally(() => own.end());
+    return state().then((it) => {
+      bases.set(stage.index, it);
+      return work.run(it, stage.index === plan.target ? labels : []);
+    }).finally(() => own.end());
   };
   for (const [place, [index, planned]] of [...plan.stages].entries()) {
     const state = start(planned, place);
@@ -91,12 +103,12 @@ export async function build(needs: BuildNeeds, host: BuildHost, options: BuildOp
     await Promise.allSettled(running.values());
   }
   const unused = args.unused();
-  if (unused.length > 0) options.output(`[Warning] One or more build-args [${unused.join(" ")}] were not consumed\n`);
-  const state = await running.get(plan.target)!;
-  if (state.image === null) throw new InvalidArgument("No image was generated. Is your Dockerfile empty?");
-  options.aux(state.image);
-  options.output(`Successfully built ${short(state.image)}\n`);
-  return { ...state, image: state.image };
+  if (unused.length > 0) options.output.write(`[Warning] One or more build-args [${unused.join(" ")}] were not consumed\n`);
+  const { image, ...state } = await running.get(plan.target)!;
+  if (image === null) throw new InvalidArgument("No image was generated. Is your Dockerfile empty?");
+  const built = { ...state, image }, others = await Promise.all([...running].flatMap(([index, stage]) => (index === plan.target ? [] : [stage])));
+  const result = options.squash ? await squash(needs, host, steps, built, bases.get(plan.target)!) : built;
+  return { image: result.image, stages: [built, ...others] };
 }
 
 /** `--label`s are the last instructions. */

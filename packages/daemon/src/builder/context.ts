@@ -9,12 +9,24 @@ import { singleFile } from "../archive/single-file.js";
 import type { WorkerPool } from "../archive/workers/pool.js";
 import { InvalidArgument } from "../core/errors.js";
 
-/** Bytes of all files together; more is taken for a bomb. */
-const LIMIT = 64 * 2 ** 30;
-
 const LARGEST_IGNORE = 1 << 20;
 
 type Chosen = Omit<Selection, "directory" | "hidden">;
+
+/** What a context is read with. */
+export interface ReadOptions {
+  /** Bytes of the tar, unpacked, at most. */
+  readonly limit: number;
+  /** What its names are put below. */
+  readonly prefix?: string;
+  /** What takes the place of their first part. */
+  readonly top?: string;
+}
+
+/** More than may be unpacked: a bomb, or a disk that is too small. */
+export class SourceTooLarge extends InvalidArgument {
+  constructor(readonly limit: number, what = "the context") { super(`${what} has more than ${limit} bytes when it is unpacked: build-source-limit, or the disk, allows no more`); }
+}
 
 /** Files to build from, in a folder of their own: taken apart, never unpacked. */
 export class BuildContext {
@@ -22,10 +34,10 @@ export class BuildContext {
   private hidden: readonly string[] = [];
   private constructor(private readonly directory: string, private readonly workers: WorkerPool) {}
 
-  /** Reads a tar, compressed or not. On error nothing stays. `place`: what its names are put below, and what takes the place of their first part. */
-  static async read(tar: Readable, directory: string, workers: WorkerPool, place: { readonly prefix?: string; readonly top?: string } = {}): Promise<BuildContext> {
+  /** Reads a tar, compressed or not. On error nothing stays. */
+  static async read(tar: Readable, directory: string, workers: WorkerPool, { limit, prefix = "", top = "" }: ReadOptions): Promise<BuildContext> {
     try {
-      await workers.consume("contextIndex", { directory, prefix: place.prefix ?? "", top: place.top ?? "", limit: LIMIT }, decompress(tar));
+      await workers.consume("contextIndex", { directory, prefix, top }, limited(decompress(tar), limit));
     } catch (error) {
       await rm(directory, { recursive: true, force: true });
       throw error;
@@ -34,12 +46,16 @@ export class BuildContext {
   }
 
   /** What a URL gave: a tar, or else a Dockerfile alone. */
-  static async fetched(body: Readable, dockerfile: string, directory: string, workers: WorkerPool): Promise<BuildContext> {
+  static async fetched(body: Readable, dockerfile: string, directory: string, workers: WorkerPool, options: ReadOptions & { readonly largestFile: number }): Promise<BuildContext> {
     const { head, all } = await peek(body, 512);
-    if (isArchive(head)) return BuildContext.read(all, directory, workers);
+    if (isArchive(head)) return BuildContext.read(all, directory, workers, options);
     const parts: Buffer[] = [];
-    for await (const chunk of all) parts.push(Buffer.from(chunk as Uint8Array));
-    return BuildContext.read(singleFile(dockerfile, Buffer.concat(parts), 0o644, 0), directory, workers);
+    let length = 0;
+    for await (const chunk of all) {
+      parts.push(Buffer.from(chunk as Uint8Array));
+      if ((length += (chunk as Uint8Array).length) > options.largestFile) throw new InvalidArgument(`remote: neither a tar, nor a Dockerfile of ${options.largestFile} bytes at most`);
+    }
+    return BuildContext.read(singleFile(dockerfile, Buffer.concat(parts), 0o644, 0), directory, workers, options);
   }
 
   /** NotFound for a source that is not there. */
@@ -70,6 +86,16 @@ export class BuildContext {
   }
 
   remove(): Promise<void> { return rm(this.directory, { recursive: true, force: true }); }
+}
+
+function limited(stream: Readable, limit: number): Readable {
+  return Readable.from((async function* () {
+    let length = 0;
+    for await (const chunk of stream) {
+      if ((length += (chunk as Buffer).length) > limit) throw new SourceTooLarge(limit);
+      yield chunk as Buffer;
+    }
+  })(), { objectMode: false });
 }
 
 /** By its first 512 bytes: a tar, or something packed that may be one. */

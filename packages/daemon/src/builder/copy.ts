@@ -11,8 +11,9 @@ import type { Placement } from "../archive/context/layer-job.js";
 import { fileTar, singleFile } from "../archive/single-file.js";
 import { InvalidArgument, type Layer, NotFound } from "../core/index.js";
 import type { Expand } from "./configure.js";
-import { BuildContext, isArchive } from "./context.js";
+import { BuildContext, isArchive, type ReadOptions, SourceTooLarge } from "./context.js";
 import type { CopyInstruction, Heredoc } from "./dockerfile.js";
+import { isGitUrl } from "./git-url.js";
 import type { StageOutput } from "./output.js";
 import type { StageShared } from "./shared.js";
 import { noOperation, type StepState } from "./steps.js";
@@ -37,7 +38,6 @@ interface Part {
 }
 
 const REMOTE = /^https?:\/\//i;
-const GIT = /^(?:git@|git:\/\/|ssh:\/\/|https?:\/\/[^#]*\.git(?:#.*)?$)/i;
 
 /** COPY and ADD: from a context straight into a layer tar. */
 export class Copier {
@@ -47,21 +47,22 @@ export class Copier {
     const opened: BuildContext[] = [], { expand } = words;
     try {
       const destination = expand(instruction.destination), chown = instruction.chown === undefined ? undefined : expand(instruction.chown);
-      const mode = instruction.chmod === undefined ? undefined : modeOf(expand(instruction.chmod));
-      const parts = await this.parts(instruction, words, opened);
+      const chmod = instruction.chmod === undefined ? undefined : expand(instruction.chmod), mode = chmod === undefined ? undefined : modeOf(chmod);
+      const parts = await this.parts(instruction, words, destination, opened);
       const matches = parts.reduce((sum, { found }) => sum + found.matches, 0);
       if (matches === 0) throw new InvalidArgument(`${instruction.kind} failed: no source files were specified`);
       if (matches > 1 && !/\/\.?$|^\.$/.test(destination)) throw new InvalidArgument(`When using ${instruction.kind} with more than one source file, the destination must be a directory and end with a /`);
       const hash = describe(parts);
       const what = JSON.stringify(["copy", hash, parts.map(({ unpacked, owners }) => [unpacked, owners]), destination, chown ?? null, mode ?? null, instruction.parents, state.config.config?.WorkingDir ?? ""]);
-      const known = this.shared.steps.cached(state, what);
+      const said = `${instruction.kind} ${chown === undefined ? "" : `--chown=${chown} `}${chmod === undefined ? "" : `--chmod=${chmod} `}${hash} in ${destination} `;
+      const createdBy = noOperation(state.config.config, said);
+      const known = this.shared.steps.cached(state, what, { createdBy }, !instruction.parents);
       if (known !== undefined) {
         output.write(" ---> Using cache\n");
         return known;
       }
       const layer = await this.layer(state, parts, instruction, destination, chown, mode);
-      const said = `${instruction.kind} ${chown === undefined ? "" : `--chown=${chown} `}${instruction.chmod === undefined ? "" : `--chmod=${instruction.chmod} `}${hash} in ${destination} `;
-      return this.shared.steps.make(state, what, instruction.text, { layer, createdBy: noOperation(state.config.config, said) });
+      return this.shared.steps.make(state, what, instruction.text, { layer, createdBy });
     } finally {
       await Promise.all(opened.map((context) => context.remove()));
     }
@@ -70,7 +71,8 @@ export class Copier {
   /** WORKDIR: a directory that is made where there is none. */
   async directory(state: StepState, config: RunConfig, comment: string, description: string, output: StageOutput): Promise<StepState> {
     const { steps, host, needs } = this.shared, what = JSON.stringify(["workdir", comment]);
-    const known = steps.cached(state, what);
+    const step = { config, createdBy: noOperation(state.config.config, comment) };
+    const known = steps.cached(state, what, step);
     if (known !== undefined) {
       output.write(" ---> Using cache\n");
       return known;
@@ -80,7 +82,7 @@ export class Copier {
     const made = place.missing.length === 0 ? {} : {
       layer: await needs.layers.register(needs.workers.produce("contextLayer", { selection: null, place: { path: place.path, into: true, missing: place.missing }, owner: ROOT, now: steps.now }), state.top, steps.lease),
     };
-    return steps.make(state, what, description, { ...made, config, createdBy: noOperation(state.config.config, comment) });
+    return steps.make(state, what, description, { ...made, ...step });
   }
 
   private placeIn(root: string, path: string): Promise<Place> { return this.shared.needs.workers.run("treePlace", { root, path }); }
@@ -103,7 +105,7 @@ export class Copier {
     return needs.layers.register(tars.length === 1 ? tars[0]! : joined(tars), state.top, steps.lease);
   }
 
-  private async parts(instruction: CopyInstruction, words: Words, opened: BuildContext[]): Promise<Part[]> {
+  private async parts(instruction: CopyInstruction, words: Words, destination: string, opened: BuildContext[]): Promise<Part[]> {
     const { expand } = words;
     const exclude = instruction.exclude.map(expand), parts: Part[] = [], plain: string[] = [];
     for (const source of instruction.sources) {
@@ -112,9 +114,12 @@ export class Copier {
         continue;
       }
       const text = expand(source);
-      if (instruction.kind === "ADD" && GIT.test(text)) parts.push(await this.repository(text, instruction, opened));
-      else if (instruction.kind === "ADD" && REMOTE.test(text)) parts.push(...await this.download(text, instruction, opened));
+      if (instruction.kind === "ADD" && isGitUrl(text)) parts.push(await this.repository(text, instruction, opened));
+      else if (instruction.kind === "ADD" && REMOTE.test(text)) parts.push(await this.download(text, { ...instruction, ...(instruction.checksum === undefined ? {} : { checksum: expand(instruction.checksum) }) }, destination, opened));
       else plain.push(text);
+    }
+    if (instruction.checksum !== undefined && (plain.length > 0 || !instruction.sources.every((source) => typeof source === "string" && REMOTE.test(expand(source)) && !isGitUrl(expand(source))))) {
+      throw new InvalidArgument("--checksum is for files of http and https only");
     }
     if (plain.length === 0) return parts;
     if (instruction.from !== undefined) return [...await this.fromStage(instruction.from, plain, exclude, opened), ...parts];
@@ -154,7 +159,8 @@ export class Copier {
       return await part(inside, ["."], [], "archive", "ADD");
     } catch (error) {
       // Packed, but no tar: copied as it is.
-      if (error instanceof InvalidArgument) return undefined;
+      if (error instanceof InvalidArgument && !(error instanceof SourceTooLarge)) return undefined;
+      if (error instanceof SourceTooLarge) throw new SourceTooLarge(error.limit, file);
       throw error;
     }
   }
@@ -168,7 +174,7 @@ export class Copier {
       const place = await this.placeIn(root, path);
       if (place.kind === "none") throw new NotFound(`COPY failed: stat ${source.replace(/^\//, "")}: file does not exist`);
       // A symlink's content has the symlink's name.
-      const inside = await this.open(host.tar(root, `/${place.text}`), opened, { prefix: posix.dirname(path).slice(1), top: posix.basename(path) });
+      const inside = await this.open(host.tar(root, `/${place.text}`), opened, { prefix: posix.dirname(path).slice(1), top: posix.basename(path), limit: Infinity });
       return part(inside, [wild < 0 ? path : posix.join(path, ...parts.slice(wild))], exclude, "stage", "COPY");
     })));
   }
@@ -178,11 +184,14 @@ export class Copier {
     return part(await this.open(singleFile(name, Buffer.from(text), 0o644, 0), opened), [name], [], "context", "COPY");
   }
 
-  private async download(url: string, { checksum, unpack }: CopyInstruction, opened: BuildContext[]): Promise<Part[]> {
-    const name = posix.basename(new URL(url).pathname);
-    if (name === "" || name === "/") throw new InvalidArgument(`cannot determine filename for source ${url}`);
-    const { body, modified } = await this.shared.host.download(url, this.shared.signal);
-    const file = join(this.shared.needs.temporary, `download-${randomUUID()}`);
+  private async download(url: string, { checksum, unpack }: CopyInstruction, destination: string, opened: BuildContext[]): Promise<Part> {
+    const { body, modified, filename } = await this.shared.host.download(url, this.shared.signal);
+    const path = new URL(url).pathname, given = path.endsWith("/") ? filename ?? "" : posix.basename(path);
+    if (given === "" && destination.endsWith("/")) {
+      body.destroy();
+      throw new InvalidArgument(`cannot determine filename for source ${url}`);
+    }
+    const name = given === "" ? "unnamed" : decoded(given), file = join(this.shared.needs.temporary, `download-${randomUUID()}`);
     let context: BuildContext;
     try {
       await pipeline(body, createWriteStream(file, { mode: 0o600 }));
@@ -193,16 +202,17 @@ export class Copier {
       if (checksum !== `sha256:${digest}`) throw new InvalidArgument(`digest mismatch of ${url}: sha256:${digest}, not ${checksum}`);
     }
     const archive = unpack === true ? await this.archive(context, name, opened) : undefined;
-    return [archive ?? await part(context, [name], [], "context", "ADD")];
+    return archive ?? await part(context, [name], [], "context", "ADD");
   }
 
   private async repository(url: string, { keepGitDir }: CopyInstruction, opened: BuildContext[]): Promise<Part> {
-    const context = await this.open(await this.shared.host.git(url, keepGitDir, this.shared.signal), opened);
+    const context = await this.shared.host.git(url, keepGitDir, this.shared.signal, (tar) => this.open(tar, opened));
     return part(context, ["."], [], "context", "ADD");
   }
 
-  private async open(tar: Readable, opened: BuildContext[], place: { readonly prefix?: string; readonly top?: string } = {}): Promise<BuildContext> {
-    const context = await BuildContext.read(tar, join(this.shared.needs.temporary, `build-${randomUUID()}`), this.shared.needs.workers, place);
+  private async open(tar: Readable, opened: BuildContext[], place: Partial<ReadOptions> = {}): Promise<BuildContext> {
+    const { needs } = this.shared;
+    const context = await BuildContext.read(tar, join(needs.temporary, `build-${randomUUID()}`), needs.workers, { limit: needs.largestSource(), ...place });
     opened.push(context);
     return context;
   }
@@ -227,6 +237,10 @@ function describe(parts: readonly Part[]): string {
   const [first] = parts;
   if (parts.length === 1 && first!.found.matches === 1) return `${first!.found.directory && !first!.unpacked ? "dir" : "file"}:${first!.found.digest}`;
   return `multi:${createHash("sha256").update(parts.map(({ found }) => found.digest).join(",")).digest("hex")}`;
+}
+
+function decoded(name: string): string {
+  try { return decodeURIComponent(name).replaceAll("/", "_"); } catch { return name; }
 }
 
 function modeOf(text: string): number {

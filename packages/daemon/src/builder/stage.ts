@@ -1,5 +1,5 @@
 import { type ImageConfig, type ImageId, type Platform, type RunConfig } from "@strata/oci";
-import { InvalidArgument, StrataError } from "../core/errors.js";
+import { InvalidArgument, NotFound, StrataError } from "../core/errors.js";
 import type { BuildArgs } from "./args.js";
 import { commandOf, configure, type Expand, variableOf, type ConfigInstruction } from "./configure.js";
 import { Copier } from "./copy.js";
@@ -46,7 +46,7 @@ export class StageBuild {
     this.shared.signal.throwIfAborted();
     try { this.state = await this.next(instruction); }
     catch (error) {
-      if (error instanceof InvalidArgument && !/^dockerfile parse error|line \d+/i.test(error.message)) throw new InvalidArgument(`dockerfile line ${line}: ${error.message}: ${instruction.text}`, { cause: error });
+      if ((error instanceof InvalidArgument || error instanceof NotFound) && !/^dockerfile parse error|line \d+/i.test(error.message)) throw new InvalidArgument(`dockerfile line ${line}: ${error.message}: ${instruction.text}`, { cause: error });
       throw error instanceof StrataError || !(error instanceof Error) ? error : new Error(`dockerfile line ${line}: ${error.message}`, { cause: error });
     }
   }
@@ -87,9 +87,10 @@ export class StageBuild {
   private plain(description: string, made: { config?: RunConfig; author?: string; comment: string }): StepState {
     const { steps } = this.shared, { comment, ...rest } = made;
     const what = JSON.stringify(["plain", comment, this.config.Shell ?? null]);
-    const known = steps.cached(this.state, what);
+    const step = { ...rest, createdBy: noOperation(made.config ?? this.config, comment, true) };
+    const known = steps.cached(this.state, what, step);
     if (known !== undefined) this.output.write(" ---> Using cache\n");
-    return known ?? steps.make(this.state, what, description, { ...rest, createdBy: noOperation(made.config ?? this.config, comment, true) });
+    return known ?? steps.make(this.state, what, description, step);
   }
 
   private async workdir(instruction: Value<"WORKDIR">): Promise<StepState> {
@@ -126,5 +127,5 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 /** Where a build on `scratch` begins. */
 export function scratch({ os, architecture, variant }: Platform): StepState {
   const config: ImageConfig = { architecture, ...(variant ? { variant } : {}), os, config: {}, rootfs: { type: "layers", diff_ids: [] } };
-  return { image: null, config, top: null };
+  return { image: null, config, top: null, keys: [] };
 }

@@ -24,6 +24,30 @@ export interface BuildRecordView extends BuildRecord {
   readonly shared: boolean;
 }
 
+/** A directory that RUN keeps from build to build (`--mount=type=cache`): a volume. */
+export interface CacheMount {
+  readonly volume: string;
+  /** What the Dockerfile calls it. */
+  readonly id: string;
+  readonly createdAt: number;
+  readonly lastUsedAt: number;
+  readonly uses: number;
+  /** A command has it mounted. */
+  readonly inUse: boolean;
+}
+export interface CacheMounts {
+  /** Counts a use. The volume is there. */
+  used(volume: string, id: string): void;
+  mounts(): CacheMount[];
+}
+
+/** What a build cache holds, one entry of it: a step's record or a cache mount. */
+export interface BuildCacheView extends Pick<BuildRecord, "key" | "parent" | "description" | "size" | "createdAt" | "lastUsedAt" | "uses"> {
+  readonly type: "regular" | "exec.cachemount";
+  readonly shared: boolean;
+  readonly inUse: boolean;
+}
+
 /** Records of steps; they keep their layers alive. */
 export interface BuildCache {
   /** The record of a key; with `use` this counts as a use. */

@@ -5,6 +5,7 @@ export * from "./content.js";
 export * from "./errors.js";
 export * from "./events.js";
 export * from "./gc.js";
+export * from "./git.js";
 export * from "./ids.js";
 export * from "./images.js";
 export * from "./ip.js";

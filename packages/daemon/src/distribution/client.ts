@@ -8,6 +8,7 @@ import { Endpoints } from "./endpoints.js";
 import type { EndpointOptions } from "./endpoints.js";
 import { Proxies } from "./proxy.js";
 import type { ProxyOptions } from "./proxy.js";
+import { fetchUrl, type FetchedUrl, type FetchUrlOptions, readUrl } from "./fetch-url.js";
 import { RegistryFault } from "./registry-fault.js";
 import { Repository } from "./repository.js";
 import { defaultRetry } from "./retry.js";
@@ -84,6 +85,12 @@ export class RegistryClient {
     const own = this.#endpoints.of(domain).at(-1)!;
     const endpoint = domain === "docker.io" ? { ...own, host: "index.docker.io", bases: ["https://index.docker.io"] } : own;
     return await searchRegistry(new Connection(endpoint, this.#transport, credentials, this.#retry, this.#clock), term, limit, signal);
+  }
+
+  /** A file of a web server, the way registries are reached: same proxies, same trust. */
+  async fetch(text: string, options: Omit<FetchUrlOptions, "unverified">): Promise<FetchedUrl> {
+    const url = readUrl(text);
+    return await fetchUrl(this.#transport, url, { ...options, unverified: this.#endpoints.isInsecure(url.host) });
   }
 
   close(): void { this.#transport.close(); }

@@ -3,15 +3,27 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import type { Readable } from "node:stream";
 import { Child } from "./child.js";
+import { killGroup } from "./kill-group.js";
 
 export interface RunResult { readonly code: number; readonly stdout: string; readonly stderr: string }
-export interface RunOptions { readonly input?: string; readonly env?: NodeJS.ProcessEnv; readonly timeoutMs?: number; readonly allow?: readonly number[] }
+export interface RunOptions {
+  readonly input?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly timeoutMs?: number;
+  readonly allow?: readonly number[];
+  /** Ends it, with all that it started where it has a `group` of its own. */
+  readonly signal?: AbortSignal;
+  readonly group?: boolean;
+}
 
 /** Runs a program to its end. Rejects on a status not in `allow` (default 0), with the program's own words. */
 export async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-  const child = new Child(program, args, { stdio: ["pipe", "pipe", "pipe"], ...(options.env ? { env: options.env } : {}) });
+  options.signal?.throwIfAborted();
+  const child = new Child(program, args, { stdio: ["pipe", "pipe", "pipe"], ...(options.env ? { env: options.env } : {}), newSession: options.group ?? false });
   const [stdin, stdout, stderr] = child.pipes;
   const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => child.kill("SIGTERM"), options.timeoutMs);
+  const stop = (): void => { if (options.group === true) child.pid.then(killGroup).catch(() => undefined); else child.kill("SIGKILL"); };
+  options.signal?.addEventListener("abort", stop, { once: true });
   try {
     stdin!.on("error", () => undefined);
     stdin!.end(options.input ?? "");
@@ -22,6 +34,7 @@ export async function run(program: string, args: readonly string[], options: Run
     throw Object.assign(new Error(`${program}: ${why}`), result);
   } finally {
     clearTimeout(timer);
+    options.signal?.removeEventListener("abort", stop);
   }
 }
 

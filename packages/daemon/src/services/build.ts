@@ -1,42 +1,58 @@
-import { createHash, randomUUID } from "node:crypto";
-import { join } from "node:path";
-import { Readable } from "node:stream";
-import { familiarName, formatReference, type ImageConfig, type ImageId, parseReference, type Platform, type Reference, withDefaultTag } from "@strata/oci";
+import { rm } from "node:fs/promises";
+import { familiarName, formatReference, type ImageId, parseReference, type Platform, type Reference, withDefaultTag } from "@strata/oci";
 import { build } from "../builder/build.js";
-import { BuildContext } from "../builder/context.js";
-import type { BuildHost, BuildNeeds, Download } from "../builder/needs.js";
+import type { BuildContext } from "../builder/context.js";
+import type { BuildHost, BuildNeeds } from "../builder/needs.js";
 import { parseDockerfile } from "../builder/parse.js";
+import { short } from "../builder/stage.js";
 import {
-  type BuildContainers, type BuildRecordView, type EventBus, type GarbageCollector, InvalidArgument, type Lease, type Logger, messageOf, newId, NotFound, NotImplemented, type RootFiles, type TreePorter, Unavailable, type VolumeStore,
+  type BuildCacheView, type BuildContainers, type CacheMounts, type EventBus, type GarbageCollector, InvalidArgument, type Lease, type Logger, messageOf, newId, NotFound, type RootFiles, type VolumeStore,
 } from "../core/index.js";
+import { CacheVolumes } from "./build-mounts.js";
+import { runStep, secretsFolder } from "./build-run.js";
+import { type CacheFrom, CacheSharing, type CacheTo, readCacheFrom, readCacheTo } from "./build-share.js";
+import { BuildSources, LARGEST_FILE, type SourceParts } from "./build-sources.js";
+import type { BuildListener, BuildRequest, BuildService } from "./build-types.js";
 import { booleanFilter, labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
 import { emitImageEvent, labelsOf } from "./images-names.js";
-import { runStep } from "./build-run.js";
-import type { BuildRequest, BuildService } from "./build-types.js";
 import { resolveUser } from "./spec/users.js";
 import type { ContainerService, Filters, ImageService, ProgressSink } from "./types.js";
 
-export interface BuildsParts extends BuildNeeds {
+export interface BuildsParts extends BuildNeeds, SourceParts {
   readonly names: BuildContainers;
-  readonly imageService: Pick<ImageService, "pull">;
+  readonly mounts: CacheMounts;
+  readonly imageService: Pick<ImageService, "pull" | "push">;
   readonly containers: Pick<ContainerService, "create" | "attach" | "wait" | "start" | "remove">;
   readonly volumes: VolumeStore;
   readonly files: RootFiles;
-  readonly porter: TreePorter;
   readonly collector: Pick<GarbageCollector, "notify" | "collect">;
   readonly events: EventBus;
   readonly logger: Logger;
+  readonly execRoot: string;
 }
 
-/** Bytes of a Dockerfile at most. */
-const LARGEST_FILE = 4 << 20;
+/** What of a request was read before anything is done. */
+interface Asked {
+  readonly tags: readonly Reference[];
+  readonly from: readonly CacheFrom[];
+  readonly to: readonly CacheTo[];
+}
 
 /** Images from Dockerfiles. */
 export class Builds implements BuildService {
-  constructor(private readonly parts: BuildsParts) {}
+  private readonly caches: CacheVolumes;
+  private readonly sources: BuildSources;
+  private readonly sharing: CacheSharing;
 
-  /** Start-up: containers of builds that a crash cut off go. */
+  constructor(private readonly parts: BuildsParts) {
+    this.caches = new CacheVolumes(parts.volumes, parts.mounts);
+    this.sources = new BuildSources(parts);
+    this.sharing = new CacheSharing(parts);
+  }
+
+  /** Start-up: containers of builds that a crash cut off go, and what they were to see alone. */
   async recover(): Promise<void> {
+    await rm(secretsFolder(this.parts.execRoot), { recursive: true, force: true });
     for (const name of this.parts.names.announced()) {
       try {
         await this.parts.containers.remove(name, { force: true, volumes: true, link: false });
@@ -51,20 +67,19 @@ export class Builds implements BuildService {
     }
   }
 
-  async build(request: BuildRequest, { progress, signal }: { progress: ProgressSink; signal: AbortSignal }): Promise<ImageId> {
-    const tags = request.tags.map(tagOf);
-    if (request.squash) throw new NotImplemented("squash: layers are not merged; multi-stage builds leave out what is not needed");
-    const context = await this.context(request, signal);
+  async build(request: BuildRequest, listener: BuildListener): Promise<ImageId> {
+    const asked: Asked = { tags: request.tags.map(tagOf), from: readCacheFrom(request.cacheFrom), to: readCacheTo(request.cacheTo) };
+    const context = await this.sources.context(request, listener.signal);
     try {
-      return await this.parts.leases.with("build", (lease) => this.solve(request, context, tags, lease, progress, signal));
+      return await this.parts.leases.with("build", (lease) => this.solve(request, asked, context, lease, listener));
     } finally {
       await context.remove();
       this.parts.collector.notify("deletion");
     }
   }
 
-  private async solve(request: BuildRequest, context: BuildContext, tags: readonly Reference[], lease: Lease, progress: ProgressSink, signal: AbortSignal): Promise<ImageId> {
-    const { parts } = this;
+  private async solve(request: BuildRequest, { tags, from, to }: Asked, context: BuildContext, lease: Lease, listener: BuildListener): Promise<ImageId> {
+    const { parts } = this, { progress, signal } = listener;
     const text = await context.text(request.dockerfile, LARGEST_FILE) ?? (request.dockerfile === "Dockerfile" ? await context.text("dockerfile", LARGEST_FILE) : undefined);
     if (text === undefined) throw new InvalidArgument(`Cannot locate specified Dockerfile: ${request.dockerfile}`);
     const file = parseDockerfile(text);
@@ -74,41 +89,41 @@ export class Builds implements BuildService {
       // What was built is refused at its next step where the lease is lost (the machine slept, say).
       try { parts.leases.renew(lease); } catch (err) { parts.logger.warn({ err }, "a build lost its lease"); }
     }, 600_000).unref();
+    const platform = request.platform === undefined ? {} : { platform: request.platform };
+    const sharing = { auth: request.auth, ...platform, lease, progress: say, signal };
     try {
-      const { image } = await build(parts, this.host(request, say, signal), {
-        file, context, args: request.args, labels: request.labels, noCache: request.noCache, lease, signal, ...this.cacheFrom(request.cacheFrom),
-        ...(request.target === undefined ? {} : { target: request.target }), ...(request.platform === undefined ? {} : { platform: request.platform }), ...(request.network === undefined ? {} : { network: request.network }),
-        output: (stream) => say({ stream }), aux: (ID) => progress({ aux: { ID } }),
+      const { image, stages } = await build(parts, this.host(request, say, signal), {
+        file, context, args: request.args, labels: request.labels, noCache: request.noCache, squash: request.squash, lease, signal, ...platform,
+        ...(from.length === 0 ? {} : { cacheFrom: await this.sharing.sources(from, sharing) }),
+        ...(request.target === undefined ? {} : { target: request.target }), ...(request.network === undefined ? {} : { network: request.network }),
+        output: { write: (stream) => { say({ stream }); return listener.ready(); }, drained: () => listener.drained() },
       });
-      parts.images.atomically(() => { for (const tag of tags) parts.images.tag(image, formatReference(tag)); });
-      parts.images.touch(image);
-      for (const tag of tags) {
-        say({ stream: `Successfully tagged ${familiarName(tag)}\n` });
-        emitImageEvent(parts.events, "tag", image, familiarName(tag), labelsOf(parts.images, image));
-      }
+      const left = await this.sharing.leave(to, stages, sharing);
+      if (left.length > 0) progress({ aux: { CacheImages: left } });
+      progress({ aux: { ID: image } });
+      say({ stream: `Successfully built ${short(image)}\n` });
+      this.name(image, tags, say);
       if (request.quiet) progress({ stream: `${image}\n` });
       return image;
     } finally { clearInterval(alive); }
   }
 
-  private cacheFrom(names: readonly string[]): { cacheFrom?: ImageConfig[] } {
-    if (names.length === 0) return {};
-    return { cacheFrom: names.flatMap((name) => this.local(name) ?? []).map((id) => this.parts.images.get(id).config) };
-  }
-
-  private async context({ context, remote, dockerfile }: BuildRequest, signal: AbortSignal): Promise<BuildContext> {
-    const directory = join(this.parts.temporary, `context-${randomUUID()}`);
-    if (remote === undefined) return BuildContext.read(context!, directory, this.parts.workers);
-    if (!/^https?:\/\//.test(remote) || /\.git(?:#.*)?$/.test(remote)) throw new NotImplemented(`remote: a build context from ${remote} is not supported; a tar or a Dockerfile by http(s) is`);
-    const { body } = await fetchStream(remote, signal);
-    return BuildContext.fetched(body, dockerfile, directory, this.parts.workers);
+  private name(image: ImageId, tags: readonly Reference[], say: ProgressSink): void {
+    const { images, events } = this.parts;
+    images.atomically(() => { for (const tag of tags) images.tag(image, formatReference(tag)); });
+    images.touch(image);
+    for (const tag of tags) {
+      say({ stream: `Successfully tagged ${familiarName(tag)}\n` });
+      emitImageEvent(events, "tag", image, familiarName(tag), labelsOf(images, image));
+    }
   }
 
   private host(request: BuildRequest, say: ProgressSink, signal: AbortSignal): BuildHost {
-    const { parts } = this, epoch = request.args.get("SOURCE_DATE_EPOCH");
-    const host: BuildHost = {
+    const { parts, sources } = this, epoch = request.args.get("SOURCE_DATE_EPOCH");
+    return {
+      secrets: request.secrets, agents: request.agents,
       base: (reference, platform) => this.base(reference, platform, request, say, signal),
-      run: (wanted) => runStep(parts, wanted, { hostConfig: request.hostConfig, remove: request.remove, forceRemove: request.forceRemove, ...(epoch ? { newest: Number(epoch) } : {}) }),
+      run: (wanted) => runStep({ ...parts, caches: this.caches }, wanted, { hostConfig: request.hostConfig, remove: request.remove, forceRemove: request.forceRemove, ...(epoch ? { newest: Number(epoch) } : {}) }),
       tree: async (top, lease, work) => {
         const owner = newId<string>();
         await parts.layers.createWritable(owner, top, lease, { volatile: true, bare: true });
@@ -123,12 +138,10 @@ export class Builds implements BuildService {
         const { uid, gid } = resolveUser(`${user}:${group}`, [], passwd?.toString() ?? null, groups?.toString() ?? null);
         return { uid, gid };
       },
-      download: fetchStream,
+      download: (url, cancel) => sources.download(url, cancel),
       tar: (root, path) => parts.porter.read({ root, writable: false, mounts: [] }, path),
-      cacheDirectory: async (id) => (await parts.volumes.create({ name: `build-cache-${createHash("sha256").update(id).digest("hex").slice(0, 16)}`, labels: { "com.strata.build-cache": id } })).mountpoint,
-      git: (url) => Promise.reject(new NotImplemented(`ADD of a git repository is not supported: ${url}`)),
+      git: (url, keep, cancel, work) => sources.git(url, keep, request.agents.get("default"), cancel, work),
     };
-    return host;
   }
 
   private async base(name: string, platform: Platform | undefined, { pull, auth }: BuildRequest, say: ProgressSink, signal: AbortSignal): Promise<ImageId> {
@@ -149,22 +162,31 @@ export class Builds implements BuildService {
     }
   }
 
-  records(): BuildRecordView[] { return this.parts.cache.list(); }
+  /** Least recently used first. */
+  async records(): Promise<BuildCacheView[]> {
+    const steps = this.parts.cache.list().map((record): BuildCacheView => ({ ...record, type: "regular", inUse: record.shared }));
+    return [...steps, ...await this.caches.views()].sort((a, b) => a.lastUsedAt - b.lastUsedAt);
+  }
 
   async prune({ filters, all, keep }: { filters: Filters; all: boolean; keep?: number }): Promise<{ removed: string[]; bytes: number }> {
-    const wanted = filterOf(filters, this.parts.clock.now()), every = this.parts.cache.list();
-    const records = every.filter((record) => (all || !record.shared) && wanted(record));
+    const wanted = filterOf(filters, this.parts.clock.now()), every = await this.records();
     let total = every.reduce((sum, { size }) => sum + size, 0);
-    const going: BuildRecordView[] = [];
-    for (const record of records) {
+    const going: BuildCacheView[] = [];
+    for (const record of every) {
+      if (record.type === "regular" ? record.shared && !all : record.inUse) continue;
+      if (!wanted(record)) continue;
       if (keep !== undefined && total <= keep) break;
       going.push(record);
       total -= record.size;
     }
-    this.parts.cache.remove(going.map(({ key }) => key));
+    const steps = going.filter(({ type }) => type === "regular");
+    this.parts.cache.remove(steps.map(({ key }) => key));
+    const mounts: BuildCacheView[] = [];
+    for (const mount of going) if (mount.type === "exec.cachemount" && await this.caches.remove(mount.key)) mounts.push(mount);
     const { freed } = await this.parts.collector.collect();
-    this.parts.events.emit({ type: "builder", action: "prune", id: "", attributes: { reclaimed: String(freed.bytes) } });
-    return { removed: going.map(({ key }) => key), bytes: freed.bytes };
+    const bytes = freed.bytes + mounts.reduce((sum, { size }) => sum + size, 0);
+    this.parts.events.emit({ type: "builder", action: "prune", id: "", attributes: { reclaimed: String(bytes) } });
+    return { removed: [...steps, ...mounts].map(({ key }) => key), bytes };
   }
 }
 
@@ -178,21 +200,13 @@ function tagOf(text: string): Reference {
 const FILTERS = ["until", "unused-for", "id", "parent", "type", "description", "inuse", "shared", "private", "label", "label!"];
 
 /** Every filter that is given narrows what goes. Records have no labels. */
-function filterOf(filters: Filters, now: number): (record: BuildRecordView) => boolean {
+function filterOf(filters: Filters, now: number): (record: BuildCacheView) => boolean {
   rejectUnknown(filters, FILTERS);
   const before = ["until", "unused-for"].map((key) => untilOf(new Map([["until", filters.get(key) ?? []]]), now));
   const any = (key: string, fits: (value: string) => boolean): boolean => filters.get(key)?.some(fits) ?? true;
   const flags = new Map(["shared", "inuse", "private"].map((key) => [key, booleanFilter(filters, key)]));
   const is = (key: string, value: boolean): boolean => (flags.get(key) ?? value) === value;
-  return ({ key, parent, description, shared, lastUsedAt }) => before.every((time) => lastUsedAt <= time) && labelsMatch(filters, {})
-    && any("id", (id) => key.startsWith(id)) && any("parent", (id) => parent?.includes(id) === true) && any("type", (type) => type === "regular")
-    && any("description", (text) => description.includes(text)) && is("shared", shared) && is("inuse", shared) && is("private", !shared);
-}
-
-async function fetchStream(url: string, signal: AbortSignal): Promise<Download> {
-  let response: Response;
-  try { response = await fetch(url, { signal }); } catch (cause) { throw new Unavailable(`cannot fetch ${url}: ${messageOf(cause)}`, { cause }); }
-  if (!response.ok || response.body === null) throw new InvalidArgument(`cannot fetch ${url}: ${response.status} ${response.statusText}`);
-  const modified = Date.parse(response.headers.get("last-modified") ?? "");
-  return { body: Readable.fromWeb(response.body), ...(Number.isNaN(modified) ? {} : { modified }) };
+  return ({ key, parent, description, shared, inUse, type, lastUsedAt }) => before.every((time) => lastUsedAt <= time) && labelsMatch(filters, {})
+    && any("id", (id) => key.startsWith(id)) && any("parent", (id) => parent?.includes(id) === true) && any("type", (one) => one === type)
+    && any("description", (text) => description.includes(text)) && is("shared", shared) && is("inuse", inUse) && is("private", !shared);
 }

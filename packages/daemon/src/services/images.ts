@@ -114,6 +114,8 @@ export class Images implements ImageService {
     return id;
   }
 
+  async download(url: string, signal: AbortSignal): Promise<Readable> { return (await this.options.registry.fetch(url, { signal })).body; }
+
   async load(archive: Readable, { platform, progress, signal }: { platform?: Platform; progress: ProgressSink; signal: AbortSignal }): Promise<ImageId[]> {
     const { loader, gc, images, events } = this.options;
     const loaded = await loader.load(archive, { platform, progress, signal }).catch((e: unknown) => {

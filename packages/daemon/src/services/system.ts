@@ -1,4 +1,4 @@
-import type { BuildCache, ContainerStore, ImageStore, LayerStore, StrataEvent, VolumeStore } from "../core/index.js";
+import type { BuildCacheView, ContainerStore, ImageStore, LayerStore, StrataEvent, VolumeStore } from "../core/index.js";
 import type { RegistryClient } from "../distribution/client.js";
 import type { LocalEvents } from "./events.js";
 import { eventFilter } from "./events-filter.js";
@@ -15,7 +15,7 @@ export interface SystemParts {
   readonly imageStore: Pick<ImageStore, "list">;
   readonly layers: Pick<LayerStore, "list">;
   readonly volumeStore: Pick<VolumeStore, "usage">;
-  readonly buildCache: Pick<BuildCache, "list">;
+  readonly buildCache: { list(): Promise<readonly BuildCacheView[]> };
   readonly images: Pick<ImageService, "list">;
   readonly containers: Pick<ContainerService, "list">;
   readonly volumes: Pick<VolumeService, "list">;
@@ -47,13 +47,14 @@ export class System implements SystemService {
   async df(types: readonly string[]): Promise<DiskUsage> {
     const { images, containers, volumes, layers, buildCache } = this.#parts;
     const wanted = (type: string): boolean => types.length === 0 || types.includes(type);
-    const [containerViews, volumeViews] = await Promise.all([
+    const [containerViews, volumeViews, cached] = await Promise.all([
       wanted("container") ? containers.list({ all: true, limit: 0, size: true, filters: NONE }) : [],
       wanted("volume") ? volumes.list(NONE).then((views) => this.#sized(views)) : [],
+      wanted("build-cache") ? buildCache.list() : [],
     ]);
     let layersSize = 0;
     if (wanted("image")) for (const layer of layers.list()) layersSize += layer.size;
-    return { layersSize, images: wanted("image") ? images.list({ all: false, filters: NONE, sharedSize: true }) : [], containers: containerViews, volumes: volumeViews, buildCache: wanted("build-cache") ? buildCache.list() : [] };
+    return { layersSize, images: wanted("image") ? images.list({ all: false, filters: NONE, sharedSize: true }) : [], containers: containerViews, volumes: volumeViews, buildCache: cached };
   }
 
   events(options: { since?: number; until?: number; filters: Filters; signal: AbortSignal }): AsyncIterable<StrataEvent> {

@@ -6,7 +6,7 @@ import type { Readable } from "node:stream";
 import type { Duplex } from "node:stream";
 import type { ChainId, Digest, HealthConfig, History, ImageId, Platform } from "@strata/oci";
 import type {
-  BuildRecordView, Change, Container, ContainerConfig, ContainerId, Endpoint, EndpointSpec, ExecId, Health, HostConfig, Image, ImageSummary, IpamPool, LayerSummary, MountPoint,
+  BuildCacheView, Change, Container, ContainerConfig, ContainerId, Endpoint, EndpointSpec, ExecId, Health, HostConfig, Image, ImageSummary, IpamPool, LayerSummary, MountPoint,
   Network, PathStat, PortBinding, ResourceUsage, StrataEvent, Volume, VolumeSpec,
 } from "../core/index.js";
 
@@ -37,6 +37,8 @@ export interface ImageService {
   pull(ref: string, options: { platform?: Platform; auth?: RegistryAuth; all?: boolean; progress: ProgressSink; signal: AbortSignal }): Promise<void>;
   push(ref: string, options: { auth?: RegistryAuth; all?: boolean; platform?: Platform; progress: ProgressSink; signal: AbortSignal }): Promise<void>;
   import(tar: Readable, options: { ref?: string; changes: readonly string[]; message: string; platform?: Platform }): Promise<ImageId>;
+  /** An archive to import from a web server. */
+  download(url: string, signal: AbortSignal): Promise<Readable>;
   load(archive: Readable, options: { platform?: Platform; progress: ProgressSink; signal: AbortSignal }): Promise<ImageId[]>;
   /** A docker-archive with the OCI layout inside. */
   save(names: readonly string[], options: { platform?: Platform }): Promise<Readable>;
@@ -300,7 +302,7 @@ export interface DiskUsage {
   readonly images: readonly ImageSummary[];
   readonly containers: readonly ContainerView[];
   readonly volumes: readonly VolumeView[];
-  readonly buildCache: readonly BuildRecordView[];
+  readonly buildCache: readonly BuildCacheView[];
 }
 export interface SystemInfo {
   readonly id: string;

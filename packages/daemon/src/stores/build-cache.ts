@@ -1,11 +1,11 @@
 import type { ChainId } from "@strata/oci";
-import { type BuildCache, type BuildContainers, type BuildRecord, type BuildRecordView, type Clock, NotFound } from "../core/index.js";
+import { type BuildCache, type BuildContainers, type BuildRecord, type BuildRecordView, type CacheMount, type CacheMounts, type Clock, NotFound } from "../core/index.js";
 import { type Ledger, violated } from "../db/ledger.js";
 
 interface Row { key: string; parent: string | null; config: Buffer; top: ChainId | null; description: string; size: number; created_at: number; last_used_at: number; uses: number }
 
 /** Records of build steps in the ledger. */
-export class LedgerBuildCache implements BuildCache, BuildContainers {
+export class LedgerBuildCache implements BuildCache, BuildContainers, CacheMounts {
   constructor(private readonly ledger: Ledger, private readonly clock: Clock) {}
 
   find(key: string, use = false): BuildRecord | undefined {
@@ -36,6 +36,17 @@ export class LedgerBuildCache implements BuildCache, BuildContainers {
 
   remove(keys: readonly string[]): void {
     this.ledger.transaction(() => { for (const key of keys) this.ledger.sql<[string]>("DELETE FROM build_record WHERE key = ?").run(key); });
+  }
+
+  used(volume: string, id: string): void {
+    const now = this.clock.now();
+    this.ledger.transaction(() => this.ledger.sql<[string, string, number]>(`INSERT INTO build_mount (volume, id, last_used_at, uses) VALUES (?, ?, ?, 0)
+      ON CONFLICT (volume) DO UPDATE SET last_used_at = excluded.last_used_at, uses = uses + 1`).run(volume, id, now), { durable: false });
+  }
+  mounts(): CacheMount[] {
+    return this.ledger.sql<[], { volume: string; id: string; created_at: number; last_used_at: number; uses: number; in_use: number }>(`SELECT volume, id, created_at, last_used_at, uses,
+      EXISTS (SELECT 1 FROM volume_use WHERE volume_use.volume = build_mount.volume) AS in_use FROM build_mount JOIN volume ON volume.name = build_mount.volume ORDER BY last_used_at, volume`).all()
+      .map((row) => ({ volume: row.volume, id: row.id, createdAt: row.created_at, lastUsedAt: row.last_used_at, uses: row.uses, inUse: row.in_use === 1 }));
   }
 
   announce(name: string): void { this.ledger.transaction(() => this.ledger.sql<[string]>("INSERT INTO build_container (name) VALUES (?)").run(name), { durable: false }); }

@@ -1,4 +1,4 @@
-import { rfc3339Nano, type BuildRecordView, type Network, type StrataEvent, type Volume } from "../../core/index.js";
+import { rfc3339Nano, type BuildCacheView, type Network, type StrataEvent, type Volume } from "../../core/index.js";
 import type { NetworkView, VolumeView } from "../../services/types.js";
 import type { components } from "../generated/openapi.js";
 
@@ -53,9 +53,9 @@ export function encodeEvent(event: StrataEvent): Schemas["EventMessage"] {
   return { ...old, Type: event.type, Action: event.action, Actor: actor, scope: "local", time: Math.floor(event.time / 1000), timeNano: Math.round(event.time * 1e6) };
 }
 
-export function encodeBuildRecord(record: BuildRecordView): Schemas["BuildCache"] {
+export function encodeBuildRecord(record: BuildCacheView): Schemas["BuildCache"] {
   return {
-    ID: record.key, ...(record.parent === null ? {} : { Parent: record.parent, Parents: [record.parent] }), Type: "regular", Description: record.description, InUse: record.shared, Shared: record.shared,
+    ID: record.key, ...(record.parent === null ? {} : { Parent: record.parent, Parents: [record.parent] }), Type: record.type, Description: record.description, InUse: record.inUse, Shared: record.shared,
     Size: record.size, CreatedAt: rfc3339Nano(record.createdAt), LastUsedAt: rfc3339Nano(record.lastUsedAt), UsageCount: record.uses,
   };
 }

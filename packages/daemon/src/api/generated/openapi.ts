@@ -1408,15 +1408,16 @@ export interface components {
              */
             BuilderSize?: number;
         };
-        /** @description The record of a build step. */
+        /** @description The record of a build step, or a cache mount of RUN. */
         BuildCache: {
             ID?: string;
             /** @description The image that the step stood on. */
             Parent?: string;
             Parents?: string[];
+            /** @description `regular`, or `exec.cachemount`. */
             Type?: string;
             Description?: string;
-            /** @description An image has the layer. */
+            /** @description An image has the layer, or a command the mount. */
             InUse?: boolean;
             Shared?: boolean;
             /**
@@ -2573,14 +2574,16 @@ export interface operations {
                 t?: string[];
                 /** @description Lines for `/etc/hosts` of commands, `name:address`. */
                 extrahosts?: string[];
-                /** @description URL of a tar or of a Dockerfile, in place of a body. */
+                /** @description URL of a tar, of a Dockerfile, or of a git repository (`url#ref:directory`), in place of a body. */
                 remote?: string;
                 /** @description Tell only the image's ID. */
                 q?: boolean;
                 /** @description Do every step again. */
                 nocache?: boolean;
-                /** @description JSON list of images; only their steps are taken from the cache. Those that are not here give none. */
+                /** @description JSON list of images; only their steps are taken from the cache. Those that are not here give none. `type=registry,ref=name` pulls a cache, or an image, and takes what its history and layers say. */
                 cachefrom?: string;
+                /** @description JSON list of places where the cache is left: `type=registry,ref=name[,mode=min|max]` pushes it, `type=image,ref=name` leaves it here and names its images in a line with `aux.CacheImages`, `type=inline` is what an image's history says anyway. `mode=max` also has stages besides the target. */
+                cacheto?: string;
                 /** @description Look for newer base images. */
                 pull?: string;
                 /** @description Remove containers of steps that succeeded. */
@@ -2602,6 +2605,7 @@ export interface operations {
                 buildargs?: string;
                 /** @description Bytes of `/dev/shm`. */
                 shmsize?: number;
+                /** @description Put the layers above the base together as one. */
                 squash?: boolean;
                 /** @description JSON object of labels for the image. */
                 labels?: string;
@@ -2619,7 +2623,10 @@ export interface operations {
                 /** @description `1`, the classic builder, is the one that is served. */
                 version?: string;
             };
-            header?: never;
+            header?: {
+                /** @description For `RUN --mount=type=secret` and `type=ssh`: `{"secrets": {id: base64}, "ssh": {id: path}}` as base64url of JSON, where the paths are sockets of ssh agents on the daemon's machine. Kept for as long as the build lasts, and in no image, cache or record. Headers have 64 KiB together. */
+                "X-Strata-Build-Secrets"?: string;
+            };
             path?: never;
             cookie?: never;
         };

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { ByteString } from "../../kernel/byte-path.js";
 import type { EntryType, Segment } from "../tar-entry.js";
 
@@ -27,3 +28,6 @@ export interface ContextEntry {
 
 export const dataFile = (directory: string): string => `${directory}/data`;
 export const indexFile = (directory: string): string => `${directory}/index.json`;
+
+/** What is in a context, sorted by name. */
+export const readIndex = (directory: string): ContextEntry[] => JSON.parse(readFileSync(indexFile(directory), "utf8")) as ContextEntry[];

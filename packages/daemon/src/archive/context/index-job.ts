@@ -1,6 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
-import { InvalidArgument } from "../../core/errors.js";
+import { InvalidArgument, NotImplemented } from "../../core/errors.js";
 import { toByteString, type ByteString } from "../../kernel/byte-path.js";
 import { write } from "../../kernel/libc.js";
 import type { TarEntry } from "../tar-entry.js";
@@ -16,8 +16,8 @@ export interface ContextArguments {
   readonly prefix: string;
   /** What takes the place of the first part of every name; "" leaves it. */
   readonly top: string;
-  /** Bytes of payload at most. */
-  readonly limit: number;
+  /** Only what there is, nothing of what is in it. */
+  readonly namesOnly?: boolean;
 }
 export interface ContextSummary {
   readonly entries: number;
@@ -25,6 +25,10 @@ export interface ContextSummary {
 }
 
 const GATHERED = 1 << 20;
+/** Characters of an index at most, which is read as a whole: about a million files. More is taken for a bomb. */
+const INDEX_LIMIT = 256 << 20;
+/** Characters of an entry in the index, names and attributes aside. */
+const ENTRY = 250;
 
 /** Takes a tar apart: all payload in one file, what there is in an index. Nothing of it is unpacked. */
 export class ContextIndexJob implements Consumer<ContextSummary> {
@@ -50,6 +54,7 @@ class ContextWriter implements TarSink {
   private readonly gathered = Buffer.allocUnsafeSlow(GATHERED);
   private used = 0;
   private position = 0;
+  private indexed = 0;
   private closed = false;
   private member: { readonly entry: TarEntry; readonly name: ByteString; readonly offset: number; readonly length: number; readonly hash: Hash } | undefined;
 
@@ -64,13 +69,15 @@ class ContextWriter implements TarSink {
   }
 
   entry(entry: TarEntry, payload: number): void {
-    if (this.position + payload > this.args.limit) throw new InvalidArgument(`the context holds more than ${this.args.limit} bytes`);
     const name = this.nameOf(entry.name);
+    this.indexed += ENTRY + name.length + entry.linkName.length + [...entry.xattrs].reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+    if (this.indexed > INDEX_LIMIT) throw new NotImplemented("a build context, or an archive in it, with so many files is not supported");
     this.member = { entry, name, offset: this.position, length: payload, hash: createHash("sha256") };
   }
   data(bytes: Buffer): void {
     this.member!.hash.update(bytes);
     this.position += bytes.length;
+    if (this.args.namesOnly === true) return;
     if (bytes.length > GATHERED - this.used) this.flush();
     if (bytes.length > GATHERED) return this.whole(bytes);
     bytes.copy(this.gathered, this.used);

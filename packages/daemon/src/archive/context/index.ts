@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
 import { NotFound } from "../../core/errors.js";
 import { fromByteString, toByteString, type ByteString } from "../../kernel/byte-path.js";
 import { joinPath, parentOf } from "../tar-path.js";
-import { indexFile, type ContextEntry } from "./entry.js";
+import { readIndex, type ContextEntry } from "./entry.js";
 
 const MAX_HOPS = 40;
 
@@ -13,7 +12,7 @@ export class ContextIndex {
 
   constructor(directory: string, hidden: readonly string[] = []) {
     const left = new Set(hidden.map(toByteString));
-    const sorted = (JSON.parse(readFileSync(indexFile(directory), "utf8")) as ContextEntry[]).filter(({ name }) => !left.has(name));
+    const sorted = readIndex(directory).filter(({ name }) => !left.has(name));
     this.byName = new Map(sorted.map((entry) => [entry.name, entry]));
     const implied = new Set<ByteString>();
     for (const { name } of sorted) {
