@@ -89,7 +89,7 @@ export function openStores(options: OpenStoresOptions): Stores {
       await collector.close();
       await trash.drain();
       if (options.workers === undefined) await workers.close();
-      if (options.ledger === undefined) ledger.close();
+      if (options.ledger === undefined) await ledger.end();
     },
   };
 }

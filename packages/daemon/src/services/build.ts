@@ -162,7 +162,7 @@ export class Builds implements BuildService {
       total -= record.size;
     }
     this.parts.cache.remove(going.map(({ key }) => key));
-    const { freed } = await this.parts.collector.collect();
+    const { freed } = await this.parts.collector.collect({ from: going.flatMap(({ top }) => (top === null ? [] : [{ kind: "layer", key: top }])) });
     this.parts.events.emit({ type: "builder", action: "prune", id: "", attributes: { reclaimed: String(freed.bytes) } });
     return { removed: going.map(({ key }) => key), bytes: freed.bytes };
   }

@@ -16,7 +16,7 @@ function system(parts: Partial<SystemParts> = {}): { system: System; asked: stri
       facts: () => facts, driverStatus: async () => [],
       containerStore: { list: () => ["running", "restarting", "paused", "exited", "created", "dead"].map(container) },
       imageStore: { list: () => [{}, {}] as unknown as ImageSummary[] },
-      layers: { list: () => [{ size: 5 }, { size: 7 }] as unknown as LayerSummary[] },
+      layers: { totalSize: () => 12 },
       volumeStore: { usage: async (name) => { if (name === "broken") throw new Error("gone"); return 42; } },
       buildCache: { list: () => { asked.push("build-cache"); return []; } },
       images: { list: () => { asked.push("images"); return [{ id: "sha256:1" as ImageId }] as unknown as ImageSummary[]; } },

@@ -13,7 +13,7 @@ export interface SystemParts {
   readonly driverStatus: () => Promise<SystemInfo["driverStatus"]>;
   readonly containerStore: Pick<ContainerStore, "list">;
   readonly imageStore: Pick<ImageStore, "list">;
-  readonly layers: Pick<LayerStore, "list">;
+  readonly layers: Pick<LayerStore, "totalSize">;
   readonly volumeStore: Pick<VolumeStore, "usage">;
   readonly buildCache: Pick<BuildCache, "list">;
   readonly images: Pick<ImageService, "list">;
@@ -51,9 +51,7 @@ export class System implements SystemService {
       wanted("container") ? containers.list({ all: true, limit: 0, size: true, filters: NONE }) : [],
       wanted("volume") ? volumes.list(NONE).then((views) => this.#sized(views)) : [],
     ]);
-    let layersSize = 0;
-    if (wanted("image")) for (const layer of layers.list()) layersSize += layer.size;
-    return { layersSize, images: wanted("image") ? images.list({ all: false, filters: NONE, sharedSize: true }) : [], containers: containerViews, volumes: volumeViews, buildCache: wanted("build-cache") ? buildCache.list() : [] };
+    return { layersSize: wanted("image") ? layers.totalSize() : 0, images: wanted("image") ? images.list({ all: false, filters: NONE, sharedSize: true }) : [], containers: containerViews, volumes: volumeViews, buildCache: wanted("build-cache") ? buildCache.list() : [] };
   }
 
   events(options: { since?: number; until?: number; filters: Filters; signal: AbortSignal }): AsyncIterable<StrataEvent> {

@@ -22,6 +22,9 @@ const LIST_WITH_SHARED = `WITH
     sharing AS (SELECT image_layer.image, sum(layer.size) AS shared FROM common JOIN image_layer USING (chain) JOIN layer ON layer.chain_id = common.chain GROUP BY image_layer.image)
   SELECT ${COMMON}, coalesce(shared, 0) AS shared FROM image LEFT JOIN sharing ON sharing.image = id ORDER BY created_at DESC, id`;
 
+/** What the lists are made of: layers are counted when there is an image of theirs. */
+const LISTED = ["image", "reference", "container rows"];
+
 /** Images, their references and where their packed layers are known to be, in the ledger. */
 export class LedgerImages implements ImageStore {
   constructor(private readonly ledger: Ledger, private readonly leases: LeaseStore, private readonly clock: Clock) {}
@@ -128,7 +131,7 @@ export class LedgerImages implements ImageStore {
 
   /** Newest first. */
   list(options: { sharedSize?: boolean } = {}): Iterable<ImageSummary> {
-    return options.sharedSize === false ? this.ledger.cached("images", () => this.summaries(LIST)) : this.ledger.cached("images with shares", () => this.summaries(LIST_WITH_SHARED));
+    return options.sharedSize === false ? this.ledger.cached("images", () => this.summaries(LIST), LISTED) : this.ledger.cached("images with shares", () => this.summaries(LIST_WITH_SHARED), LISTED);
   }
   private summaries(query: string): readonly ImageSummary[] {
     const rows = this.ledger.sql<[], SummaryRow>(query).all();

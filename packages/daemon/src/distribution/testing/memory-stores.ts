@@ -141,6 +141,7 @@ export class MemoryLayers implements LayerStore {
   has(id: ChainId): boolean { return this.tars.has(id); }
   check(): never { throw new Error("not used"); }
   list(): never { throw new Error("not used"); }
+  totalSize(): number { return [...this.tars.values()].reduce((sum, { layer }) => sum + layer.size, 0); }
   async tar(source: ChainId | { readonly owner: string }): Promise<Readable> {
     if (typeof source !== "string") throw new NotFound("no writable layers here");
     this.get(source);
