@@ -111,6 +111,31 @@ test("what is kept is read again after any change, also in a transaction that is
   ledger.close();
 });
 
+test("what is kept of some tables is read again when these are written to, and no sooner", () => {
+  const ledger = Ledger.open(path, ["CREATE TABLE a (x INTEGER PRIMARY KEY, y INTEGER, z INTEGER); CREATE TABLE b (x INTEGER PRIMARY KEY);"]);
+  const reads = { table: 0, rows: 0, column: 0 };
+  const look = (): typeof reads => {
+    ledger.cached("table", () => ++reads.table, ["a"]);
+    ledger.cached("rows", () => ++reads.rows, ["a rows"]);
+    ledger.cached("column", () => ++reads.column, ["a y"]);
+    return reads;
+  };
+  expect(look()).toEqual({ table: 1, rows: 1, column: 1 });
+  ledger.sql("INSERT INTO b VALUES (1)").run();
+  expect(look()).toEqual({ table: 1, rows: 1, column: 1 });
+  ledger.sql("INSERT INTO a VALUES (1, 1, 1)").run();
+  expect(look()).toEqual({ table: 2, rows: 2, column: 1 });
+  ledger.sql("UPDATE a SET z = 2").run();
+  expect(look()).toEqual({ table: 3, rows: 2, column: 1 });
+  ledger.sql("WITH one (x) AS (SELECT 1) UPDATE a SET y = 2 WHERE x IN (SELECT x FROM one)").run();
+  expect(look()).toEqual({ table: 4, rows: 2, column: 2 });
+  expect(ledger.sql("DELETE FROM a RETURNING x").all()).toEqual([{ x: 1 }]);
+  expect(look()).toEqual({ table: 5, rows: 3, column: 2 });
+  expect(() => ledger.transaction(() => { ledger.sql("INSERT INTO b VALUES (2)").run(); throw new Error("no"); })).toThrow("no");
+  expect(look()).toEqual({ table: 6, rows: 4, column: 3 });
+  ledger.close();
+});
+
 test("a query aside sees what was committed, and nothing of what is under way", async () => {
   const ledger = Ledger.open(path, ["CREATE TABLE a (x INTEGER PRIMARY KEY);"]);
   ledger.transaction(() => ledger.sql("INSERT INTO a VALUES (1)").run(), { durable: false });

@@ -34,7 +34,7 @@ export class Ledger {
   private readonly kept = new Map<string, { readonly version: string; readonly value: unknown }>();
   /** Changes that a rollback takes back stay counted. */
   private rollbacks = 0;
-  /** Writes to each table, and to `table rows` those that may add or remove some. */
+  /** Writes to each table; to `table rows` those that add or remove some; to `table column` updates that set that one first. */
   private readonly writes = new Map<string, number>();
   private readonly aside: Aside;
   private readonly since = { commits: 0, rows: 0 };
@@ -78,18 +78,30 @@ export class Ledger {
   }
 
   /**
-   * What `read` gives, kept until anything in the database changes. With `tables`: until one of these is written to, or, for
-   * `table rows`, until rows of it come or go. Rows that go with another's (a cascade) count with that one: name its table, too.
+   * What `read` gives, kept until anything in the database changes. With `tables`: until one of these is written to, for
+   * `table rows` until rows of it come or go, for `table column` until an update sets that column (first). Rows that go with another's (a cascade) count with that one: name its table, too.
    * Whoever gets it must not change it.
    */
   cached<T>(key: string, read: () => T, tables?: readonly string[]): T {
-    const version = `${this.rollbacks} ${tables === undefined ? this.changes() : tables.map((table) => this.writes.get(table) ?? 0).join(" ")}`;
+    const version = this.version(tables);
     const kept = this.kept.get(key);
     if (kept?.version === version) return kept.value as T;
     const value = read();
     this.kept.set(key, { version, value });
     return value;
   }
+
+  /** Makes sure that `cached` has what `make` makes of a query's rows; they are read on another thread. */
+  async cachedAside<R, T>(key: string, text: string, make: (rows: R[]) => T, tables: readonly string[]): Promise<void> {
+    const version = this.version(tables);
+    if (this.kept.get(key)?.version === version) return;
+    const value = make(await this.readAside<R>(text));
+    // What changed meanwhile, it may or may not have: then it is read once more by whoever needs it.
+    if (this.version(tables) === version) this.kept.set(key, { version, value });
+  }
+
+  /** Transactions undone so far. */
+  get rolledBack(): number { return this.rollbacks; }
 
   /** Runs `work` in a transaction; a throw undoes it. Inside another transaction it joins that one. */
   transaction<T>(work: () => T, options: TransactionOptions = {}): T {
@@ -155,9 +167,9 @@ export class Ledger {
   }
 
   private counted(statement: Statement): Statement {
-    const [, verb, table] = statement.readonly ? [] : WRITE.exec(statement.source) ?? [];
+    const [, verb, table, column] = statement.readonly ? [] : WRITE.exec(statement.source) ?? [];
     if (verb === undefined || table === undefined) return statement;
-    const names = verb === "UPDATE" ? [table] : [table, `${table} rows`];
+    const names = [table, `${table} ${column ?? "rows"}`];
     for (const method of ["run", "get", "all"] as const) {
       const run = statement[method].bind(statement) as (...parameters: unknown[]) => unknown;
       const counting = (...parameters: unknown[]): unknown => {
@@ -167,6 +179,10 @@ export class Ledger {
       Object.assign(statement, { [method]: counting });
     }
     return statement;
+  }
+
+  private version(tables?: readonly string[]): string {
+    return `${this.rollbacks} ${tables === undefined ? this.changes() : tables.map((table) => this.writes.get(table) ?? 0).join(" ")}`;
   }
 
   private changes(): number {
@@ -198,7 +214,7 @@ function reserve(log: number): void {
 }
 const LOG_ROOM = 8 << 20;
 /** What a statement writes to. */
-const WRITE = /\b(INSERT INTO|UPDATE|DELETE FROM) (\w+)/;
+const WRITE = /\b(INSERT INTO|UPDATE|DELETE FROM) (\w+)(?: SET (\w+))?/;
 
 /** Which constraint a failed statement met, if it was one. */
 export function violated(e: unknown): "unique" | "foreign-key" | undefined {

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Clock, type Collectable, type GarbageCollector, type GcReport, type GraphNode, type LeaseStore, type Logger, messageOf, noUsage, type Usage } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import { Forgetting } from "./forget.js";
-import { type DeadNode, findDead, findDeadAside, findHalfMade, findStaleIngests, itemOf, sum } from "./graph.js";
+import { type DeadNode, findDead, findHalfMade, findStaleIngests, findUnreferred, findUnreferredAside, itemOf, sum } from "./graph.js";
 
 /** How long a download that broke off may wait to be taken up again. */
 const INGEST_LIFE = 7 * 24 * 3_600_000;
@@ -28,7 +28,7 @@ export interface CollectorParts {
 }
 
 /**
- * Finds what no root reaches (one query), forgets it (short transactions that look again at each thing), removes it from disk (a sweep of
+ * Finds where what no root reaches begins (one query), forgets it (short transactions that look again at each thing), removes it from disk (a sweep of
  * what the tables do not know). A crash in between leaves rows or orphans, which the next collection takes: recovery is the same code.
  * Why in this way: docs/adr/0011.
  */
@@ -75,7 +75,7 @@ export class Collector implements GarbageCollector {
     }, { durable: false });
     const ingests = this.forgetIngests();
     // Nobody is served yet, so nothing is held up.
-    const work = new Forgetting(ledger, collectables, this.timed(() => findDead(ledger)));
+    const work = new Forgetting(ledger, collectables, this.timed(() => findUnreferred(ledger)));
     while (!work.done) work.step();
     await ledger.flush();
     await emptyScratch();
@@ -91,7 +91,7 @@ export class Collector implements GarbageCollector {
   }
 
   private async plan(): Promise<GcReport> {
-    const found = [...await this.search(), ...this.staleIngests()];
+    const found = [...await findDead(this.parts.ledger), ...this.staleIngests()];
     return { items: found.map(itemOf), freed: sum(found) };
   }
 
@@ -121,11 +121,11 @@ export class Collector implements GarbageCollector {
     return { gone, swept: this.sweep((c) => kinds.has(c.kind)) };
   }
 
-  private async search(): Promise<DeadNode[]> {
+  private async search(): Promise<GraphNode[]> {
     const { ledger, patience = PATIENCE_MS } = this.parts;
-    if (this.searched < patience) return this.timed(() => findDead(ledger));
+    if (this.searched < patience) return this.timed(() => findUnreferred(ledger));
     const begin = performance.now();
-    const found = await findDeadAside(ledger);
+    const found = await findUnreferredAside(ledger);
     this.searched = performance.now() - begin;
     return found;
   }

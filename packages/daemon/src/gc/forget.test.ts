@@ -7,7 +7,7 @@ import { FakeDriver, stream } from "../stores/testing/fake-driver.js";
 import { FakeMounter, TestClock, container, imageConfig, temporaryRoot } from "../stores/testing/fixtures.js";
 import { Collector } from "./collect.js";
 import { Forgetting } from "./forget.js";
-import { findDead, findDeadAside } from "./graph.js";
+import { findDead, findUnreferred, findUnreferredAside } from "./graph.js";
 
 let root: DataRoot, remove: () => void, clock: TestClock, stores: Stores, collectables: readonly Collectable[];
 beforeEach(() => {
@@ -49,9 +49,11 @@ describe("what has come to be referred to since it was found dead stays, and wha
   };
   test.each(Object.keys(takenUp))("by %s", async (how) => {
     const chain = await stores.leases.with("pull", (lease) => chainOf(["a", "b", "c"], lease));
-    const found = await findDeadAside(stores.ledger);
-    expect(found.map(({ kind, key }) => `${kind} ${key}`).sort()).toEqual(named(chain));
-    expect(found).toEqual(findDead(stores.ledger));
+    const found = await findUnreferredAside(stores.ledger);
+    expect(found).toEqual([{ kind: "layer", key: chain[2]!.chainId }]);
+    expect(found).toEqual(findUnreferred(stores.ledger));
+    // As if it were known of each.
+    found.push(...chain.map(({ chainId }) => ({ kind: "layer" as const, key: chainId })));
     await takenUp[how]!(chain);
     expect(forget(found)).toEqual(named(chain.slice(2)));
     expect([...stores.layers.list()].map(({ chainId }) => chainId)).toEqual(expect.arrayContaining(chain.slice(0, 2).map(({ chainId }) => chainId)));
@@ -59,7 +61,7 @@ describe("what has come to be referred to since it was found dead stays, and wha
 
   test("a blob, by a lease or by a manifest's image", async () => {
     const [held, described, loose] = await stores.leases.with("pull", (lease) => Promise.all(["held", "described", "loose"].map((text) => stores.content.put(Buffer.from(text), lease))));
-    const found = await findDeadAside(stores.ledger);
+    const found = await findUnreferredAside(stores.ledger);
     stores.leases.hold(stores.leases.open("push"), "blob", held!.digest);
     await stores.leases.with("pull", async (lease) => stores.images.addManifest(imageOf([], lease), described!.digest));
     expect(forget(found)).toEqual([`blob ${loose!.digest}`]);
@@ -81,7 +83,7 @@ test("an owner that never came to be, or is gone, keeps nothing", async () => {
   const { chain, lease } = await stores.leases.with("pull", async (held) => ({ chain: await chainOf(["a"], held), lease: stores.leases.open("create") }));
   await stores.layers.createWritable("box", chain[0]!.chainId, lease);
   stores.leases.close(lease);
-  expect(forget(await findDeadAside(stores.ledger))).toEqual([...named(chain), "snapshot box", "snapshot box-init"].sort());
+  expect(forget(await findUnreferredAside(stores.ledger))).toEqual([...named(chain), "snapshot box", "snapshot box-init"].sort());
 });
 
 test("in whatever order things are listed, referrers go first, and a step may end anywhere", () => {
@@ -129,18 +131,18 @@ test("beginning at what lost a reference finds what looking everywhere does, and
   });
   // Dead before, and nobody's business here.
   const stray = await stores.leases.with("pull", (lease) => stores.content.put(Buffer.from("stray"), lease));
-  for (const { key } of findDead(stores.ledger)) if (key !== stray.digest) forget([{ kind: "blob", key }]);
+  for (const { key } of await findDead(stores.ledger)) if (key !== stray.digest) forget([{ kind: "blob", key }]);
   const boxed = [...images.keys()][3]!;
   stores.containers.create(container(boxed, "box"));
   for (const id of images.keys()) {
     if (id === boxed) continue;
     const manifests = stores.images.manifests(id), { top } = images.get(id)!;
     stores.images.remove(id);
-    const expected = findDead(stores.ledger).filter(({ key }) => key !== stray.digest).map(({ kind, key }) => `${kind} ${key}`).sort();
+    const expected = (await findDead(stores.ledger)).filter(({ key }) => key !== stray.digest).map(({ kind, key }) => `${kind} ${key}`).sort();
     const { items } = await stores.collector.collect({ from: [{ kind: "layer", key: top }, ...manifests.map((key) => ({ kind: "blob" as const, key }))], wait: true });
     expect(items.map(({ kind, key }) => `${kind} ${key}`).sort()).toEqual(expected);
   }
-  expect(findDead(stores.ledger).map(({ key }) => key)).toEqual([stray.digest]);
+  expect((await findDead(stores.ledger)).map(({ key }) => key)).toEqual([stray.digest]);
   expect([...stores.layers.list()].map(({ chainId }) => chainId)).toContain(images.get(boxed)!.top);
 });
 

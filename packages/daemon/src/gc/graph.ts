@@ -5,8 +5,8 @@ import type { Ledger } from "../db/ledger.js";
 const COLLECTABLE: ReadonlySet<NodeKind> = new Set(["blob", "layer", "snapshot"]);
 
 /**
- * What no root reaches: blobs, layers and snapshots, with their sizes. A layer counts with its snapshots, which are no nodes of their
- * own here. The views `root` and `edge` are the graph (db/schema.ts).
+ * Everything that no root reaches, with its size; a layer counts with its snapshots, which are no items of their own. The views `root`
+ * and `edge` are the graph (db/schema.ts). On a large ledger this takes seconds, since it visits all that is alive.
  */
 const DEAD = `WITH RECURSIVE
     live (kind, key) AS (
@@ -19,15 +19,36 @@ const DEAD = `WITH RECURSIVE
   UNION ALL SELECT dead.kind, dead.key, coalesce(sum(bytes), 0), coalesce(sum(inodes), 0) FROM dead LEFT JOIN snapshot ON snapshot.chain = dead.key WHERE dead.kind = 'layer' GROUP BY dead.key
   UNION ALL SELECT dead.kind, dead.key, bytes, inodes FROM dead JOIN snapshot ON snapshot.id = dead.key WHERE dead.kind = 'snapshot' AND (chain IS NULL OR NOT EXISTS (SELECT 1 FROM dead AS other WHERE other.kind = 'layer' AND other.key = chain))`;
 
+/**
+ * Where collecting begins: what nothing refers to that these tables know of. All that is dead lies below one of these, for there are no
+ * cycles; and since each is looked at by the views before it goes, finding too much does no harm. Look-ups by index, no walk.
+ */
+const UNREFERRED = `
+  SELECT 'layer' AS kind, chain_id AS key FROM layer WHERE NOT EXISTS (SELECT 1 FROM layer AS child WHERE child.parent = layer.chain_id)
+    AND NOT EXISTS (SELECT 1 FROM image WHERE top = chain_id) AND NOT EXISTS (SELECT 1 FROM build_record WHERE top = chain_id)
+    AND NOT EXISTS (SELECT 1 FROM writable WHERE parent = chain_id) AND NOT EXISTS (SELECT 1 FROM lease_hold WHERE lease_hold.kind = 'layer' AND lease_hold.key = chain_id)
+  UNION ALL SELECT 'snapshot', id FROM snapshot WHERE chain IS NULL
+    AND NOT EXISTS (SELECT 1 FROM writable JOIN container ON container.id = owner WHERE snapshot = snapshot.id OR init = snapshot.id)
+    AND NOT EXISTS (SELECT 1 FROM lease_hold WHERE lease_hold.kind = 'snapshot' AND lease_hold.key = snapshot.id)
+  UNION ALL SELECT 'blob', digest FROM blob WHERE NOT EXISTS (SELECT 1 FROM image_manifest WHERE image_manifest.digest = blob.digest)
+    AND NOT EXISTS (SELECT 1 FROM reference WHERE reference.digest = blob.digest)
+    AND NOT EXISTS (SELECT 1 FROM packed_source JOIN layer USING (diff_id) WHERE packed_source.digest = blob.digest)
+    AND NOT EXISTS (SELECT 1 FROM lease_hold WHERE lease_hold.kind = 'blob' AND lease_hold.key = blob.digest)`;
+
 export type DeadNode = GraphNode & Usage;
 
-/** What a collection would forget, by one query. */
-export function findDead(ledger: Ledger): DeadNode[] {
-  return ledger.sql<[], DeadNode>(DEAD).all();
+/** What a collection of everything would forget, by one query. */
+export function findDead(ledger: Ledger): Promise<DeadNode[]> {
+  return ledger.readAside<DeadNode>(DEAD);
+}
+
+/** What a collection of everything begins at. */
+export function findUnreferred(ledger: Ledger): GraphNode[] {
+  return ledger.sql<[], GraphNode>(UNREFERRED).all();
 }
 /** The same, while the event loop goes on: something may have come to refer to what is found. */
-export function findDeadAside(ledger: Ledger): Promise<DeadNode[]> {
-  return ledger.readAside<DeadNode>(DEAD);
+export function findUnreferredAside(ledger: Ledger): Promise<GraphNode[]> {
+  return ledger.readAside<GraphNode>(UNREFERRED);
 }
 
 /** Downloads that nobody took up since `before` and that no lease holds. */
@@ -56,8 +77,12 @@ export function isRoot(ledger: Ledger, { kind, key }: GraphNode): boolean {
 
 /** Whether anything refers to it that is there: an owner that a row names may be gone, or never have come to be. */
 export function isReferredTo(ledger: Ledger, { kind, key }: GraphNode): boolean {
-  return ledger.sql<[string, string]>(`SELECT 1 FROM edge WHERE to_kind = ? AND to_key = ?
-    AND (from_kind IN ('layer', 'snapshot') OR EXISTS (SELECT 1 FROM root WHERE root.kind = edge.from_kind AND root.key = edge.from_key)) LIMIT 1`).get(kind, key) !== undefined;
+  if (ledger.sql<[string, string]>("SELECT 1 FROM edge WHERE to_kind = ? AND to_key = ? AND from_kind IN ('layer', 'snapshot') LIMIT 1").get(kind, key) !== undefined) return true;
+  // Apart, for together the views are not looked up by index.
+  for (const from of ledger.sql<[string, string], GraphNode>("SELECT from_kind AS kind, from_key AS key FROM edge WHERE to_kind = ? AND to_key = ? AND from_kind NOT IN ('layer', 'snapshot')").iterate(kind, key)) {
+    if (isRoot(ledger, from)) return true;
+  }
+  return false;
 }
 
 /** What it refers to of what is collected. */

@@ -16,7 +16,7 @@ export interface SystemParts {
   readonly layers: Pick<LayerStore, "totalSize">;
   readonly volumeStore: Pick<VolumeStore, "usage">;
   readonly buildCache: Pick<BuildCache, "list">;
-  readonly images: Pick<ImageService, "list">;
+  readonly images: Pick<ImageService, "list" | "prepareShares">;
   readonly containers: Pick<ContainerService, "list">;
   readonly volumes: Pick<VolumeService, "list">;
   readonly events: LocalEvents;
@@ -50,6 +50,7 @@ export class System implements SystemService {
     const [containerViews, volumeViews] = await Promise.all([
       wanted("container") ? containers.list({ all: true, limit: 0, size: true, filters: NONE }) : [],
       wanted("volume") ? volumes.list(NONE).then((views) => this.#sized(views)) : [],
+      wanted("image") ? images.prepareShares() : undefined,
     ]);
     return { layersSize: wanted("image") ? layers.totalSize() : 0, images: wanted("image") ? images.list({ all: false, filters: NONE, sharedSize: true }) : [], containers: containerViews, volumes: volumeViews, buildCache: wanted("build-cache") ? buildCache.list() : [] };
   }

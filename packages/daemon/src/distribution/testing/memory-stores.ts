@@ -221,6 +221,7 @@ export class MemoryImages implements ImageStore {
     for (const [name, i] of this.references) if (i === id) this.references.delete(name);
   }
   atomically<T>(work: () => T): T { return work(); }
+  async prepareShares(): Promise<void> {}
   list(): ImageSummary[] {
     return [...this.images.keys()].map((id) => {
       const { config, top: _, ...rest } = this.get(id);
