@@ -72,7 +72,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     undo.push(() => workers.close());
     const events = new LocalEvents(clock);
     const ledger = Ledger.open(root.ledger);
-    undo.push(() => ledger.close());
+    undo.push(() => ledger.end());
     const storage = await openStorage({
       wanted: config.storageDriver, inUse: driversInUse(ledger), options: parseStorageOptions(config.storageOpts), root, workers, logger,
       report: (action, attributes) => events.emit({ type: "daemon", action, id, attributes: { name: machine.hostname, ...attributes } }),

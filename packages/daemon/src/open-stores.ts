@@ -92,7 +92,7 @@ export function openStores(options: OpenStoresOptions): Stores {
       await trash.drain();
       await ingesting.close();
       if (options.workers === undefined) await workers.close();
-      if (options.ledger === undefined) ledger.close();
+      if (options.ledger === undefined) await ledger.end();
     },
   };
 }

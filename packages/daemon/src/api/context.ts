@@ -35,9 +35,3 @@ export type Routes = { readonly [Op in OperationId]: Handler<Op> };
 export const ok = (json: unknown): Json => ({ status: 200, json });
 export const created = (json: unknown): Json => ({ status: 201, json });
 export const empty = (status: number): Empty => ({ status });
-
-/** Sends a JSON value in one write, characters as they are. */
-export function sendJson(response: ServerResponse, status: number, value: unknown): void {
-  const body = Buffer.from(`${JSON.stringify(value)}\n`);
-  response.writeHead(status, { "Content-Type": "application/json", "Content-Length": body.length }).end(body);
-}

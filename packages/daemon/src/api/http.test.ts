@@ -63,7 +63,7 @@ const summary: ImageSummary = {
 
 describe("images", () => {
   test("list has the shape of the version asked for", async () => {
-    const a = await serve({ images: { list: () => [summary, { ...summary, tags: [] }] } });
+    const a = await serve({ images: { prepareShares: async () => {}, list: () => [summary, { ...summary, tags: [] }] } });
     const newest = (await a.call("GET", "/images/json")).json;
     expect(newest[0]).toEqual({
       Containers: -1, Created: 1_700_000_000, Id: "sha256:1", Labels: null, ParentId: "", RepoDigests: [], RepoTags: ["busybox:latest", "u/x:1", "127.0.0.1:5000/a/b:tag"], SharedSize: -1, Size: 5,

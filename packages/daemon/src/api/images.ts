@@ -54,10 +54,11 @@ type ImageRoutes = Pick<Routes, Extract<keyof Routes, `image${string}` | `distri
 
 export function imageRoutes(images: ImageService, containers: ContainerService): ImageRoutes {
   return {
-    imageList({ query, version }) {
+    async imageList({ query, version }) {
       const filters = new Map(parseFilters(query.filters));
       if (query.filter) filters.set("reference", [...(filters.get("reference") ?? []), query.filter]);
       const shared = query["shared-size"] ?? false;
+      if (shared) await images.prepareShares();
       return ok(images.list({ all: query.all ?? false, filters, sharedSize: shared }).map((i) => imageSummary(encodeImageSummary(i, shared), version)));
     },
     imageCreate(c) {

@@ -3,10 +3,11 @@ import type { Socket } from "node:net";
 import express from "express";
 import { NotFound, messageOf, type Logger } from "../core/index.js";
 import { swarmRefusal } from "./absent.js";
-import { sendJson, type Context, type Handler, type Reply, type Routes, type Upgrade } from "./context.js";
+import { type Context, type Handler, type Reply, type Routes, type Upgrade } from "./context.js";
 import { loadContract, type Operation, type OperationId } from "./contract.js";
 import { sendError, statusOf } from "./errors.js";
 import { readBody, serveUpgrade } from "./hijack.js";
+import { sendJson } from "./json.js";
 import { MAX_VERSION, formatVersion, normalizePath, splitVersion, type ApiVersion } from "./version.js";
 
 export interface ApiOptions {
@@ -103,7 +104,7 @@ export class Api {
         return abort.signal;
       },
     };
-    reply(response, await handler(context));
+    await reply(response, await handler(context));
   }
 
   #fail(error: unknown, request: IncomingMessage, response: ServerResponse): void {
@@ -115,8 +116,8 @@ export class Api {
   }
 }
 
-function reply(response: ServerResponse, answer: Reply): void {
+async function reply(response: ServerResponse, answer: Reply): Promise<void> {
   if (answer === undefined || response.headersSent) return;
-  if ("json" in answer) sendJson(response, answer.status, answer.json);
+  if ("json" in answer) await sendJson(response, answer.status, answer.json);
   else response.writeHead(answer.status, answer.status === 204 || answer.status === 304 ? {} : { "Content-Length": 0 }).end();
 }

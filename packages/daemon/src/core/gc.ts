@@ -21,9 +21,18 @@ export interface GcReport {
   readonly freed: Usage;
 }
 
+/** A node of the graph (db/schema.ts). */
+export interface GraphNode {
+  readonly kind: NodeKind;
+  readonly key: string;
+}
+
 export interface GarbageCollector {
-  /** Forgets what no root reaches and sweeps it into the trash (`wait`: until nothing of it is left in its place; else in the background). */
-  collect(options?: { dryRun?: boolean; wait?: boolean }): Promise<GcReport>;
+  /**
+   * Forgets what no root reaches and sweeps it into the trash (`wait`: until nothing of it is left in its place; else in the background).
+   * `from`: looks only at these nodes, which lost a reference, and at what goes with them. That is quick, however large the ledger.
+   */
+  collect(options?: { dryRun?: boolean; wait?: boolean; from?: readonly GraphNode[] }): Promise<GcReport>;
   notify(event: "mutation" | "deletion"): void;
   /** Start-up: voids old leases, forgets half-made rows, sweeps every store. */
   recover(): Promise<GcReport>;

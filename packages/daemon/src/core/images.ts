@@ -50,6 +50,8 @@ export interface ImageStore {
   atomically<T>(work: () => T): T;
   /** `sharedSize: false` leaves that out (-1), which makes long lists cheaper. */
   list(options?: { sharedSize?: boolean }): Iterable<ImageSummary>;
+  /** Computes what images share, where that takes long, beside other work: `list` has it at hand then. */
+  prepareShares(): Promise<void>;
   /** Marks use now, for the image and its parents' layers. */
   touch(id: ImageId): void;
   /** Remembers where a layer's packed form is known to exist: `digest` in `repository`. */

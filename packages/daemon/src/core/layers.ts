@@ -55,6 +55,8 @@ export interface LayerStore {
   check(id: ChainId): Promise<void>;
   /** With `prefix` those whose chain ID begins with it. */
   list(options?: { prefix?: string }): Iterable<LayerSummary>;
+  /** Sizes of all layers, each counted once. */
+  totalSize(): number;
   /** Makes the init and the writable snapshot of a container. `init` lists what must exist as mount points. */
   createWritable(owner: string, parent: ChainId | null, lease: Lease, options?: WritableOptions): Promise<void>;
   /** Mounts once and counts; the mount goes with the last release. A mount that outlived the daemon is taken over. */

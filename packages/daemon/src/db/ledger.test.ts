@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
@@ -109,4 +109,64 @@ test("what is kept is read again after any change, also in a transaction that is
   expect(() => ledger.transaction(() => { insert(3); expect(all()).toEqual([1, 2, 3]); insert(3); })).toThrow(/UNIQUE/);
   expect([all(), all(), reads]).toEqual([[1, 2], [1, 2], 4]);
   ledger.close();
+});
+
+test("what is kept of some tables is read again when these are written to, and no sooner", () => {
+  const ledger = Ledger.open(path, ["CREATE TABLE a (x INTEGER PRIMARY KEY, y INTEGER, z INTEGER); CREATE TABLE b (x INTEGER PRIMARY KEY);"]);
+  const reads = { table: 0, rows: 0, column: 0 };
+  const look = (): typeof reads => {
+    ledger.cached("table", () => ++reads.table, ["a"]);
+    ledger.cached("rows", () => ++reads.rows, ["a rows"]);
+    ledger.cached("column", () => ++reads.column, ["a y"]);
+    return reads;
+  };
+  expect(look()).toEqual({ table: 1, rows: 1, column: 1 });
+  ledger.sql("INSERT INTO b VALUES (1)").run();
+  expect(look()).toEqual({ table: 1, rows: 1, column: 1 });
+  ledger.sql("INSERT INTO a VALUES (1, 1, 1)").run();
+  expect(look()).toEqual({ table: 2, rows: 2, column: 1 });
+  ledger.sql("UPDATE a SET z = 2").run();
+  expect(look()).toEqual({ table: 3, rows: 2, column: 1 });
+  ledger.sql("WITH one (x) AS (SELECT 1) UPDATE a SET y = 2 WHERE x IN (SELECT x FROM one)").run();
+  expect(look()).toEqual({ table: 4, rows: 2, column: 2 });
+  expect(ledger.sql("DELETE FROM a RETURNING x").all()).toEqual([{ x: 1 }]);
+  expect(look()).toEqual({ table: 5, rows: 3, column: 2 });
+  expect(() => ledger.transaction(() => { ledger.sql("INSERT INTO b VALUES (2)").run(); throw new Error("no"); })).toThrow("no");
+  expect(look()).toEqual({ table: 6, rows: 4, column: 3 });
+  ledger.close();
+});
+
+test("a query aside sees what was committed, and nothing of what is under way", async () => {
+  const ledger = Ledger.open(path, ["CREATE TABLE a (x INTEGER PRIMARY KEY);"]);
+  ledger.transaction(() => ledger.sql("INSERT INTO a VALUES (1)").run(), { durable: false });
+  expect(await ledger.readAside("SELECT x FROM a WHERE x < ?", 5)).toEqual([{ x: 1 }]);
+  await expect(ledger.readAside("DELETE FROM a")).rejects.toThrow();
+  await expect(ledger.readAside("SELECT nonsense")).rejects.toThrow("nonsense");
+  expect(ledger.sql("SELECT x FROM a").all()).toEqual([{ x: 1 }]);
+  const asked = ledger.readAside("SELECT x FROM a");
+  asked.catch(() => undefined);
+  await ledger.end();
+  expect(existsSync(`${path}-wal`)).toBe(false);
+});
+
+test("the log goes into the database on another thread, and keeps its size however much is written", async () => {
+  const ledger = Ledger.open(path, ["CREATE TABLE a (x INTEGER PRIMARY KEY, y TEXT);"]);
+  const before = statSync(path).size;
+  // 1 KiB a row: ten times what the log has room for.
+  const write = (n: number, y: string): unknown => ledger.transaction(() => ledger.sql<[number, string]>("INSERT INTO a VALUES (?, ?)").run(n, y), { durable: false });
+  for (let n = 0; n < 300; n++) write(n, "y".repeat(1000));
+  while (statSync(path).size === before) await new Promise((resolve) => setTimeout(resolve, 10));
+  // Without a pause, so that no checkpoint of the other thread is complete.
+  for (let n = 300; n < 12_000; n++) write(n, "y".repeat(1000));
+  expect(statSync(`${path}-wal`).size).toBeLessThanOrEqual(8 << 20);
+  copyFileSync(path, `${path}.copy`);
+  copyFileSync(`${path}-wal`, `${path}.copy-wal`);
+  await ledger.end();
+  expect(existsSync(`${path}-wal`)).toBe(false);
+  for (const file of [path, `${path}.copy`]) {
+    const again = Ledger.open(file, ["CREATE TABLE a (x INTEGER PRIMARY KEY, y TEXT);"]);
+    expect(again.sql("SELECT count(*) AS n FROM a").get()).toEqual({ n: 12_000 });
+    expect(again.sql("PRAGMA integrity_check").all()).toEqual([{ integrity_check: "ok" }]);
+    again.close();
+  }
 });

@@ -3,6 +3,7 @@ import { sql as second } from "./migrations/0002.js";
 import { sql as third } from "./migrations/0003.js";
 import { sql as fourth } from "./migrations/0004.js";
 import { sql as fifth } from "./migrations/0005.js";
+import { sql as sixth } from "./migrations/0006.js";
 
 /**
  * The schema. An arrow is a foreign key (or, where the other end may not exist yet, a plain value: ~>).
@@ -31,4 +32,4 @@ import { sql as fifth } from "./migrations/0005.js";
  *
  * Writers: `layer` refers forward within one transaction, so its foreign keys are checked at commit.
  */
-export const migrations: readonly string[] = [first, second, third, fourth, fifth];
+export const migrations: readonly string[] = [first, second, third, fourth, fifth, sixth];

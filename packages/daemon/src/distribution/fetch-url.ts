@@ -1,3 +1,4 @@
+import { STATUS_CODES } from "node:http";
 import { type IncomingHttpHeaders } from "node:http";
 import { posix } from "node:path";
 import { Readable } from "node:stream";
@@ -38,7 +39,7 @@ export async function fetchUrl(transport: Transport, url: URL, { signal, limit, 
   const { status, headers } = response;
   if (status !== 200) {
     await discard(response);
-    const message = `cannot fetch ${plain.href}: ${status} ${response.body.statusMessage ?? ""}`.trim();
+    const message = `cannot fetch ${plain.href}: ${status} ${STATUS_CODES[status] ?? ""}`.trim();
     throw status === 404 ? new NotFound(message) : status < 500 ? new InvalidArgument(message) : new Unavailable(message);
   }
   const announced = Number(headers["content-length"] ?? 0);

@@ -180,10 +180,12 @@ export class Builds implements BuildService {
       total -= record.size;
     }
     const steps = going.filter(({ type }) => type === "regular");
-    this.parts.cache.remove(steps.map(({ key }) => key));
+    const gone = new Set(steps.map(({ key }) => key));
+    const tops = this.parts.cache.list().flatMap(({ key, top }) => (gone.has(key) && top !== null ? [top] : []));
+    this.parts.cache.remove([...gone]);
     const mounts: BuildCacheView[] = [];
     for (const mount of going) if (mount.type === "exec.cachemount" && await this.caches.remove(mount.key)) mounts.push(mount);
-    const { freed } = await this.parts.collector.collect();
+    const { freed } = await this.parts.collector.collect({ from: tops.map((key) => ({ kind: "layer", key })) });
     const bytes = freed.bytes + mounts.reduce((sum, { size }) => sum + size, 0);
     this.parts.events.emit({ type: "builder", action: "prune", id: "", attributes: { reclaimed: String(bytes) } });
     return { removed: [...steps, ...mounts].map(({ key }) => key), bytes };

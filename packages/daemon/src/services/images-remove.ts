@@ -1,7 +1,7 @@
 import { chainIdsOf, formatReference, repositoryOf, withDefaultTag } from "@strata/oci";
 import type { ChainId, ImageId } from "@strata/oci";
 import { Conflict } from "../core/index.js";
-import type { Clock, Container, ContainerStore, EventBus, GarbageCollector, ImageStore, ImageSummary } from "../core/index.js";
+import type { Clock, Container, ContainerStore, EventBus, GarbageCollector, GraphNode, ImageStore, ImageSummary } from "../core/index.js";
 import { booleanFilter, labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
 import { isDangling } from "./images-list.js";
 import { emitImageEvent, familiar, isIdPrefix, readReference, repositoryName } from "./images-names.js";
@@ -46,9 +46,10 @@ export class ImageRemover {
   }
 
   /** Layers that went with the images, top first; their bytes on disk. */
-  async #collect({ lines, chains }: Removal): Promise<{ lines: Removed[]; bytes: number }> {
-    if (!lines.some((l) => "deleted" in l)) return { lines: [], bytes: 0 };
-    const report = await this.options.gc.collect({ wait: true });
+  async #collect({ chains, loose }: Removal): Promise<{ lines: Removed[]; bytes: number }> {
+    if (loose.length === 0) return { lines: [], bytes: 0 };
+    const report = await this.options.gc.collect({ wait: true, from: loose });
+    this.options.gc.notify("deletion");
     const gone = new Map(report.items.filter((i) => i.kind === "layer").map((i) => [i.key, i.bytes]));
     const own = [...chains].filter((c) => gone.has(c)).reverse();
     return { lines: own.map((c) => ({ deleted: c })), bytes: own.reduce((sum, c) => sum + (gone.get(c) ?? 0), 0) };
@@ -66,6 +67,8 @@ class Removal {
   readonly lines: Removed[] = [];
   /** Layers of images that went. */
   readonly chains = new Set<ChainId>();
+  /** What images and names that went referred to. */
+  readonly loose: GraphNode[] = [];
   readonly all: readonly ImageSummary[];
   readonly #children = new Map<ImageId, number>();
   readonly #gone = new Set<ImageId>();
@@ -126,7 +129,8 @@ class Removal {
     for (const n of this.#names(id)) this.#untag(id, n);
     // A stopped container keeps its image, whatever force says.
     if (this.#usersOf(id).length > 0) return;
-    const { parent, config } = images.get(id);
+    const { parent, config, top } = images.get(id);
+    this.loose.push(...(top === null ? [] : [{ kind: "layer" as const, key: top }]), ...images.manifests(id).map((key) => ({ kind: "blob" as const, key })));
     images.remove(id);
     this.#gone.add(id);
     for (const chain of chainIdsOf(config.rootfs.diff_ids)) this.chains.add(chain);
@@ -151,6 +155,7 @@ class Removal {
   #untag(id: ImageId, name: string): void {
     const { images, events } = this.options;
     images.untag(name);
+    if (name.includes("@")) this.loose.push({ kind: "blob", key: name.slice(name.indexOf("@") + 1) });
     emitImageEvent(events, "untag", id, id, images.get(id).config.config?.Labels);
     this.lines.push({ untagged: familiar(name) });
   }

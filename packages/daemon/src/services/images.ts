@@ -186,6 +186,7 @@ export class Images implements ImageService {
     return result;
   }
 
+  prepareShares(): Promise<void> { return this.options.images.prepareShares(); }
   list(options: { all: boolean; filters: Filters; sharedSize: boolean }): ImageSummary[] {
     return listImages(this.options.images, options, this.options.clock.now());
   }

@@ -13,10 +13,10 @@ export interface SystemParts {
   readonly driverStatus: () => Promise<SystemInfo["driverStatus"]>;
   readonly containerStore: Pick<ContainerStore, "list">;
   readonly imageStore: Pick<ImageStore, "list">;
-  readonly layers: Pick<LayerStore, "list">;
+  readonly layers: Pick<LayerStore, "totalSize">;
   readonly volumeStore: Pick<VolumeStore, "usage">;
   readonly buildCache: { list(): Promise<readonly BuildCacheView[]> };
-  readonly images: Pick<ImageService, "list">;
+  readonly images: Pick<ImageService, "list" | "prepareShares">;
   readonly containers: Pick<ContainerService, "list">;
   readonly volumes: Pick<VolumeService, "list">;
   readonly events: LocalEvents;
@@ -51,10 +51,9 @@ export class System implements SystemService {
       wanted("container") ? containers.list({ all: true, limit: 0, size: true, filters: NONE }) : [],
       wanted("volume") ? volumes.list(NONE).then((views) => this.#sized(views)) : [],
       wanted("build-cache") ? buildCache.list() : [],
+      wanted("image") ? images.prepareShares() : undefined,
     ]);
-    let layersSize = 0;
-    if (wanted("image")) for (const layer of layers.list()) layersSize += layer.size;
-    return { layersSize, images: wanted("image") ? images.list({ all: false, filters: NONE, sharedSize: true }) : [], containers: containerViews, volumes: volumeViews, buildCache: cached };
+    return { layersSize: wanted("image") ? layers.totalSize() : 0, images: wanted("image") ? images.list({ all: false, filters: NONE, sharedSize: true }) : [], containers: containerViews, volumes: volumeViews, buildCache: cached };
   }
 
   events(options: { since?: number; until?: number; filters: Filters; signal: AbortSignal }): AsyncIterable<StrataEvent> {

@@ -46,6 +46,8 @@ export interface ImageService {
   /** With `platforms` only an image for one of them. */
   remove(name: string, options: { force: boolean; prune: boolean; platforms?: readonly Platform[] }): Promise<Removed[]>;
   list(options: { all: boolean; filters: Filters; sharedSize: boolean }): ImageSummary[];
+  /** Before a list with shared sizes: where these take long to compute, that is done beside other work. */
+  prepareShares(): Promise<void>;
   inspect(name: string, options?: { platform?: Platform }): ImageDetail;
   history(name: string, options?: { platform?: Platform }): HistoryEntry[];
   search(term: string, options: { limit?: number; filters: Filters; auth?: RegistryAuth; signal: AbortSignal }): Promise<SearchResult[]>;

@@ -87,7 +87,7 @@ export class LedgerContainers implements ContainerStore, Collectable {
   }
 
   list(): Iterable<Container> {
-    return this.ledger.cached("containers", () => this.ledger.sql<[], Row>(`SELECT ${COLUMNS} FROM container ORDER BY created_at DESC, id`).all().map((row) => this.fromRow(row)));
+    return this.ledger.cached("containers", () => this.ledger.sql<[], Row>(`SELECT ${COLUMNS} FROM container ORDER BY created_at DESC, id`).all().map((row) => this.fromRow(row)), ["container"]);
   }
 
   directory(id: ContainerId): string {

@@ -1,30 +1,23 @@
 import { type ChainId, type DiffId, type Digest, type ImageConfig, type ImageId, InvalidReference, type Reference, chainIdsOf, digestOf, familiarName, formatReference, isDigest, parseReference, repositoryOf, withDefaultTag } from "@strata/oci";
 import { type Clock, Conflict, type Image, type ImageStore, type ImageSummary, InvalidArgument, type Lease, type LeaseStore, NotFound, type PackedSource } from "../core/index.js";
 import { type Ledger, violated } from "../db/ledger.js";
+import { ImageList, namesOf } from "./image-list.js";
 import { afterPrefix, orNull, parseFrozen } from "./rows.js";
 
 interface Row {
   id: ImageId; top: ChainId | null; parent: ImageId | null; size: number; stored_at: number; last_used_at: number; last_tagged_at: number | null; names: string;
 }
-type SummaryRow = Row & { created_at: number; labels: string; containers: number; shared: number };
 
 /** Names have no spaces. */
 const NAMES = "coalesce((SELECT group_concat(name, ' ' ORDER BY name) FROM reference WHERE image = image.id), '') AS names";
 
-// Subqueries by index: half the time of joins with aggregates of everything.
-const COMMON = `id, parent, size, created_at, labels, stored_at, last_used_at, last_tagged_at,
-    coalesce((SELECT group_concat(name, ' ') FROM reference WHERE reference.image = image.id), '') AS names, (SELECT count(*) FROM container WHERE container.image = image.id) AS containers`;
-const LIST = `SELECT ${COMMON}, -1 AS shared FROM image ORDER BY created_at DESC, id`;
-/** What an image shares with others; untagged ones that others were made from are but steps to those, and share nothing of their own. */
-const LIST_WITH_SHARED = `WITH
-    listed AS (SELECT id FROM image WHERE id IN (SELECT image FROM reference) OR id NOT IN (SELECT parent FROM image WHERE parent IS NOT NULL)),
-    common AS (SELECT chain FROM image_layer JOIN listed ON listed.id = image_layer.image GROUP BY chain HAVING count(*) > 1),
-    sharing AS (SELECT image_layer.image, sum(layer.size) AS shared FROM common JOIN image_layer USING (chain) JOIN layer ON layer.chain_id = common.chain GROUP BY image_layer.image)
-  SELECT ${COMMON}, coalesce(shared, 0) AS shared FROM image LEFT JOIN sharing ON sharing.image = id ORDER BY created_at DESC, id`;
-
 /** Images, their references and where their packed layers are known to be, in the ledger. */
 export class LedgerImages implements ImageStore {
-  constructor(private readonly ledger: Ledger, private readonly leases: LeaseStore, private readonly clock: Clock) {}
+  private readonly listed: ImageList;
+
+  constructor(private readonly ledger: Ledger, private readonly leases: LeaseStore, private readonly clock: Clock) {
+    this.listed = new ImageList(ledger);
+  }
 
   /** InvalidArgument for a config that is none; NotFound when a layer is not registered. */
   create(bytes: Uint8Array, lease: Lease, options: { parent?: ImageId } = {}): ImageId {
@@ -60,7 +53,7 @@ export class LedgerImages implements ImageStore {
       FROM image JOIN image_config ON image_config.image = image.id WHERE id = ?`).get(id);
     if (row === undefined) throw noImage(id);
     return {
-      id: row.id, parent: row.parent, size: row.size, ...names(row), storedAt: row.stored_at, lastUsedAt: row.last_used_at, lastTaggedAt: row.last_tagged_at,
+      id: row.id, parent: row.parent, size: row.size, ...namesOf(row.names), storedAt: row.stored_at, lastUsedAt: row.last_used_at, lastTaggedAt: row.last_tagged_at,
       top: row.top, config: withLayers(parseFrozen<ImageConfig>(row.config.toString())),
     };
   }
@@ -128,21 +121,9 @@ export class LedgerImages implements ImageStore {
 
   /** Newest first. */
   list(options: { sharedSize?: boolean } = {}): Iterable<ImageSummary> {
-    return options.sharedSize === false ? this.ledger.cached("images", () => this.summaries(LIST)) : this.ledger.cached("images with shares", () => this.summaries(LIST_WITH_SHARED));
+    return options.sharedSize === false ? this.listed.all() : this.listed.withShares();
   }
-  private summaries(query: string): readonly ImageSummary[] {
-    const rows = this.ledger.sql<[], SummaryRow>(query).all();
-    // Many images have the same labels, or none.
-    const labels = new Map<string, Readonly<Record<string, string>>>();
-    return rows.map((row) => {
-      let parsed = labels.get(row.labels);
-      if (parsed === undefined) labels.set(row.labels, parsed = parseFrozen<Record<string, string>>(row.labels));
-      return {
-        id: row.id, parent: row.parent, size: row.size, sharedSize: row.shared, containers: row.containers, labels: parsed, ...names(row),
-        createdAt: row.created_at, storedAt: row.stored_at, lastUsedAt: row.last_used_at, lastTaggedAt: row.last_tagged_at,
-      };
-    });
-  }
+  prepareShares(): Promise<void> { return this.listed.prepareShares(); }
 
   /** Layers' use is that of their images, until those go. A power cut may lose it: it only ranks what is collected first. */
   touch(id: ImageId): void {
@@ -175,13 +156,6 @@ export class LedgerImages implements ImageStore {
     return this.ledger.sql<[string]>("SELECT 1 FROM image WHERE id = ?").get(id) !== undefined;
   }
 }
-
-function names(row: Row): Pick<Image, "tags" | "digests"> {
-  if (row.names === "") return NAMELESS;
-  const all = row.names.split(" ").sort();
-  return row.names.includes("@") ? { tags: all.filter((n) => !n.includes("@")), digests: all.filter((n) => n.includes("@")) } : { tags: all, digests: [] };
-}
-const NAMELESS: Pick<Image, "tags" | "digests"> = { tags: [], digests: [] };
 
 function reading(text: string): Reference {
   try {

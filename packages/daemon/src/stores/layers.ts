@@ -103,6 +103,9 @@ export class LedgerLayers implements LayerStore {
   list({ prefix = "" }: { prefix?: string } = {}): Iterable<LayerSummary> {
     return this.ledger.sql<object, SummaryRow>(LIST).all({ ...this.drivers, from: prefix, to: prefix === "" ? "z" : afterPrefix(prefix) }).map(summaryOf);
   }
+  totalSize(): number {
+    return this.ledger.cached("size of layers", () => this.ledger.sql<[], { size: number }>("SELECT coalesce(sum(size), 0) AS size FROM layer").get()!.size, ["layer"]);
+  }
 
   async createWritable(owner: string, parent: ChainId | null, lease: Lease, options: WritableOptions = {}): Promise<void> {
     await this.writables.create(owner, parent, this.driverOf(parent), lease, options);

@@ -29,7 +29,7 @@ export class LedgerNetworks implements NetworkStore {
   }
 
   list(): Iterable<Network> {
-    return this.ledger.cached("networks", () => this.ledger.sql<[], { document: string }>("SELECT document FROM network ORDER BY created_at, name").all().map((row) => parseFrozen<Network>(row.document)));
+    return this.ledger.cached("networks", () => this.ledger.sql<[], { document: string }>("SELECT document FROM network ORDER BY created_at, name").all().map((row) => parseFrozen<Network>(row.document)), ["network"]);
   }
 
   /** Conflict while containers are connected. Absent is success. */
@@ -65,7 +65,7 @@ export class LedgerNetworks implements NetworkStore {
 
   endpoints(filter: { network?: NetworkId; container?: string }): readonly Endpoint[] {
     const { network, container } = filter;
-    if (network === undefined && container === undefined) return this.ledger.cached("endpoints", () => this.ledger.sql<[], { document: string }>("SELECT document FROM endpoint").all().map((row) => parseFrozen<Endpoint>(row.document)));
+    if (network === undefined && container === undefined) return this.ledger.cached("endpoints", () => this.ledger.sql<[], { document: string }>("SELECT document FROM endpoint").all().map((row) => parseFrozen<Endpoint>(row.document)), ["endpoint"]);
     const rows = network !== undefined && container !== undefined
       ? this.ledger.sql<[string, string], { document: string }>("SELECT document FROM endpoint WHERE network = ? AND container = ?").all(network, container)
       : network !== undefined
@@ -92,6 +92,6 @@ export class LedgerNetworks implements NetworkStore {
   ports(container?: string): readonly PortRow[] {
     const columns = "SELECT protocol, host_port AS hostPort, host_ip AS hostIp, container, container_port AS containerPort FROM port";
     const order = "ORDER BY container, container_port, protocol, host_ip, host_port";
-    return container === undefined ? this.ledger.cached("ports", () => this.ledger.sql<[], PortRow>(`${columns} ${order}`).all()) : this.ledger.sql<[string], PortRow>(`${columns} WHERE container = ? ${order}`).all(container);
+    return container === undefined ? this.ledger.cached("ports", () => this.ledger.sql<[], PortRow>(`${columns} ${order}`).all(), ["port"]) : this.ledger.sql<[string], PortRow>(`${columns} WHERE container = ? ${order}`).all(container);
   }
 }

@@ -1,9 +1,7 @@
-/** When volumes of `RUN --mount=type=cache` were last used: they count as build cache, and go with it. */
+/** What the collector asks of a single thing: who refers to it, which lease holds it. */
 export const sql = `
-CREATE TABLE build_mount (
-  volume       TEXT PRIMARY KEY REFERENCES volume ON DELETE CASCADE,
-  id           TEXT NOT NULL,
-  last_used_at REAL NOT NULL,
-  uses         INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+CREATE INDEX reference_digest ON reference (digest) WHERE digest IS NOT NULL;
+CREATE INDEX image_manifest_digest ON image_manifest (digest);
+CREATE INDEX packed_source_digest ON packed_source (digest);
+CREATE INDEX lease_hold_key ON lease_hold (kind, key);
 `;

@@ -168,6 +168,7 @@ export class MemoryLayers implements LayerStore {
   has(id: ChainId): boolean { return this.tars.has(id); }
   check(): never { throw new Error("not used"); }
   list(): never { throw new Error("not used"); }
+  totalSize(): number { return [...this.tars.values()].reduce((sum, { layer }) => sum + layer.size, 0); }
   async tar(source: ChainId | { readonly owner: string }): Promise<Readable> {
     if (typeof source !== "string") throw new NotFound("no writable layers here");
     this.get(source);
@@ -247,6 +248,7 @@ export class MemoryImages implements ImageStore {
     for (const [name, i] of this.references) if (i === id) this.references.delete(name);
   }
   atomically<T>(work: () => T): T { return work(); }
+  async prepareShares(): Promise<void> {}
   list(): ImageSummary[] {
     return [...this.images.keys()].map((id) => {
       const { config, top: _, ...rest } = this.get(id);

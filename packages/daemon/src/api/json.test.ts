@@ -1,0 +1,62 @@
+import { once } from "node:events";
+import { createServer, request, type IncomingMessage, type Server } from "node:http";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sendJson } from "./json.js";
+
+let directory: string, socketPath: string, server: Server, sent: Promise<void>;
+let value: unknown;
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), "strata-json-"));
+  socketPath = join(directory, "s");
+  server = createServer((_, response) => { sent = sendJson(response, 200, value); });
+  await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+});
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function open(): Promise<IncomingMessage> {
+  const [response] = await once(request({ socketPath, agent: false }).end(), "response") as [IncomingMessage];
+  return response;
+}
+async function ask(what: unknown): Promise<{ text: string; headers: IncomingMessage["headers"] }> {
+  value = what;
+  const response = await open();
+  let text = "";
+  for await (const chunk of response.setEncoding("utf8")) text += chunk as string;
+  return { text, headers: response.headers };
+}
+
+const items = (n: number): unknown[] => Array.from({ length: n }, (_, i) => (i % 7 === 0 ? null : i % 7 === 1 ? undefined : { Id: i, Name: `ä"\\ ${i}`, Tags: [`<none>`, i], None: undefined }));
+
+test.each([0, 1, 500, 501, 512, 5000])("a list of %d items reads as if it were written at once", async (n) => {
+  const { text, headers } = await ask(items(n));
+  expect(text).toBe(`${JSON.stringify(items(n))}\n`);
+  expect(headers["content-type"]).toBe("application/json");
+  expect(headers["content-length"] === undefined).toBe(n > 500);
+});
+
+test.each([
+  ["first", { List: items(600), Size: 1, None: undefined, Null: null }], ["last", { None: undefined, Size: 1, List: items(600) }], ["alone", { List: items(600) }],
+  ["twice, with a short one", { A: items(501), B: items(3), C: items(1001) }],
+])("a long list in an object: %s", async (_, object) => {
+  expect((await ask(object)).text).toBe(`${JSON.stringify(object)}\n`);
+});
+
+test.each([["text", "\u2028"], ["number", 5], ["null", null], ["object", { a: [1] }]])("%s", async (_, small) => {
+  const { text, headers } = await ask(small);
+  expect(text).toBe(`${JSON.stringify(small)}\n`);
+  expect(headers["content-length"]).toBe(String(Buffer.byteLength(text)));
+});
+
+test("a client that leaves in the middle ends it", async () => {
+  value = Array.from({ length: 100_000 }, (_, i) => ({ i, text: "x".repeat(200) }));
+  const response = await open();
+  await once(response, "data");
+  response.destroy();
+  await sent;
+});
