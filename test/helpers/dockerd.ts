@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { unmountBelow } from "./daemon.js";
 import { type Netns } from "./netns.js";
@@ -22,6 +22,20 @@ export class Dockerd {
   docker(args: readonly string[], options: RunOptions = {}): Promise<Result> { return run("docker", args, { ...options, env: { ...this.env(), ...options.env } }); }
   dockerOk(...args: readonly string[]): Promise<string> { return ok("docker", args, { env: this.env() }); }
   private env(): NodeJS.ProcessEnv { return { ...globalThis.process.env, DOCKER_HOST: `unix://${join(this.folder, "s.sock")}`, DOCKER_CONFIG: this.folder }; }
+
+  get socket(): string { return join(this.folder, "s.sock"); }
+  get dataRoot(): string { return join(this.folder, "data"); }
+
+  /** As a crash would end it, and its containerd with it. */
+  async kill9(): Promise<void> {
+    const file = join(this.folder, "exec/containerd/containerd.pid");
+    const containerd = existsSync(file) ? readFileSync(file, "utf8").trim() : "";
+    this.process.kill("SIGKILL");
+    // It may have gone by itself.
+    if (containerd !== "") try { globalThis.process.kill(Number(containerd), "SIGKILL"); } catch { /* gone */ }
+    await this.process.exit;
+    await unmountBelow(this.folder);
+  }
 
   async stop(): Promise<void> {
     this.process.kill("SIGTERM");

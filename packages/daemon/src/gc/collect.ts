@@ -1,4 +1,4 @@
-import { type Clock, type Collectable, type GarbageCollector, type GcReport, type LeaseStore, type Logger, messageOf, type NodeKind, noUsage, type Usage } from "../core/index.js";
+import { type Clock, type Collectable, type GarbageCollector, type GcReport, type LeaseStore, type Logger, messageOf, type Metrics, type NodeKind, noMetrics, noUsage, type Usage } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import { type Dead, findDead, findHalfMade, findStaleIngests, measure } from "./graph.js";
 
@@ -17,6 +17,8 @@ export interface CollectorParts {
   readonly logger: Logger;
   /** Start-up work that is neither of rows nor of a store: emptying tmp/ and trash/. */
   readonly emptyScratch: () => Promise<void>;
+  /** Default: nobody counts. */
+  readonly metrics?: Pick<Metrics, "collection">;
 }
 
 /**
@@ -35,12 +37,21 @@ export class Collector implements GarbageCollector {
       const { items, usage } = measure(this.parts.ledger, this.dead());
       return { items, freed: usage };
     }
+    const start = performance.now();
     this.parts.leases.expire();
     const { items, usage, kinds } = this.forget(() => this.dead());
+    const swept = kinds.size === 0 ? Promise.resolve(noUsage) : this.sweep((c) => kinds.has(c.kind));
+    this.tell(start, items, swept);
     if (kinds.size === 0) return { items, freed: noUsage };
-    const swept = this.sweep((c) => kinds.has(c.kind));
     if (options.wait === true) return { items, freed: await swept };
     return { items, freed: usage };
+  }
+
+  /** Once what was found is gone from its place. A sweep does not reject: what a store cannot remove is left for the next. */
+  private tell(start: number, items: GcReport["items"], swept: Promise<Usage>): void {
+    const counts: Record<string, number> = {};
+    for (const { kind } of items) counts[kind] = (counts[kind] ?? 0) + 1;
+    void swept.then((freed) => (this.parts.metrics ?? noMetrics).collection({ seconds: (performance.now() - start) / 1000, items: counts, freed, failed: false }));
   }
 
   notify(event: "mutation" | "deletion"): void {
@@ -49,7 +60,10 @@ export class Collector implements GarbageCollector {
     this.timer = setTimeout(() => {
       this.timer = undefined;
       this.mutations = 0;
-      this.collect().catch((e: unknown) => this.parts.logger.warn({ err: e }, "collection failed"));
+      this.collect().catch((e: unknown) => {
+        this.parts.logger.warn({ err: e }, "collection failed");
+        (this.parts.metrics ?? noMetrics).collection({ seconds: 0, items: {}, freed: noUsage, failed: true });
+      });
     }, AFTER_DELETION);
     this.timer.unref();
   }

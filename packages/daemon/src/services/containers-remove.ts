@@ -3,13 +3,17 @@ import type { Launcher } from "./containers-launch.js";
 import type { LiveContainers } from "./containers-live.js";
 import type { Mirrors } from "./containers-mirror.js";
 import { emitContainer, type ContainerParts } from "./containers-parts.js";
+import { timed } from "./timed.js";
 
 /** Removes containers that do not run, with all that is theirs. The caller holds the container's mutex. */
 export class Remover {
   constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers, private readonly launcher: Launcher, private readonly mirrors: Mirrors) {}
 
   /** `clean`: a run that nobody looks after may have left something. On failure the container is dead, and can be removed again. */
-  async remove(id: ContainerId, options: { volumes: boolean; clean?: boolean }): Promise<void> {
+  remove(id: ContainerId, options: { volumes: boolean; clean?: boolean }): Promise<void> {
+    return timed(this.parts.metrics, "container", "delete", () => this.removeAll(id, options));
+  }
+  private async removeAll(id: ContainerId, options: { volumes: boolean; clean?: boolean }): Promise<void> {
     const { containers, layers, networks, networking } = this.parts;
     const container = containers.get(id);
     const removing: Container = { ...container, state: { ...container.state, status: "removing" } };
