@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { unmountBelow } from "./daemon.js";
 import { type Netns } from "./netns.js";
@@ -15,7 +15,12 @@ export class Dockerd {
       "--bridge=none", "--iptables=false", "--ip-forward=false", "--storage-driver=overlay2",
     ]);
     const dockerd = new Dockerd(folder, process);
-    await until(async () => ((await dockerd.docker(["version"])).code === 0 ? true : undefined), 60_000, () => process.output.slice(-2000), () => process.ended);
+    try {
+      await until(async () => ((await dockerd.docker(["version"])).code === 0 ? true : undefined), 60_000, () => process.output.slice(-2000), () => process.ended);
+    } catch (error) {
+      await dockerd.stop();
+      throw error;
+    }
     return dockerd;
   }
 
@@ -35,6 +40,8 @@ export class Dockerd {
     if (containerd !== "") try { globalThis.process.kill(Number(containerd), "SIGKILL"); } catch { /* gone */ }
     await this.process.exit;
     await unmountBelow(this.folder);
+    // The next one would wait for the containerd that its process ID names, were that not reaped yet.
+    rmSync(join(this.folder, "exec/containerd"), { recursive: true, force: true });
   }
 
   async stop(): Promise<void> {

@@ -24,10 +24,13 @@ interface Report {
 let bed: TestBed;
 let registry: Registry;
 let faulty: FaultyRegistry;
-let dockerd: Dockerd;
+let dockerd: Dockerd | undefined;
 let root: string;
-const start = async (): Promise<void> => { dockerd = await Dockerd.start(bed.netns, bed.path("dd")); };
-const docker = (...args: string[]): Promise<string> => dockerd.dockerOk(...args);
+const start = async (): Promise<void> => {
+  await dockerd?.stop();
+  dockerd = await Dockerd.start(bed.netns, bed.path("dd"));
+};
+const docker = (...args: string[]): Promise<string> => dockerd!.dockerOk(...args);
 
 beforeAll(async () => {
   bed = await TestBed.create();
@@ -64,7 +67,7 @@ const noise = (megabytes: number): string => {
 /** An image by the classic builder: a layer for each file. */
 async function build(name: string, files: Readonly<Record<string, string>>, ...more: string[]): Promise<void> {
   const context = makeContext(bed.folder, { ...files, Dockerfile: ["FROM base:1", ...Object.keys(files).map((file) => `COPY ${file} /${file}`), ...more].join("\n") });
-  await ok("docker", ["build", "-q", "--network", "none", "-t", name, context], { env: { ...process.env, DOCKER_HOST: `unix://${dockerd.socket}`, DOCKER_CONFIG: bed.folder, DOCKER_BUILDKIT: "0" } });
+  await ok("docker", ["build", "-q", "--network", "none", "-t", name, context], { env: { ...process.env, DOCKER_HOST: `unix://${dockerd!.socket}`, DOCKER_CONFIG: bed.folder, DOCKER_BUILDKIT: "0" } });
 }
 
 const doctor = (...args: string[]): Promise<Result> => run(process.execPath, [strata, "doctor", "--docker-root", root, ...args]);
@@ -122,11 +125,11 @@ async function balanced({ totals: { all, ...parts } }: Report): Promise<void> {
 }
 
 it("a sound root: sizes as Docker tells them, nothing found, nothing changed", async () => {
-  const told = (await call(dockerd.socket, "GET", "/images/json", { query: { all: true } })).json as { Id: string; Size: number; RepoTags: string[] }[];
+  const told = (await call(dockerd!.socket, "GET", "/images/json", { query: { all: true } })).json as { Id: string; Size: number; RepoTags: string[] }[];
   const running = await examined();
-  expect(running.use).toMatchObject({ running: true, pids: [expect.any(Number)] });
+  expect(running.use.running).toBe(true);
   expect(running.findings).toEqual([]);
-  await dockerd.stop();
+  await dockerd!.stop();
   const before = await everything();
   const report = await examined();
   expect(report.findings).toEqual([]);
@@ -147,7 +150,7 @@ it("what BuildKit keeps is its own", async () => {
   await start();
   await buildWithBuildKit();
   await docker("rmi", "bk:1");
-  await dockerd.stop();
+  await dockerd!.stop();
   const report = await examined();
   expect(report.findings).toEqual([]);
   expect(report.buildCache).toMatchObject({ database: "read" });
@@ -164,7 +167,7 @@ async function buildWithBuildKit(): Promise<string> {
   const context = makeContext(bed.folder, { f: noise(1), Dockerfile: "FROM base:1\nCOPY f /f\nRUN echo made > /made\n" });
   const tar = `${context}.tar`;
   await ok("tar", ["-C", context, "-cf", tar, "."]);
-  const { status, text: said } = await call(dockerd.socket, "POST", "/build", { query: { version: 2, t: "bk:1", networkmode: "none" }, body: readFileSync(tar), headers: { "content-type": "application/x-tar" } });
+  const { status, text: said } = await call(dockerd!.socket, "POST", "/build", { query: { version: 2, t: "bk:1", networkmode: "none" }, body: readFileSync(tar), headers: { "content-type": "application/x-tar" } });
   expect([status, /"errorDetail":(.*)/.exec(said)?.[1]]).toEqual([200, undefined]);
   return said;
 }
@@ -186,7 +189,7 @@ describe("orphans", () => {
     const { code, stdout, stderr } = await doctor("--script");
     expect([code, stdout, stderr]).toEqual([1, "", expect.stringMatching(/^a daemon works with .*: stop it first\n$/)]);
     expect((await doctor()).stdout).toMatch(/Maybe in progress:\n/);
-    await dockerd.kill9();
+    await dockerd!.kill9();
     await pull.exit;
   });
 
@@ -201,8 +204,9 @@ describe("orphans", () => {
     expect([found(report, "orphan-directory"), found(report, "orphan-layer"), found(report, "unfinished-layer")]).toEqual([wanted.directories, wanted.layers, wanted.unfinished]);
     expect(report.findings.filter(({ kind }) => !["orphan-directory", "orphan-layer", "unfinished-layer"].includes(kind)).map(({ kind, why }) => [kind, why])).toEqual([["missing-layer", "image lost:1 lacks 1 of its 2 layers"]]);
     expect(report.findings.every(({ certainty }) => certainty === "certain")).toBe(true);
-    const own = wanted.layers.map((path) => `overlay2/${text(`${path}/cache-id`)}`);
-    expect(report.totals["unreferenced"]).toBe(await du(...wanted.directories, ...wanted.layers, ...wanted.unfinished, ...own));
+    const own = [...wanted.directories, ...wanted.layers.map((path) => `overlay2/${text(`${path}/cache-id`)}`)];
+    const links = own.filter((path) => existsSync(join(root, path, "link"))).map((path) => `overlay2/l/${text(`${path}/link`)}`);
+    expect(report.totals["unreferenced"]).toBe(await du(...own, ...links, ...wanted.layers, ...wanted.unfinished));
     await balanced(report);
     expect(await everything()).toBe(before);
   });
@@ -235,7 +239,7 @@ describe("orphans", () => {
     const { layers } = JSON.parse(await bed.netns.ok("curl", ["-sf", "-H", "Accept: application/vnd.docker.distribution.manifest.v2+json", `http://${registry.address}/v2/two/manifests/1`])) as { layers?: { digest: string }[] };
     const last = layers?.at(-1)?.digest ?? "";
     await faulty.faults({ on: `GET /v2/two/blobs/${last}`, kind: "hold", after: 1000 });
-    const pull = new Background("docker", ["pull", faulty.name("two:1")], { env: { ...process.env, DOCKER_HOST: `unix://${dockerd.socket}`, DOCKER_CONFIG: bed.folder } });
+    const pull = new Background("docker", ["pull", faulty.name("two:1")], { env: { ...process.env, DOCKER_HOST: `unix://${dockerd!.socket}`, DOCKER_CONFIG: bed.folder } });
     await until(() => (names(`${layerdb}/sha256`).length > before ? true : undefined), 60_000, () => `a layer of the pull:\n${pull.output}`, () => pull.ended);
     return pull;
   }
@@ -244,9 +248,9 @@ describe("orphans", () => {
     for (let tries = 0; tries < 5; tries++) {
       await start();
       const before = new Set(names("overlay2"));
-      const pull = new Background("docker", ["pull", registry.name("large:1")], { env: { ...process.env, DOCKER_HOST: `unix://${dockerd.socket}`, DOCKER_CONFIG: bed.folder } });
+      const pull = new Background("docker", ["pull", registry.name("large:1")], { env: { ...process.env, DOCKER_HOST: `unix://${dockerd!.socket}`, DOCKER_CONFIG: bed.folder } });
       const seen = await until(() => names(`${layerdb}/tmp`).length > 0 && names("overlay2").some((name) => !before.has(name)) ? true : undefined, 60_000, "a layer that is unpacked", () => pull.ended).catch(() => undefined);
-      await dockerd.kill9();
+      await dockerd!.kill9();
       await pull.exit;
       if (seen === true && expected().unfinished.length > 0) return;
     }

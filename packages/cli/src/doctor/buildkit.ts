@@ -1,3 +1,4 @@
+import { isDigest } from "@strata/oci";
 import { openBolt } from "./bolt.js";
 import type { RootReader } from "./files.js";
 
@@ -25,8 +26,8 @@ const DATABASE = "buildkit/snapshots.db";
 const TRIES = 3;
 
 /**
- * A bucket for each snapshot: named as its directory, or by `committed` saying which that is; `layerid` where it has become a layer. A running
- * daemon may write meanwhile, so what makes no sense is read again.
+ * A bucket for each snapshot, named as its directory or as a layer's chain ID; its values name others: the directory that was committed to it, the
+ * parent, the layer that it has become. A running daemon may write meanwhile, so what makes no sense is read again.
  */
 export function readBuildCache(reader: RootReader): BuildCache {
   let bytes: Buffer | undefined;
@@ -47,11 +48,7 @@ function parse(bytes: Buffer): BuildCache {
   let snapshots = 0;
   for (const [name, bucket] of openBolt(bytes).buckets()) {
     snapshots++;
-    directories.add(name);
-    for (const [key, value] of bucket.values()) {
-      if (key === "committed") directories.add(value.toString());
-      if (key === "layerid") chains.add(value.toString());
-    }
+    for (const text of [name, ...[...bucket.values()].map(([, value]) => value.toString())]) (isDigest(text) ? chains : directories).add(text);
   }
   return cache("read", directories, chains, snapshots);
 }

@@ -39,9 +39,11 @@ export class DriverExamination {
   readonly #needed = new Set<string>();
   readonly #recorded = new Set<string>();
   readonly #links = new Map<string, string[]>();
+  readonly #containers: ReadonlySet<string>;
 
   constructor(readonly driver: string, readonly layout: DriverLayout | undefined, private readonly around: Around) {
     const { reader } = around;
+    this.#containers = new Set(around.containers.map(({ id }) => id));
     this.#tags = readTags(reader, driver);
     this.images = readImages(reader, driver, this.#tags);
     this.db = readLayerDb(reader, driver);
@@ -64,15 +66,20 @@ export class DriverExamination {
   /** From images, containers and the build cache down to the last layer. */
   #hold(): void {
     const hold = (chain: string | null, by: (holders: Holders) => unknown): void => {
-      for (const layer of lineage(this.db.layers, chain)) {
-        const holders = this.#holders.get(layer.chain) ?? { images: new Set(), containers: new Set(), buildCache: false };
-        by(holders);
-        this.#holders.set(layer.chain, holders);
-      }
+      for (const layer of lineage(this.db.layers, chain)) by(this.#holdersOf(layer.chain)!);
     };
-    for (const { id, chains } of this.images) for (const chain of chains) hold(chain, ({ images }) => images.add(id));
+    // Each layer by itself: one that is missing must not hide those below it.
+    for (const { id, chains } of this.images) for (const chain of chains) this.#holdersOf(chain)?.images.add(id);
     for (const { parent, owner } of this.writables()) hold(parent, ({ containers }) => containers.add(owner));
-    for (const { chain } of this.db.layers.values()) if (this.around.buildCache.keeps(chain)) hold(chain, (holders) => { holders.buildCache = true; });
+    for (const { chain, cacheId } of this.db.layers.values()) if (this.around.buildCache.keeps(chain) || this.around.buildCache.owns(cacheId)) hold(chain, (holders) => { holders.buildCache = true; });
+  }
+
+  /** Of layers that have a record. */
+  #holdersOf(chain: string): Holders | undefined {
+    if (!this.db.layers.has(chain)) return undefined;
+    const holders = this.#holders.get(chain) ?? { images: new Set(), containers: new Set(), buildCache: false };
+    this.#holders.set(chain, holders);
+    return holders;
   }
 
   #note(): void {
@@ -172,7 +179,7 @@ export class DriverExamination {
   }
 
   #exists(id: string): boolean { return this.layout === undefined || this.around.sizes.has(directoryOf(this.layout, id)); }
-  #isContainer(owner: string): boolean { return this.around.containers.some(({ id }) => id === owner); }
+  #isContainer(owner: string): boolean { return this.#containers.has(owner); }
   #isYoung(path: string): boolean {
     const { use, sizes } = this.around;
     return use.running && (use.since === undefined || sizes.born(path) >= use.since - MARGIN);

@@ -68,13 +68,14 @@ function layerReports(driver: DriverExamination): LayerReport[] {
 }
 
 function imageReports(driver: DriverExamination): ImageReport[] {
+  const containersOn = new Map<string | null, number>();
+  for (const { parent } of driver.writables()) containersOn.set(parent, (containersOn.get(parent) ?? 0) + 1);
   return driver.images.map(({ id, tags, created, chains }) => {
     const layers = chains.map((chain) => driver.db.layers.get(chain));
     const own = layers.filter((layer) => layer !== undefined && driver.holders(layer.chain)?.images.size === 1);
-    const containers = new Set(chains.slice(-1).flatMap((top) => [...driver.writables()].filter(({ parent }) => parent === top).map(({ owner }) => owner)));
     return {
       id, tags, created, layers: chains.length, size: layers.reduce((sum, layer) => sum + (layer?.size ?? 0), 0), unique: own.reduce((sum, layer) => sum + driver.bytesOf(layer!.cacheId), 0),
-      containers: containers.size, missing: layers.filter((layer) => layer === undefined).length,
+      containers: containersOn.get(chains.at(-1) ?? null) ?? 0, missing: layers.filter((layer) => layer === undefined).length,
     };
   });
 }

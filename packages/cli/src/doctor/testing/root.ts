@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { chainIdsOf, type DiffId } from "@strata/oci";
@@ -32,6 +32,7 @@ export class MadeRoot {
 
   /** A directory of the driver with a file of so many bytes, and its short link. */
   layerDirectory(name: string, bytes = 10_000, lower: readonly string[] = []): string {
+    if (existsSync(join(this.path, this.folder, name))) return name;
     if (this.driver !== "overlay2") {
       this.file(`${this.folder}/${name}/file`, Buffer.alloc(bytes, 7));
       return name;
