@@ -42,7 +42,7 @@ beforeAll(async () => {
   await build("keep:1", { c: "kept\n" });
   await build("lost:1", { d: "lost\n" });
   await build(registry.name("two:1"), { a: noise(3), b: noise(3) });
-  await build(registry.name("large:1"), {}, "RUN dd if=/dev/zero of=/zeros bs=1M count=400 2>/dev/null");
+  await build(registry.name("large:1"), {}, "RUN dd if=/dev/zero of=/zeros bs=1M count=250 2>/dev/null");
   for (const name of ["two:1", "large:1"]) {
     await docker("push", "-q", registry.name(name));
     await docker("rmi", registry.name(name));

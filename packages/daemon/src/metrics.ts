@@ -39,7 +39,7 @@ export async function openMetrics({ metricsAddr }: Config, events: EventBus): Pr
     networking: (networking) => ({ ...networking, networks: measured(networking.networks, "network", { attach: "allocate", release: "release", connect: "connect", disconnect: "disconnect" }, counts) }),
     async serve(sources, logger) {
       addGauges(counts.registry, sources);
-      const server = metricsServer(counts.registry.contentType, () => counts.registry.metrics());
+      const server = metricsServer(counts.registry.contentType, () => counts.text());
       const { host, port } = metricsAddr;
       await listening(server, { ...(host === "" ? {} : { host }), port }, `metrics-addr ${host}:${port}`);
       const address = server.address();

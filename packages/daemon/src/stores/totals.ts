@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { Ledger } from "../db/ledger.js";
 
 /** How many rows of a kind there are, and what they occupy as far as the ledger knows. */
@@ -7,21 +8,25 @@ export interface LedgerTotal {
   readonly bytes?: number;
 }
 
-/** One aggregate for each kind; kept until anything changes. */
-export function ledgerTotals(ledger: Ledger): readonly LedgerTotal[] {
-  return ledger.cached("totals", () => {
-    const rows = ledger.sql<[], { kind: string; count: number; bytes: number | null }>(TOTALS).all();
-    return rows.map(({ kind, count, bytes }): LedgerTotal => ({ kind, count, ...(bytes === null ? {} : { bytes }) }));
-  });
+/** An aggregate for each kind, kept until anything changes. Other work has its turn after each. */
+export async function ledgerTotals(ledger: Ledger): Promise<LedgerTotal[]> {
+  const totals: LedgerTotal[] = [];
+  for (const [kind, text] of Object.entries(TOTALS)) {
+    const { count, bytes } = ledger.cached(`totals of ${kind}`, () => ledger.sql<[], { count: number; bytes: number | null }>(text).get()!);
+    totals.push({ kind, count, ...(bytes === null ? {} : { bytes }) });
+    await setImmediate();
+  }
+  return totals;
 }
 
-const TOTALS = `
-SELECT 'layers' AS kind, COUNT(*) AS count, COALESCE(SUM(bytes), 0) AS bytes FROM snapshot WHERE kind = 'layer'
-UNION ALL SELECT 'content', COUNT(*), COALESCE(SUM(size), 0) FROM blob
-UNION ALL SELECT 'images', COUNT(*), NULL FROM image
-UNION ALL SELECT 'containers', COUNT(*), NULL FROM container
-UNION ALL SELECT 'volumes', COUNT(*), NULL FROM volume
-UNION ALL SELECT 'build-cache', COUNT(*), NULL FROM build_record`;
+const TOTALS: Readonly<Record<string, string>> = {
+  layers: "SELECT COUNT(*) AS count, COALESCE(SUM(bytes), 0) AS bytes FROM snapshot WHERE kind = 'layer'",
+  content: "SELECT COUNT(*) AS count, COALESCE(SUM(size), 0) AS bytes FROM blob",
+  images: "SELECT COUNT(*) AS count, NULL AS bytes FROM image",
+  containers: "SELECT COUNT(*) AS count, NULL AS bytes FROM container",
+  volumes: "SELECT COUNT(*) AS count, NULL AS bytes FROM volume",
+  "build-cache": "SELECT COUNT(*) AS count, NULL AS bytes FROM build_record",
+};
 
 /** Containers by what Docker counts them as. */
 export function containerStates(ledger: Ledger): { running: number; paused: number; stopped: number } {

@@ -14,20 +14,14 @@ export function addGauges(registry: Registry, sources: MetricSources): void {
     for (const [state, count] of Object.entries(sources.containers())) gauge.set({ state }, count);
   });
   add("engine_daemon_events_subscribers_total", "Clients that follow events", [], (gauge) => gauge.set(sources.subscribers()));
-  const usage = shared(() => sources.usage()), disk = shared(() => sources.disk());
-  add("strata_objects", "How many there are, by kind", ["kind"], async (gauge) => {
-    for (const { kind, count } of await usage()) gauge.set({ kind }, count);
-  });
-  add("strata_usage_bytes", "Bytes on disk, by kind", ["kind"], async (gauge) => {
-    for (const { kind, bytes } of await usage()) if (bytes !== undefined) gauge.set({ kind }, bytes);
-  });
+  addUsage(registry, sources);
   add("strata_disk_bytes", "Of the file system that the data root lies on", ["state"], async (gauge) => {
-    const { freeBytes, totalBytes } = await disk();
+    const { freeBytes, totalBytes } = await sources.disk();
     gauge.set({ state: "free" }, freeBytes);
     gauge.set({ state: "total" }, totalBytes);
   });
   add("strata_disk_inodes", "Of the file system that the data root lies on", ["state"], async (gauge) => {
-    const { freeInodes, totalInodes } = await disk();
+    const { freeInodes, totalInodes } = await sources.disk();
     gauge.set({ state: "free" }, freeInodes);
     gauge.set({ state: "total" }, totalInodes);
   });
@@ -42,10 +36,21 @@ export function addGauges(registry: Registry, sources: MetricSources): void {
   }
 }
 
-/** Gauges that are read for the same scrape share one look. */
-function shared<T>(read: () => T | Promise<T>): () => Promise<T> {
-  let current: Promise<T> | undefined;
-  return () => (current ??= Promise.resolve(read()).finally(() => { current = undefined; }));
+/** Both from one look, which may cost something: metrics are read one after the other, in the order in which they are added. */
+function addUsage(registry: Registry, { usage }: MetricSources): void {
+  const options = { labelNames: ["kind"], registers: [] };
+  const bytes = new Gauge({ ...options, name: "strata_usage_bytes", help: "Bytes on disk, by kind" });
+  const objects = new Gauge({
+    ...options, name: "strata_objects", help: "How many there are, by kind",
+    async collect() {
+      for (const one of await usage()) {
+        this.set({ kind: one.kind }, one.count);
+        if (one.bytes !== undefined) bytes.set({ kind: one.kind }, one.bytes);
+      }
+    },
+  });
+  registry.registerMetric(objects);
+  registry.registerMetric(bytes);
 }
 
 const seconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1000);

@@ -11,7 +11,7 @@ const sources = (more: Partial<MetricSources> = {}): MetricSources => ({
   engine: { labels: { architecture: "x86_64", commit: "c", daemon_id: "id", graphdriver: "erofs", kernel: "5.10", os: "A \"system\"", os_type: "linux", os_version: "1", version: "28" }, cpus: 2, memory: 1024 },
   ...more,
 });
-async function lines(counts: Counts): Promise<string[]> { return (await counts.registry.metrics()).split("\n"); }
+async function lines(counts: Counts): Promise<string[]> { return (await counts.text()).split("\n"); }
 
 test("one scrape has all there is, at the first time of asking", async () => {
   const counts = new Counts();
@@ -35,7 +35,7 @@ test("two registries do not meet", () => {
 
 test("what is told is counted", async () => {
   const counts = new Counts();
-  counts.request({ operation: "info", method: "GET", code: 200, seconds: 0.003 });
+  counts.request({ operation: "info", method: "GET", code: 200, seconds: 0.01 });
   counts.healthCheck(false);
   counts.healthCheck(true);
   counts.event({ type: "image", action: "pull", id: "x", attributes: {}, time: 0 });
@@ -43,7 +43,7 @@ test("what is told is counted", async () => {
   counts.collection({ seconds: 0, items: {}, freed: noUsage, failed: true });
   const text = await lines(counts);
   for (const line of [
-    'strata_api_request_seconds_bucket{le="0.001",operation="info",method="GET",code="200"} 0', 'strata_api_request_seconds_bucket{le="0.005",operation="info",method="GET",code="200"} 1',
+    'strata_api_request_seconds_bucket{le="0.005",operation="info",method="GET",code="200"} 0', 'strata_api_request_seconds_bucket{le="0.02",operation="info",method="GET",code="200"} 1',
     "engine_daemon_health_checks_total 2", "engine_daemon_health_checks_failed_total 1", "engine_daemon_events_total 1", 'strata_events_total{type="image"} 1',
     'strata_gc_runs_total{result="done"} 1', 'strata_gc_runs_total{result="failed"} 1', 'strata_gc_items_total{kind="layer"} 2', "strata_gc_freed_bytes_total 100", "strata_gc_freed_inodes_total 7", "strata_gc_seconds_sum 0.5",
     'engine_daemon_container_actions_seconds_count{action="start"} 0', 'builder_builds_failed_total{reason="build_canceled"} 0',
@@ -76,8 +76,7 @@ test("a measured service does what it did, and tells of the methods that were na
   expect(await shop.sell(2)).toBe(2);
   await expect(shop.sell(-1)).rejects.toThrow("less than nothing");
   await shop.close();
-  const { sell } = shop;
-  expect([shop.sold(), shop.name, shop.sell === sell]).toEqual([2, "shop", true]);
+  expect([shop.sold(), shop.name]).toEqual([2, "shop"]);
   expect(told).toEqual([["image", "pull", true, false], ["image", "pull", true, true]]);
 });
 
