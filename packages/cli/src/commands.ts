@@ -58,6 +58,7 @@ export const commands: Readonly<Record<string, Entry | Group>> = {
   run, exec, ps, build, pull, push, images, history, logs, create, start, stop, restart, kill, pause, unpause, rm, rmi, rename, wait, top, diff, port, attach, commit,
   export: exportContainer, import: importImage, load, save, search, tag, events, info,
   inspect: command("inspect", "Show everything known about any object"),
+  doctor: command("doctor", "Examine a data root of Docker's: what holds its bytes, and what nothing refers to"),
   layers: command("layers", "Show the layers as a tree: what they occupy, who shares them"),
   login: command("login", "Keep credentials for a registry"),
   logout: command("logout", "Forget the credentials for a registry"),

@@ -52,7 +52,7 @@ export interface Values {
   defaultUlimits: readonly UlimitSpec[];
   shutdownTimeout: number;
   usernsRemap: string;
-  metricsAddr: string;
+  metricsAddr: { readonly host: string; readonly port: number } | null;
   tls: boolean;
   tlsverify: boolean;
   tlscacert: string;
@@ -129,6 +129,14 @@ export function parseHost(text: string): Host {
     if (match !== null && Number(match[2] ?? 2375) < 65536) return { kind: "tcp", host: (match[1] ?? "").replace(/^\[|\]$/g, "") || "127.0.0.1", port: Number(match[2] ?? 2375) };
   }
   throw new Error(`"${text}" is not unix://PATH, tcp://HOST:PORT or fd://`);
+}
+
+/** As in dockerd, no host stands for every address of the machine. */
+function metricsAddress(text: string): Values["metricsAddr"] {
+  if (text === "") return null;
+  const match = /^(\[[0-9a-fA-F:]+\]|[^:/[\]]*):(\d+)$/.exec(text);
+  if (match === null || Number(match[2]) > 65535) throw new Error(`"${text}" is not an address with a port, such as 127.0.0.1:9323`);
+  return { host: match[1]!.replace(/^\[|\]$/g, ""), port: Number(match[2]) };
 }
 
 const LOG_DRIVERS = ["json-file", "local", "syslog", "journald", "none"];
@@ -221,7 +229,7 @@ export const OPTIONS: Options = {
   defaultUlimits: { key: "default-ulimits", flags: ["--default-ulimit"], kind: "list", inFile: "map", placeholder: "n=soft[:hard]", text: "limit of containers that set none (repeatable)", default: [], fromFlag: ulimitsFromFlag, check: ulimits },
   shutdownTimeout: { key: "shutdown-timeout", flags: ["--shutdown-timeout"], kind: "integer", placeholder: "seconds", text: "how long containers may take to stop when the daemon does (without --live-restore)", default: 15 },
   usernsRemap: { key: "userns-remap", flags: ["--userns-remap"], kind: "string", text: "map users of containers", default: "", check: notYet("users are not mapped") },
-  metricsAddr: { key: "metrics-addr", flags: ["--metrics-addr"], kind: "string", text: "serve metrics", default: "", check: notYet("there are no metrics") },
+  metricsAddr: { key: "metrics-addr", flags: ["--metrics-addr"], kind: "string", placeholder: "host:port", text: "where to serve /metrics for Prometheus, without TLS and to whoever reaches it; nowhere unless given", default: null, check: metricsAddress },
   tls: { key: "tls", flags: ["--tls"], kind: "boolean", text: "TLS on tcp hosts", default: false, check: offOnly("there is no TLS") },
   tlsverify: { key: "tlsverify", flags: ["--tlsverify"], kind: "boolean", text: "TLS with client certificates on tcp hosts", default: false, check: offOnly("there is no TLS") },
   tlscacert: { key: "tlscacert", flags: ["--tlscacert"], kind: "string", placeholder: "file", text: "CA of client certificates", default: "", check: notYet("there is no TLS") },

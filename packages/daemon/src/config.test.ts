@@ -44,6 +44,13 @@ test("the file has dockerd's keys", () => {
   expect(c).toMatchObject({ dataRoot: "/d", registryMirrors: ["http://m"], runtimes: { crun: "/c" }, logOpts: { "max-size": "1k" }, liveRestore: false, debug: true });
 });
 
+test("metrics are served nowhere unless it is said where", () => {
+  expect(config([]).metricsAddr).toBeNull();
+  expect(config(["--metrics-addr", "127.0.0.1:9323"]).metricsAddr).toEqual({ host: "127.0.0.1", port: 9323 });
+  expect(config([], { "metrics-addr": "[::1]:0" }).metricsAddr).toEqual({ host: "::1", port: 0 });
+  expect(config([], { "metrics-addr": ":9323" }).metricsAddr).toEqual({ host: "", port: 9323 });
+});
+
 test("proxies as flags, and as members of proxies in the file", () => {
   expect(config(["--http-proxy", "http://a:1", "--no-proxy", "x,y"], { proxies: { "https-proxy": "http://b:2" } })).toMatchObject({ httpProxy: "http://a:1", httpsProxy: "http://b:2", noProxy: "x,y" });
   expect(config([])).toMatchObject({ httpProxy: "", httpsProxy: "", noProxy: "" });
@@ -63,7 +70,9 @@ test.each<[string, string[], unknown, RegExp]>([
   ["a key's value of the wrong kind", [], { mtu: "big" }, /mtu: expected an integer, not "big"/],
   ["boolean that is none", ["--icc=maybe"], {}, /--icc: "maybe" is neither true nor false/],
   ["unknown storage driver", ["-s", "ntfs"], {}, /--storage-driver: "ntfs" is not one of/],
-  ["feature of a later version", ["--metrics-addr", "127.0.0.1:9323"], {}, /--metrics-addr: there are no metrics/],
+  ["feature of a later version", ["--userns-remap", "default"], {}, /--userns-remap: users are not mapped/],
+  ["metrics without a port", ["--metrics-addr", "127.0.0.1"], {}, /--metrics-addr: "127\.0\.0\.1" is not an address with a port/],
+  ["metrics on a port beyond the last", [], { "metrics-addr": "127.0.0.1:65536" }, /metrics-addr: "127\.0\.0\.1:65536" is not an address with a port/],
   ["TLS", ["--tls"], {}, /--tls: there is no TLS/],
   ["gc policies", [], { gc: { policies: [] } }, /gc: there are no collection policies/],
   ["malformed host", ["-H", "http://x"], {}, /--host: "http:\/\/x" is not unix:/],

@@ -21,6 +21,7 @@ import { largestSource, limitsOf, lookAtMachine } from "./machine.js";
 import { openNetworking } from "./networking.js";
 import { openStores } from "./open-stores.js";
 import { registryOptions } from "./registries.js";
+import { diskFigures, openMetrics } from "./metrics.js";
 import { findPrograms } from "./runtimes.js";
 import { Trees } from "./archive/trees.js";
 import { ConfinedFiles } from "./kernel/confined.js";
@@ -33,6 +34,7 @@ import { Volumes } from "./services/volumes.js";
 import { openStorage, parseStorageOptions } from "./storage.js";
 import { lockRoot } from "./stores/root-lock.js";
 import { driversInUse } from "./stores/snapshots.js";
+import { containerStates, ledgerTotals } from "./stores/totals.js";
 import type { Build } from "./version.js";
 
 /** A daemon that serves. */
@@ -71,6 +73,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const workers = new WorkerPool();
     undo.push(() => workers.close());
     const events = new LocalEvents(clock);
+    const metrics = await openMetrics(config, events);
     const ledger = Ledger.open(root.ledger);
     undo.push(() => ledger.end());
     const storage = await openStorage({
@@ -79,10 +82,10 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     });
     undo.push(() => storage.close());
     const volumePlugins = new SocketPlugins(PLUGIN_DIRECTORIES);
-    const stores = openStores({ root, ledger, drivers: storage.drivers, defaultDriver: storage.defaultDriver, absent: storage.absent, workers, volumePlugins, clock, logger });
+    const stores = openStores({ root, ledger, drivers: storage.drivers, defaultDriver: storage.defaultDriver, absent: storage.absent, workers, volumePlugins, metrics: metrics.told, clock, logger });
     undo.push(() => stores.close());
     const { collector, images: imageStore, layers, content, leases } = stores;
-    const networking = await openNetworking(config, join(execRoot, "netns"), stores, events, logger);
+    const networking = metrics.networking(await openNetworking(config, join(execRoot, "netns"), stores, events, logger));
     undo.push(() => networking.close());
 
     const { proxies, mirrors } = registryOptions(config);
@@ -92,18 +95,18 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const platform = hostPlatform();
     const puller = new Puller({ ...transfer, hostPlatform: platform, maxConcurrentDownloads: config.maxConcurrentDownloads, keepPackedLayers: config.keepPackedLayers });
     const pusher = new Pusher({ ...transfer, maxConcurrentUploads: config.maxConcurrentUploads });
-    const images = new Images({
+    const images = metrics.images(new Images({
       images: imageStore, layers, leases, containers: stores.containers, gc: collector, events, clock, hostPlatform: platform, driver: storage.defaultDriver,
       registry, puller, pusher,
       loader: new ArchiveLoader({ layers, images: imageStore, leases, temporary: root.tmp, hostPlatform: platform, clock }),
-    });
+    }));
     const volumes = new Volumes({ store: stores.volumes, events, logger });
-    const containers = openContainers({ config, execRoot, machine, programs, stores, networking, workers, events, clock, logger });
-    const builds = new Builds({
+    const containers = openContainers({ config, execRoot, machine, programs, stores, networking, workers, events, metrics: metrics.told, clock, logger });
+    const builds = metrics.builds(new Builds({
       images: imageStore, layers, leases, cache: stores.buildCache, names: stores.buildCache, mounts: stores.buildCache, clock, workers, hostPlatform: platform, temporary: root.tmp, execRoot,
       registry, git: new GitProgram(() => registryOptions(config).proxies), largestSource: () => largestSource(root.tmp, config.buildSourceLimit),
       imageService: images, containers, volumes: stores.volumes, files: new ConfinedFiles(), porter: new Trees(workers), collector, events, logger,
-    });
+    }));
     const facts = (): SystemFacts => ({
       id, driver: storage.defaultDriver,
       runtimes: Object.fromEntries([...programs.runtimes].map(([name, path]) => [name, { path }])), defaultRuntime: programs.defaultRuntime,
@@ -134,7 +137,14 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
         const sandbox = networking.namespaces.path(id);
         return { directory: root.containers, graphDriver: layers.describe({ owner: id }), sandbox: existsSync(sandbox) ? sandbox : "", execs: containers.execs.list(id) };
       },
-    }), { server: `Strata/${build.version} (linux)`, log: logger });
+    }), { server: `Strata/${build.version} (linux)`, log: logger, answered: metrics.request });
+    undo.push(await metrics.serve({
+      usage: () => ledgerTotals(ledger), containers: () => containerStates(ledger), disk: () => diskFigures(root.root), subscribers: () => events.subscribers,
+      engine: {
+        labels: { architecture: machine.machine, commit: build.commit, daemon_id: id, graphdriver: storage.defaultDriver, kernel: machine.kernel, os: machine.operatingSystem, os_type: "linux", os_version: machine.osVersion, version: build.engineVersion },
+        cpus: machine.cpus, memory: machine.memory,
+      },
+    }, logger));
     const servers = await serve(api, config, gid, logger);
     undo.push(() => closeServers(api, servers));
 

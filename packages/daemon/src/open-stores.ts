@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { WorkerPool } from "./archive/workers/pool.js";
-import type { BuildCache, BuildContainers, CacheMounts, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore } from "./core/index.js";
+import type { BuildCache, BuildContainers, CacheMounts, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Metrics, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
 import { openVolumeLimits } from "./drivers/volume/limits.js";
 import { PLUGIN_DIRECTORIES, SocketPlugins } from "./drivers/volume/plugins.js";
@@ -36,6 +36,8 @@ export interface OpenStoresOptions {
   readonly volumeLimits?: VolumeLimits;
   /** Default: those that Docker's directories name. */
   readonly volumePlugins?: VolumePlugins;
+  /** Default: nobody counts. */
+  readonly metrics?: Pick<Metrics, "collection">;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -80,7 +82,7 @@ export function openStores(options: OpenStoresOptions): Stores {
     await trash.empty();
     await Promise.all(readdirSync(root.tmp).map((name) => trash.discard(join(root.tmp, name))));
   };
-  const collector = new Collector({ ledger, leases, collectables, clock, logger, emptyScratch });
+  const collector = new Collector({ ledger, leases, collectables, clock, logger, emptyScratch, ...(options.metrics === undefined ? {} : { metrics: options.metrics }) });
   return {
     ledger, leases, content, layers, containers, volumes, collector,
     images: new LedgerImages(ledger, leases, clock),

@@ -46,7 +46,8 @@ export async function listenActivated(server: () => Server, environment: NodeJS.
   return servers;
 }
 
-function listening(server: Server, options: ListenOptions, name: string): Promise<void> {
+/** Resolves once it serves; Unavailable, with `name`, when it cannot. */
+export function listening(server: Server, options: ListenOptions, name: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (cause: Error): void => reject(new Unavailable(`cannot listen on ${name}: ${cause.message}`, { cause }));
     server.once("error", failed);

@@ -14,10 +14,12 @@ export interface ApiOptions {
   /** Name and version for the Server header. */
   readonly server: string;
   readonly log: Logger;
+  /** Hears of every request that is answered, when its answer begins. Sessions have no answer. */
+  readonly answered?: (request: { operation: string; method: string; code: number; seconds: number }) => void;
 }
 
 /** What the first step of a request found out. */
-interface Incoming { version: ApiVersion; upgrade: Upgrade | undefined; search: string }
+interface Incoming { version: ApiVersion; upgrade: Upgrade | undefined; search: string; operation?: OperationId }
 
 /**
  * The API over HTTP: version prefix, routes as openapi.yaml lists them, requests read against it, errors in one place.
@@ -78,6 +80,8 @@ export class Api {
     response.setHeader("Docker-Experimental", "false");
     response.setHeader("Ostype", "linux");
     response.setHeader("Server", this.#options.server);
+    const { answered } = this.#options;
+    if (answered !== undefined) onAnswer(response, (code, seconds) => answered({ operation: this.#incoming.get(request)?.operation ?? "none", method: request.method ?? "", code, seconds }));
     const url = request.url ?? "/";
     const mark = url.indexOf("?");
     const search = mark < 0 ? "" : url.slice(mark + 1);
@@ -87,7 +91,9 @@ export class Api {
   }
 
   async #serve(operation: Operation, handler: Handler<OperationId>, request: express.Request, response: ServerResponse): Promise<void> {
-    const { version, search, upgrade } = this.#incoming.get(request)!;
+    const incoming = this.#incoming.get(request)!;
+    const { version, search, upgrade } = incoming;
+    incoming.operation = operation.id;
     const query = operation.readQuery(new URLSearchParams(search));
     // A body that nobody asked for is read too: what follows it may be the input of a session.
     const hasBody = operation.body === "json" || (operation.body === "none" && (upgrade !== undefined || Number(request.headers["content-length"] ?? 0) > 0));
@@ -114,6 +120,16 @@ export class Api {
     else this.#options.log.debug(context, messageOf(error));
     sendError(response, error);
   }
+}
+
+/** Calls back once the head of a response is written. */
+function onAnswer(response: ServerResponse, tell: (code: number, seconds: number) => void): void {
+  const start = performance.now(), writeHead = response.writeHead.bind(response) as (...args: unknown[]) => ServerResponse;
+  response.writeHead = (...args: unknown[]) => {
+    const result = writeHead(...args);
+    tell(response.statusCode, (performance.now() - start) / 1000);
+    return result;
+  };
 }
 
 async function reply(response: ServerResponse, answer: Reply): Promise<void> {

@@ -12,6 +12,7 @@ export * from "./ip.js";
 export * from "./layers.js";
 export * from "./leases.js";
 export * from "./logger.js";
+export * from "./metrics.js";
 export * from "./networks.js";
 export * from "./paths.js";
 export * from "./processes.js";

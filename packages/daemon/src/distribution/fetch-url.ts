@@ -1,5 +1,4 @@
-import { STATUS_CODES } from "node:http";
-import { type IncomingHttpHeaders } from "node:http";
+import { STATUS_CODES, type IncomingHttpHeaders } from "node:http";
 import { posix } from "node:path";
 import { Readable } from "node:stream";
 import { InvalidArgument, NotFound, Unavailable } from "../core/index.js";

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Clock, type Collectable, type GarbageCollector, type GcReport, type GraphNode, type LeaseStore, type Logger, messageOf, noUsage, type Usage } from "../core/index.js";
+import { type Clock, type Collectable, type GarbageCollector, type GcReport, type GraphNode, type LeaseStore, type Logger, messageOf, type Metrics, noMetrics, noUsage, type Usage } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import { Forgetting } from "./forget.js";
 import { type DeadNode, findDead, findHalfMade, findStaleIngests, findUnreferred, findUnreferredAside, itemOf, sum } from "./graph.js";
@@ -25,6 +25,8 @@ export interface CollectorParts {
   readonly emptyScratch: () => Promise<void>;
   /** Milliseconds that a search may hold up the event loop. Default: 4. */
   readonly patience?: number;
+  /** Default: nobody counts. */
+  readonly metrics?: Pick<Metrics, "collection">;
 }
 
 /**
@@ -47,10 +49,20 @@ export class Collector implements GarbageCollector {
 
   async collect(options: { dryRun?: boolean; wait?: boolean; from?: readonly GraphNode[] } = {}): Promise<GcReport> {
     if (options.dryRun === true) return this.plan();
+    const start = performance.now();
     this.parts.leases.expire();
     const { from } = options;
     const { gone, swept } = await this.track(this.running, from === undefined ? this.collectAll() : this.track(this.local, this.collectFrom(from)));
-    return { items: gone.map(itemOf), freed: options.wait === true ? await swept : sum(gone) };
+    const items = gone.map(itemOf);
+    this.tell(start, items, swept);
+    return { items, freed: options.wait === true ? await swept : sum(gone) };
+  }
+
+  /** Once what was found is gone from its place. A sweep does not reject: what a store cannot remove is left for the next. */
+  private tell(start: number, items: GcReport["items"], swept: Promise<Usage>): void {
+    const counts: Record<string, number> = {};
+    for (const { kind } of items) counts[kind] = (counts[kind] ?? 0) + 1;
+    void swept.then((freed) => (this.parts.metrics ?? noMetrics).collection({ seconds: (performance.now() - start) / 1000, items: counts, freed, failed: false }));
   }
 
   notify(event: "mutation" | "deletion"): void {
@@ -59,7 +71,10 @@ export class Collector implements GarbageCollector {
     this.timer = setTimeout(() => {
       this.timer = undefined;
       this.mutations = 0;
-      this.collect().catch((e: unknown) => this.parts.logger.warn({ err: e }, "collection failed"));
+      this.collect().catch((e: unknown) => {
+        this.parts.logger.warn({ err: e }, "collection failed");
+        (this.parts.metrics ?? noMetrics).collection({ seconds: 0, items: {}, freed: noUsage, failed: true });
+      });
     }, Math.max(AFTER_DELETION, this.searched * REST));
     this.timer.unref();
   }

@@ -9,7 +9,7 @@ const OUTPUT = 4096;
 /** The longest wait of a timer, in milliseconds. */
 const LONGEST = 2 ** 31 - 1;
 
-type Parts = Pick<ContainerParts, "containers" | "events" | "clock" | "logger">;
+type Parts = Pick<ContainerParts, "containers" | "events" | "metrics" | "clock" | "logger">;
 
 /** Runs the health checks of containers for as long as they run. */
 export class HealthChecks {
@@ -94,6 +94,7 @@ class Checks {
     const { exitCode, output } = await this.#run();
     // A pause stops the check as well, so what it says is of no account.
     if (!this.#runs()) return;
+    this.parts.metrics.healthCheck(exitCode !== 0);
     const changed = this.health.take({ start, end: this.parts.clock.now(), exitCode, output }, { retries: this.plan.retries, early: this.#early(start) });
     this.parts.containers.setHealth(this.id, this.health);
     if (changed) emitContainer(this.parts, this.parts.containers.get(this.id), `health_status: ${this.health.status}`);

@@ -7,6 +7,7 @@ import { emitContainer, isLive, type ContainerParts } from "./containers-parts.j
 import type { Remover } from "./containers-remove.js";
 import { Backoff, wantsRestart } from "./containers-restart.js";
 import { parseSignal } from "./signals.js";
+import { timed } from "./timed.js";
 
 const SIGKILL = 9;
 /** Grace of a stop when neither request nor container says, in seconds. */
@@ -135,7 +136,7 @@ export class Lifecycle {
     let launched: Launched;
     const startedAt = this.parts.clock.now();
     try {
-      launched = await this.launcher.launch(container, live.hub);
+      launched = await timed(this.parts.metrics, "container", "start", () => this.launcher.launch(container, live.hub));
     } catch (e) {
       live.hub.end(e instanceof Error ? e : new Error(messageOf(e)));
       live.renewHub();

@@ -1,5 +1,5 @@
 import type {
-  Clock, Container, ContainerStore, EventBus, GarbageCollector, ImageStore, LayerStore, LeaseStore, LogDriver, Logger, Mounter, NetworkStore, ProcessTable,
+  Clock, Container, ContainerStore, EventBus, GarbageCollector, ImageStore, LayerStore, LeaseStore, LogDriver, Logger, Metrics, Mounter, NetworkStore, ProcessTable,
   ResourceMeters, RootFiles, Runtime, TreeArchiver, TreeCopier, TreePorter, VolumeStore,
 } from "../core/index.js";
 import type { HostDefaults } from "./containers-config.js";
@@ -35,6 +35,7 @@ export interface ContainerParts {
   readonly meters: ResourceMeters;
   readonly collector: Pick<GarbageCollector, "notify">;
   readonly events: EventBus;
+  readonly metrics: Pick<Metrics, "action" | "healthCheck">;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly host: HostFacts;

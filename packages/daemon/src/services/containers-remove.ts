@@ -3,6 +3,7 @@ import type { Launcher } from "./containers-launch.js";
 import type { LiveContainers } from "./containers-live.js";
 import type { Mirrors } from "./containers-mirror.js";
 import { emitContainer, type ContainerParts } from "./containers-parts.js";
+import { timed } from "./timed.js";
 import { Turns } from "./turns.js";
 
 const AT_ONCE = 4;
@@ -15,7 +16,7 @@ export class Remover {
 
   /** `clean`: a run that nobody looks after may have left something. On failure the container is dead, and can be removed again. */
   remove(id: ContainerId, options: { volumes: boolean; clean?: boolean }): Promise<void> {
-    return this.turns.run(() => this.removeNow(id, options));
+    return timed(this.parts.metrics, "container", "delete", () => this.turns.run(() => this.removeNow(id, options)));
   }
 
   private async removeNow(id: ContainerId, options: { volumes: boolean; clean?: boolean }): Promise<void> {

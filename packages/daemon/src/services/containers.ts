@@ -22,6 +22,7 @@ import { Updater } from "./containers-update.js";
 import { Execs } from "./exec.js";
 import { labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
 import { PruneTurn } from "./prune-turn.js";
+import { timed } from "./timed.js";
 import type { AttachClient, AttachOptions, CommitOptions, ContainerSample, ContainerService, ContainerView, CreateContainer, Filters, LogLine, LogsOptions, WaitCondition } from "./types.js";
 
 /** Containers for users: finds the container, hands the work to the part that does it. */
@@ -73,7 +74,7 @@ export class Containers implements ContainerService {
     await this.#mirrors.close();
   }
 
-  create(spec: CreateContainer): Promise<{ id: ContainerId; warnings: string[] }> { return this.#creator.create(spec); }
+  create(spec: CreateContainer): Promise<{ id: ContainerId; warnings: string[] }> { return timed(this.#parts.metrics, "container", "create", () => this.#creator.create(spec)); }
   async start(name: string): Promise<void> { await this.#lifecycle.start(this.#id(name)); }
   async stop(name: string, options: StopOptions): Promise<void> { await this.#lifecycle.stop(this.#id(name), options); }
   async restart(name: string, options: StopOptions): Promise<void> { await this.#lifecycle.restart(this.#id(name), options); }
@@ -155,7 +156,7 @@ export class Containers implements ContainerService {
     return result;
   }
 
-  async commit(name: string, options: CommitOptions): Promise<ImageId> { return this.#committer.commit(this.#get(name), options); }
+  async commit(name: string, options: CommitOptions): Promise<ImageId> { return timed(this.#parts.metrics, "container", "commit", () => this.#committer.commit(this.#get(name), options)); }
 
   /** Removes what does not run. */
   prune(filters: Filters): Promise<{ removed: ContainerId[]; bytes: number }> { return this.#pruning.take(() => this.#prune(filters)); }

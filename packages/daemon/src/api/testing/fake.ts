@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger, systemClock } from "../../core/index.js";
 import { routes, type Backends } from "../routes.js";
-import { Api } from "../server.js";
+import { Api, type ApiOptions } from "../server.js";
 import type { ServerFacts } from "../system.js";
 
 const facts: ServerFacts = {
@@ -30,14 +30,14 @@ export class TestApi {
   readonly #server: Server;
   readonly #clients: Socket[] = [];
 
-  constructor(fakes: Fakes) {
+  constructor(fakes: Fakes, answered?: ApiOptions["answered"]) {
     this.socket = join(this.#dir, "s");
     const backends: Backends = {
       images: standIn("images", fakes.images), builds: standIn("builds", fakes.builds), containers: standIn("containers", fakes.containers), files: standIn("files", fakes.files), exec: standIn("exec", fakes.exec), volumes: standIn("volumes", fakes.volumes),
       networks: standIn("networks", fakes.networks), system: standIn("system", fakes.system), clock: systemClock, facts,
       inspectFacts: () => ({ directory: "/c", graphDriver: { name: "overlay2", data: {} }, sandbox: "", execs: [] }),
     };
-    this.#api = new Api(routes(backends), { server: "Strata/0 (linux)", log: silentLogger });
+    this.#api = new Api(routes(backends), { server: "Strata/0 (linux)", log: silentLogger, ...(answered === undefined ? {} : { answered }) });
     this.#server = this.#api.createServer();
   }
   start(): Promise<void> {
