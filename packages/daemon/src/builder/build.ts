@@ -1,6 +1,7 @@
 import { type ImageConfig, type ImageId, parsePlatform, type Platform } from "@strata/oci";
 import { InvalidArgument, type Lease } from "../core/index.js";
 import { BuildArgs, platformArgs } from "./args.js";
+import { atLine } from "./at-line.js";
 import type { BuildContext } from "./context.js";
 import type { Dockerfile, Instruction } from "./dockerfile.js";
 import type { BuildHost, BuildNeeds } from "./needs.js";
@@ -77,7 +78,7 @@ export async function build(needs: BuildNeeds, host: BuildHost, options: BuildOp
       if (base !== undefined) return running.get(base)!;
       return from === "scratch" ? scratch(platform ?? needs.hostPlatform) : imageState(from, platform);
     };
-    return state().then((it) => work.run(it, stage.index === plan.target ? labels : [])).finally(() => own.end());
+    return state().catch((error: unknown) => { throw atLine(error, stage.line, stage.text); }).then((it) => work.run(it, stage.index === plan.target ? labels : [])).finally(() => own.end());
   };
   for (const [place, [index, planned]] of [...plan.stages].entries()) {
     const state = start(planned, place);
