@@ -5,14 +5,14 @@ import { dirname, join } from "node:path";
 const programs: Readonly<Record<string, string>> = {
   ...Object.fromEntries(["node", "python", "python3", "ruby", "php"].map((name) => [name, 'exec sh "$@"'])),
   npm: `case "$1" in
-    ci|install) mkdir -p node_modules/.bin; for dep in $(sed -n 's/^.*"\\(dep-[a-z]*\\)".*$/\\1/p' package.json); do mkdir -p node_modules/$dep; done; mkdir -p /root/.npm; echo "$*" >> /root/.npm/log;;
+    ci|install) mkdir -p node_modules/.bin; for dep in $(grep -o 'dep-[a-z]*' package.json); do mkdir -p node_modules/$dep; done; mkdir -p /root/.npm; echo "$*" >> /root/.npm/log;;
     run) [ -d node_modules ] || exit 3; mkdir -p dist; cat src/* > dist/server.js;;
     prune) rm -rf node_modules/dep-dev;;
     *) exit 4;;
   esac`,
   go: `case "$1" in
     mod) [ -f go.mod ] || exit 3; mkdir -p /go/pkg/mod/cache;;
-    build) [ -d /go/pkg/mod/cache ] || exit 3; while [ "$1" != -o ]; do shift; done; cp /bin/busybox "$2";;
+    build) [ -d /go/pkg/mod/cache ] || exit 3; while [ "$1" != -o ]; do shift; done; case "$2" in */*) mkdir -p "\${2%/*}";; esac; cp /bin/busybox "$2";;
     *) exit 4;;
   esac`,
   pip: `while [ $# -gt 0 ]; do case "$1" in -r) shift; list=$1;; --prefix=*) to=\${1#--prefix=};; esac; shift; done

@@ -66,7 +66,12 @@ async function send(dockerfile: string): Promise<Outcome> {
   const { status, text, json } = await daemon.api("POST", "/build", {
     query: { forcerm: 1, networkmode: "none" }, body: tarOfMembers([{ name: "Dockerfile", data: dockerfile }, ...CONTEXT]), headers: { "Content-Type": "application/x-tar" },
   });
-  if (status !== 200) return { kind: status >= 400 && status < 500 ? "refused" : "fault", said: (json as { message: string }).message };
+  if (status !== 200) {
+    const { message } = json as { message: string };
+    // No registry is in reach that could say that it has no such image.
+    if (/Get "https:\/\/registry-1\.docker\.io\//.test(message)) return { kind: "failed", said: message };
+    return { kind: status >= 400 && status < 500 ? "refused" : "fault", said: message };
+  }
   const lines = text.trim().split("\r\n").map((line) => JSON.parse(line) as { stream?: string; errorDetail?: { message: string; code?: number } });
   const error = lines.at(-1)!.errorDetail, all = lines.map(({ stream = "" }) => stream).join("");
   if (error === undefined) return { kind: all.includes("Successfully built") ? "built" : "fault", said: all };
@@ -83,7 +88,6 @@ it(`${FILES} spoilt Dockerfiles (seed ${SEED}): each is built, or refused or fai
   const dice = new Dice(SEED);
   expect(await send("FROM busybox\nRUN true\nCOPY . /x\n")).toMatchObject({ kind: "built" });
   const before = await footprint(daemon, []);
-  // Names that are made up are looked for where nothing answers.
   const corpus = Array.from({ length: FILES }, () => mutate(dice, write(dice)));
   const count = { built: 0, refused: 0, failed: 0, command: 0, fault: 0 };
   const wrong: object[] = [];

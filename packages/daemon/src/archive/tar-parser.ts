@@ -256,14 +256,16 @@ export class TarParser {
       left -= BLOCK;
       const lines = (rest + bytes.toString("latin1")).split("\n");
       rest = lines.pop()!;
-      if (rest.length > MAX_DIGITS) throw new InvalidArgument("tar: invalid sparse map");
       for (const line of lines) {
         if (numbers.length > 0 && numbers.length === 1 + 2 * numbers[0]!) break;
         numbers.push(parsePaxInteger("sparse map", line));
       }
       const count = numbers[0];
       if (count !== undefined && (count < 0 || count > MAX_SEGMENTS)) throw new InvalidArgument("tar: sparse map too long");
-      if (count === undefined || numbers.length < 1 + 2 * count) return more();
+      if (count === undefined || numbers.length < 1 + 2 * count) {
+        if (rest.length > MAX_DIGITS) throw new InvalidArgument("tar: invalid sparse map");
+        return more();
+      }
       const found: Segment[] = [];
       for (let i = 0; i < count; i++) found.push({ offset: numbers[1 + 2 * i]!, length: numbers[2 + 2 * i]! });
       this.begin({ ...entry, size: realSize, sparse: checkSegments(found, realSize, left) }, left, 0);
