@@ -54,7 +54,8 @@ const CASES: Readonly<Record<string, Case>> = {
   ".dockerignore": { dockerfile: ["COPY . /c/"], files: { ...FILES, ".dockerignore": "*.txt\n!b.txt\nd/e\n" } },
   "comments and continuations": { dockerfile: ["# x", "RUN echo a \\", "# inside", "  b > /o"] },
   "a target": { dockerfile: ["RUN echo 1 > /1", "FROM base AS two", "RUN echo 2 > /2", "FROM busybox", "RUN false"], args: ["--target", "two"] },
-  "HEALTHCHECK": { dockerfile: ["HEALTHCHECK --interval=5m --timeout=3s --start-period=1m30s --retries=4 CMD wget -q http://x/ || exit 1", 'HEALTHCHECK CMD ["true", "a b"]', "HEALTHCHECK NONE", "FROM base", "HEALTHCHECK --timeout=1500ms CMD true"] },
+  "HEALTHCHECK": { dockerfile: ["HEALTHCHECK --interval=5m --timeout=3s --start-period=1m30s --retries=4 CMD wget -q http://x/ || exit 1"] },
+  "HEALTHCHECK after another": { dockerfile: ['HEALTHCHECK CMD ["true", "a b"]', "HEALTHCHECK NONE", "FROM base", "HEALTHCHECK --timeout=1500ms CMD true"] },
   "COPY and ADD --chown": { dockerfile: ["COPY --chown=user a.txt /a/b/u", "COPY --chown=user:extra d /ug/", "COPY --chown=7 a.txt /n", "ADD --chown=7:8 a.txt t.tar /nn/", "ARG W=user", "COPY --chown=${W}:9 d/e/ /etc/", "FROM busybox", "COPY --from=base --chown=root:extra /ug /again"], files: FILES, prepare: (folder) => tar(folder, "t.tar", "d", "exe") },
   "limits and hosts of the command line": {
     dockerfile: ["RUN grep elsewhere /etc/hosts > /hosts; ulimit -n > /files; ulimit -Hn >> /files; df -k /dev/shm | tail -n 1 | awk '{print $2}' > /shm; cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max > /memory 2> /dev/null; true"],
