@@ -25,6 +25,10 @@ export interface ContextSummary {
 }
 
 const GATHERED = 1 << 20;
+/** Characters of an entry in the index, its names aside; and of the whole index, which is written and read as one string. */
+const ENTRY = 260;
+const SEGMENT = 50;
+const LARGEST_INDEX = 400e6;
 
 /** Takes a tar apart: all payload in one file, what there is in an index. Nothing of it is unpacked. */
 export class ContextIndexJob implements Consumer<ContextSummary> {
@@ -50,6 +54,7 @@ class ContextWriter implements TarSink {
   private readonly gathered = Buffer.allocUnsafeSlow(GATHERED);
   private used = 0;
   private position = 0;
+  private indexed = 0;
   private closed = false;
   private member: { readonly entry: TarEntry; readonly name: ByteString; readonly offset: number; readonly length: number; readonly hash: Hash } | undefined;
 
@@ -66,6 +71,8 @@ class ContextWriter implements TarSink {
   entry(entry: TarEntry, payload: number): void {
     if (this.position + payload > this.args.limit) throw new InvalidArgument(`the context holds more than ${this.args.limit} bytes`);
     const name = this.nameOf(entry.name);
+    this.indexed += indexedLength(entry, name);
+    if (this.indexed > LARGEST_INDEX) throw new InvalidArgument(`the context has too many files, or too much is said of them: the list of ${this.entries.size} is full`);
     this.member = { entry, name, offset: this.position, length: payload, hash: createHash("sha256") };
   }
   data(bytes: Buffer): void {
@@ -122,4 +129,10 @@ class ContextWriter implements TarSink {
   private whole(bytes: Buffer): void {
     for (let at = 0; at < bytes.length; ) at += write(this.fd, bytes.subarray(at));
   }
+}
+
+/** At most, in the index: bytes that are no text are written as six characters. */
+function indexedLength({ linkName, xattrs, sparse }: TarEntry, name: ByteString): number {
+  const attributes = [...xattrs].reduce((sum, [key, value]) => sum + key.length + 6 * value.length, 0);
+  return ENTRY + name.length + linkName.length + attributes + SEGMENT * (sparse?.length ?? 0);
 }
