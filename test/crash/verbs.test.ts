@@ -1,4 +1,4 @@
-import { type Answer, type Daemon, TestBed, agreed, daemonNeeds, needs, sleep, until } from "../helpers/index.js";
+import { type Answer, type Daemon, Dice, TestBed, agreed, daemonNeeds, needs, sleep, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds);
 
@@ -6,14 +6,7 @@ const it = needs(...daemonNeeds);
 const ROUNDS = Number(process.env["STRATA_CRASH_ROUNDS"] ?? 20), AT_ONCE = 3;
 const SEED = Number(process.env["STRATA_CRASH_SEED"] ?? Date.now() % 1_000_000);
 
-/** Numbers from 0 to 1 that follow from the seed (mulberry32). */
-let state = SEED;
-function random(): number {
-  state = (state + 0x6d2b79f5) | 0;
-  let t = Math.imul(state ^ (state >>> 15), 1 | state);
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-}
+const dice = new Dice(SEED), random = (): number => dice.next();
 
 let bed: TestBed;
 let daemon: Daemon;

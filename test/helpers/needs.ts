@@ -67,6 +67,8 @@ const checks = {
   dockerd: program("dockerd"),
   openssl: program("openssl"),
   debootstrap: program("debootstrap"),
+  dpkg: program("dpkg-deb"),
+  buildah: program("buildah"),
   skopeo: program("skopeo"),
   umoci: program("umoci"),
   setpriv: program("setpriv"),

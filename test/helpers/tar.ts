@@ -28,10 +28,13 @@ function pack(member: Member): Buffer[] {
   if (mtime.includes(".")) pax.push(["mtime", mtime]);
   if (Buffer.byteLength(name) > 100 || /[^ -~]/.test(name)) pax.push(["path", name]);
   if (uid > 0o7777777) pax.push(["uid", String(uid)]);
-  const records = Buffer.concat(pax.map(([key, value]) => record(key, Buffer.from(value))));
+  const records = Buffer.concat(pax.map(([key, value]) => paxRecord(key, Buffer.from(value))));
   const head = (of: keyof typeof TYPE, size: number): Buffer => header(Buffer.from(name).subarray(0, 100), TYPE[of], { mode, uid: uid > 0o7777777 ? 0 : uid, gid, mtime: Math.floor(Number(mtime)), size, link, device });
   return [...(records.length > 0 ? [head("pax", records.length), padded(records)] : []), head(type, data.length), padded(data)];
 }
+
+/** A header by itself, whatever follows it. `type` as it stands there. */
+export const tarHeader = (name: string, type: string, size: number): Buffer => header(Buffer.from(name), type, { mode: 0o644, uid: 0, gid: 0, mtime: 0, size, link: "", device: [0, 0] });
 
 function header(name: Buffer, type: string, { mode, uid, gid, mtime, size, link, device }: { mode: number; uid: number; gid: number; mtime: number; size: number; link: string; device: readonly [number, number] }): Buffer {
   const block = Buffer.alloc(512);
@@ -48,7 +51,7 @@ function header(name: Buffer, type: string, { mode, uid, gid, mtime, size, link,
 }
 
 /** `30 mtime=1000000000.25\n`, the length counted in. */
-function record(key: string, value: Buffer): Buffer {
+export function paxRecord(key: string, value: Buffer): Buffer {
   const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from("\n")]);
   let length = rest.length;
   while (String(length).length + rest.length !== length) length = String(length).length + rest.length;

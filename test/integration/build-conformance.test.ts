@@ -54,6 +54,14 @@ const CASES: Readonly<Record<string, Case>> = {
   ".dockerignore": { dockerfile: ["COPY . /c/"], files: { ...FILES, ".dockerignore": "*.txt\n!b.txt\nd/e\n" } },
   "comments and continuations": { dockerfile: ["# x", "RUN echo a \\", "# inside", "  b > /o"] },
   "a target": { dockerfile: ["RUN echo 1 > /1", "FROM base AS two", "RUN echo 2 > /2", "FROM busybox", "RUN false"], args: ["--target", "two"] },
+  "HEALTHCHECK": { dockerfile: ["HEALTHCHECK --interval=5m --timeout=3s --start-period=1m30s --retries=4 CMD wget -q http://x/ || exit 1"] },
+  "HEALTHCHECK after another": { dockerfile: ['HEALTHCHECK CMD ["true", "a b"]', "HEALTHCHECK NONE", "FROM base", "HEALTHCHECK --timeout=1500ms CMD true"] },
+  "COPY and ADD --chown": { dockerfile: ["COPY --chown=user a.txt /a/b/u", "COPY --chown=user:extra d /ug/", "COPY --chown=7 a.txt /n", "ADD --chown=7:8 a.txt t.tar /nn/", "ARG W=user", "COPY --chown=${W}:9 d/e/ /etc/", "FROM busybox", "COPY --from=base --chown=root:extra /ug /again"], files: FILES, prepare: (folder) => tar(folder, "t.tar", "d", "exe") },
+  "limits and hosts of the command line": {
+    dockerfile: ["RUN grep elsewhere /etc/hosts > /hosts; ulimit -n > /files; ulimit -Hn >> /files; df -k /dev/shm | tail -n 1 | awk '{print $2}' > /shm; cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max > /memory 2> /dev/null; true"],
+    args: ["--add-host", "elsewhere:10.9.8.7", "--ulimit", "nofile=123:456", "--shm-size", "32m", "--memory", "64m"],
+  },
+  "what RUN finds": { dockerfile: ["ENV A=1", "WORKDIR /w", "RUN chmod 777 .", "USER user", "RUN (env | grep -v HOSTNAME | sort; id; pwd; umask; ls /proc/self/fd | wc -l; tty; cat) > found 2>&1"] },
   "scratch": { dockerfile: ["FROM scratch", "COPY --from=base / /", "ENV A=1"] },
 };
 
@@ -81,5 +89,15 @@ async function built(engine: Daemon | Dockerd, folder: string, args: readonly st
   const tree = (await ok("tar", ["--numeric-owner", "-tvf", file])).split("\n")
     .map((line) => /^(\S+) (\S+) +(\S+) \S+ \S+ (?:\.?\/)?(.*)$/.exec(line)!.slice(1).join(" "))
     .filter((line) => !/ (|\.dockerenv|(dev|proc|sys|bin)\/.*|etc\/(hosts|hostname|resolv\.conf|mtab)( -> .*)?)$/.test(line)).sort();
-  return { config: Object.fromEntries(said), author: Author, layers: RootFS.Layers.length, history: history.replaceAll(/(file|dir|multi):[0-9a-f]{64}/g, "$1"), tree };
+  return { config: Object.fromEntries(said), author: Author, layers: RootFS.Layers.length, history: alike(history), tree, content: await contentOf(file) };
+}
+
+/** History without what docs/build.md lists as different: digests, a forgotten space, an interval that was added later. */
+const alike = (history: string): string => history.replaceAll(/(file|dir|multi):[0-9a-f]{64}/g, "$1").replaceAll(/(--chown=\S*?) ?(file|dir|multi)\b/g, "$1 $2").replaceAll(/((?:"[\d.hmsµn]+" ){3})"[\d.hmsµn]+" /g, "$1");
+
+/** Digests of all files, what runtimes make aside. */
+async function contentOf(file: string): Promise<string[]> {
+  const folder = `${file}.d`;
+  await ok("sh", ["-c", `mkdir ${folder} && tar -C ${folder} --exclude=dev --exclude=proc --exclude=sys --exclude=etc/hosts --exclude=etc/hostname --exclude=etc/resolv.conf --exclude=.dockerenv -xf ${file}`]);
+  return (await ok("sh", ["-c", `cd ${folder} && find . -type f -exec sha256sum {} +`])).split("\n").sort();
 }

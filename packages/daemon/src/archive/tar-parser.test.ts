@@ -141,6 +141,17 @@ describe("ends and errors", () => {
   });
   test("data behind a single zero block", () => expect(() => parse(Buffer.concat([file, Buffer.alloc(512), file]))).toThrow(bad("zero block") as Error));
   test("an extension header of absurd size", () => expect(() => parse(ustar("x", "x", 1 << 28))).toThrow(bad("extension header") as Error));
+  test("extension headers without end, each of modest size", () => {
+    const comment = pax([["comment", "c".repeat(1 << 19)]]), global = pax([["comment", "c".repeat(1 << 15)]], "g");
+    expect(() => parse(Buffer.concat(Array<Buffer>(20).fill(comment)))).toThrow(bad("too many extension headers") as Error);
+    expect(() => parse(Buffer.concat(Array<Buffer>(20).fill(global)))).toThrow(bad("too many extension headers") as Error);
+    // What belongs to members that are complete does not count.
+    expect(parse(Buffer.concat([...Array.from({ length: 20 }, () => Buffer.concat([comment, ustar("f", "0", 0)])), TRAILER])).entries).toHaveLength(20);
+  });
+  test("a sparse map that has no numbers", () => {
+    const head = pax([["GNU.sparse.major", "1"], ["GNU.sparse.minor", "0"], ["GNU.sparse.realsize", "10240"]]);
+    expect(() => parse(Buffer.concat([head, ustar("s", "0", 4096), Buffer.alloc(4096, "1")]))).toThrow(bad("invalid sparse map") as Error);
+  });
   test("malformed pax records", () => {
     for (const body of ["x", "5 a=b\n", "99 a=b\n", "6 abc\n", "6 =b c\n"]) expect(() => parse(Buffer.concat([ustar("p", "x", body.length), payload(body), ustar("f", "0", 0)]))).toThrow(bad("pax record") as Error);
     for (const [key, value] of [["size", "-x"], ["mtime", "1.2.3"], ["uid", "1e3"]] as const) expect(() => parse(Buffer.concat([pax([[key, value]]), ustar("f", "0", 0)]))).toThrow(bad(key) as Error);

@@ -18,8 +18,12 @@ export interface TarSink {
 
 /** Headers with a body (pax, GNU long names) may be this large; Go's reader, and so Docker, has the same bound. */
 const MAX_EXTENSION = 1 << 20;
+/** Global headers together: every member copies what they say. */
+const MAX_GLOBAL = 1 << 16;
 /** Same for a sparse map. */
 const MAX_SEGMENTS = 1 << 20;
+/** Digits of a number in a sparse map, its newline aside. */
+const MAX_DIGITS = 20;
 
 const TYPES: Readonly<Record<string, EntryType>> = { "\0": "file", "0": "file", "7": "file", S: "file", "1": "link", "2": "symlink", "3": "char", "4": "block", "5": "directory", "6": "fifo" };
 
@@ -48,6 +52,9 @@ export class TarParser {
   private longName: ByteString | undefined;
   private longLink: ByteString | undefined;
   private local: PaxRecords = [];
+  /** Bytes of the extensions of the member to come, and of all global ones. */
+  private localBytes = 0;
+  private globalBytes = 0;
   private readonly global = new Map<string, ByteString>();
 
   constructor(private readonly sink: TarSink) { this.expectHeader(); }
@@ -150,8 +157,11 @@ export class TarParser {
   };
 
   private extension(header: RawHeader, use: (body: Buffer) => void): void {
-    if (header.size < 0 || header.size > MAX_EXTENSION) throw new InvalidArgument(`tar: extension header of ${header.size} bytes at byte ${this.offset - BLOCK}`);
     const { size } = header;
+    if (size < 0 || size > MAX_EXTENSION) throw new InvalidArgument(`tar: extension header of ${size} bytes at byte ${this.offset - BLOCK}`);
+    if (header.typeflag === "g") this.globalBytes += size;
+    else this.localBytes += size;
+    if (this.localBytes > 3 * MAX_EXTENSION || this.globalBytes > MAX_GLOBAL) throw new InvalidArgument(`tar: too many extension headers at byte ${this.offset - BLOCK}`);
     const next = (): void => this.pad(paddingOf(size), this.expectHeader);
     if (size === 0) { use(Buffer.alloc(0)); return next(); }
     this.expectBlock(size, (body) => { use(body); next(); });
@@ -205,6 +215,7 @@ export class TarParser {
     const sparse = type !== "file" ? undefined : (gnuSparse ?? this.paxSparse(pax));
     this.longName = this.longLink = undefined;
     if (this.local.length > 0) this.local = [];
+    this.localBytes = 0;
     if (sparse === undefined) this.begin(entry, payload, skipped);
     else if (sparse === "in the payload") this.sparseMapInPayload(entry, payload, integer(pax, "GNU.sparse.realsize", 0));
     else this.begin({ ...entry, size: sparse.realSize, sparse: checkSegments(sparse.segments, sparse.realSize, payload) }, payload, 0);
@@ -251,7 +262,10 @@ export class TarParser {
       }
       const count = numbers[0];
       if (count !== undefined && (count < 0 || count > MAX_SEGMENTS)) throw new InvalidArgument("tar: sparse map too long");
-      if (count === undefined || numbers.length < 1 + 2 * count) return more();
+      if (count === undefined || numbers.length < 1 + 2 * count) {
+        if (rest.length > MAX_DIGITS) throw new InvalidArgument("tar: invalid sparse map");
+        return more();
+      }
       const found: Segment[] = [];
       for (let i = 0; i < count; i++) found.push({ offset: numbers[1 + 2 * i]!, length: numbers[2 + 2 * i]! });
       this.begin({ ...entry, size: realSize, sparse: checkSegments(found, realSize, left) }, left, 0);

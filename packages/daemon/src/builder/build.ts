@@ -1,6 +1,7 @@
 import { type ImageId, parsePlatform, type Platform } from "@strata/oci";
 import { InvalidArgument, type Lease } from "../core/index.js";
 import { BuildArgs, platformArgs } from "./args.js";
+import { atLine } from "./at-line.js";
 import type { BuildContext } from "./context.js";
 import type { Dockerfile, Instruction } from "./dockerfile.js";
 import type { BuildHost, BuildNeeds } from "./needs.js";
@@ -40,8 +41,10 @@ export interface BuiltImage {
 export async function build(needs: BuildNeeds, host: BuildHost, options: BuildOptions): Promise<BuiltImage> {
   const { file } = options;
   const args = new BuildArgs(options.args, platformArgs(options.platform ?? needs.hostPlatform, needs.hostPlatform));
-  const word = (text: string): string => expandWord(text, (name) => args.global(name), file.escape);
-  for (const { name, value } of file.globals.flatMap((instruction) => instruction.args)) args.declareGlobal(name, value === undefined ? undefined : word(value));
+  const word = (text: string, at: { readonly line: number; readonly text: string }): string => {
+    try { return expandWord(text, (name) => args.global(name), file.escape); } catch (error) { throw atLine(error, at.line, at.text); }
+  };
+  for (const instruction of file.globals) for (const { name, value } of instruction.args) args.declareGlobal(name, value === undefined ? undefined : word(value, instruction));
   const plan = planBuild(file, options.target, word);
   const labels = labelSteps(options.labels, plan.stages.get(plan.target)!.stage.line);
   const total = [...plan.stages.values()].reduce((sum, { stage }) => sum + 1 + stage.instructions.length, labels.length);
@@ -81,12 +84,12 @@ export async function build(needs: BuildNeeds, host: BuildHost, options: BuildOp
       },
       step: (to: StageOutput, text) => { to.write(`Step ${count.next++}/${total} : ${text}\n`); },
     }, stage, args.forStage(), own);
-    const platform = stage.platform === undefined ? options.platform : platformNamed(word(stage.platform));
     const state = async (): Promise<StepState> => {
+      const platform = stage.platform === undefined ? options.platform : platformNamed(word(stage.platform, stage));
       if (base !== undefined) return running.get(base)!;
       return from === "scratch" ? scratch(platform ?? needs.hostPlatform) : imageState(from, platform);
     };
-    return state().then((it) => {
+    return state().catch((error: unknown) => { throw atLine(error, stage.line, stage.text); }).then((it) => {
       bases.set(stage.index, it);
       return work.run(it, stage.index === plan.target ? labels : []);
     }).finally(() => own.end());

@@ -17,13 +17,13 @@ export interface Plan {
 }
 
 /** InvalidArgument for a target that there is not. `expand`: of words in FROM. */
-export function planBuild(file: Dockerfile, target: string | undefined, expand: (word: string) => string): Plan {
+export function planBuild(file: Dockerfile, target: string | undefined, expand: (word: string, stage: Stage) => string): Plan {
   const last = target === undefined || target === "" ? file.stages.length - 1 : stageOf(file, target, file.stages.length);
   if (last === undefined) throw new InvalidArgument(`target stage "${target}" could not be found`);
   const stages = new Map<number, PlannedStage>();
   const take = (index: number): void => {
     if (stages.has(index)) return;
-    const stage = file.stages[index]!, from = expand(stage.from);
+    const stage = file.stages[index]!, from = expand(stage.from, stage);
     if (from === "") throw new InvalidArgument(`dockerfile parse error on line ${stage.line}: base name (${stage.from}) should not be blank: ${stage.text}`);
     const base = nameOf(file, from, index);
     const needs = [...(base === undefined ? [] : [base]), ...sourcesOf(stage).flatMap((source) => stageOf(file, source, index) ?? [])];

@@ -1,6 +1,6 @@
 import { type ImageConfig, type ImageId, type Platform, type RunConfig } from "@strata/oci";
-import { InvalidArgument, NotFound, StrataError } from "../core/errors.js";
 import type { BuildArgs } from "./args.js";
+import { atLine } from "./at-line.js";
 import { commandOf, configure, type Expand, variableOf, type ConfigInstruction } from "./configure.js";
 import { Copier } from "./copy.js";
 import type { ArgInstruction, Instruction, RunInstruction, Stage, Value } from "./dockerfile.js";
@@ -45,10 +45,7 @@ export class StageBuild {
   private async carryOut(instruction: Instruction, line: number): Promise<void> {
     this.shared.signal.throwIfAborted();
     try { this.state = await this.next(instruction); }
-    catch (error) {
-      if ((error instanceof InvalidArgument || error instanceof NotFound) && !/^dockerfile parse error|line \d+/i.test(error.message)) throw new InvalidArgument(`dockerfile line ${line}: ${error.message}: ${instruction.text}`, { cause: error });
-      throw error instanceof StrataError || !(error instanceof Error) ? error : new Error(`dockerfile line ${line}: ${error.message}`, { cause: error });
-    }
+    catch (error) { throw atLine(error, line, instruction.text); }
   }
 
   private next(instruction: Instruction): Promise<StepState> | StepState {

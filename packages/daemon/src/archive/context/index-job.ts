@@ -1,6 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
-import { InvalidArgument, NotImplemented } from "../../core/errors.js";
+import { InvalidArgument } from "../../core/errors.js";
 import { toByteString, type ByteString } from "../../kernel/byte-path.js";
 import { write } from "../../kernel/libc.js";
 import type { TarEntry } from "../tar-entry.js";
@@ -25,10 +25,10 @@ export interface ContextSummary {
 }
 
 const GATHERED = 1 << 20;
-/** Characters of an index at most, which is read as a whole: about a million files. More is taken for a bomb. */
-const INDEX_LIMIT = 256 << 20;
-/** Characters of an entry in the index, names and attributes aside. */
-const ENTRY = 250;
+/** Characters of an entry in the index, its names aside; and of the whole index, which is written and read as one string. */
+const ENTRY = 260;
+const SEGMENT = 50;
+const LARGEST_INDEX = 400e6;
 
 /** Takes a tar apart: all payload in one file, what there is in an index. Nothing of it is unpacked. */
 export class ContextIndexJob implements Consumer<ContextSummary> {
@@ -70,8 +70,8 @@ class ContextWriter implements TarSink {
 
   entry(entry: TarEntry, payload: number): void {
     const name = this.nameOf(entry.name);
-    this.indexed += ENTRY + name.length + entry.linkName.length + [...entry.xattrs].reduce((sum, [key, value]) => sum + key.length + value.length, 0);
-    if (this.indexed > INDEX_LIMIT) throw new NotImplemented("a build context, or an archive in it, with so many files is not supported");
+    this.indexed += indexedLength(entry, name);
+    if (this.indexed > LARGEST_INDEX) throw new InvalidArgument(`the context has too many files, or too much is said of them: the list of ${this.entries.size} is full`);
     this.member = { entry, name, offset: this.position, length: payload, hash: createHash("sha256") };
   }
   data(bytes: Buffer): void {
@@ -129,4 +129,10 @@ class ContextWriter implements TarSink {
   private whole(bytes: Buffer): void {
     for (let at = 0; at < bytes.length; ) at += write(this.fd, bytes.subarray(at));
   }
+}
+
+/** At most, in the index: bytes that are no text are written as six characters. */
+function indexedLength({ linkName, xattrs, sparse }: TarEntry, name: ByteString): number {
+  const attributes = [...xattrs].reduce((sum, [key, value]) => sum + key.length + 6 * value.length, 0);
+  return ENTRY + name.length + linkName.length + attributes + SEGMENT * (sparse?.length ?? 0);
 }
