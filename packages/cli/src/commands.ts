@@ -57,6 +57,8 @@ export const commands: Readonly<Record<string, Entry | Group>> = {
   run, exec, ps, build, pull, push, images, history, logs, create, start, stop, restart, kill, pause, unpause, rm, rmi, rename, wait, top, diff, port, attach, commit,
   export: exportContainer, import: importImage, load, save, tag, events, info,
   inspect: command("inspect", "Show everything known about any object"),
+  df: command("df", "Show what occupies the data root, to the byte"),
+  why: command("why", "Show what holds an image, layer, blob, volume or container"),
   layers: command("layers", "Show the layers as a tree: what they occupy, who shares them"),
   login: command("login", "Keep credentials for a registry"),
   logout: command("logout", "Forget the credentials for a registry"),

@@ -26,6 +26,7 @@ import { Trees } from "./archive/trees.js";
 import { ConfinedFiles } from "./kernel/confined.js";
 import { Builds } from "./services/build.js";
 import { LocalEvents } from "./services/events.js";
+import { Graph } from "./services/graph.js";
 import { Images } from "./services/images.js";
 import { System, type SystemFacts } from "./services/system.js";
 import { Volumes } from "./services/volumes.js";
@@ -78,7 +79,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     });
     undo.push(() => storage.close());
     const volumePlugins = new SocketPlugins(PLUGIN_DIRECTORIES);
-    const stores = openStores({ root, ledger, drivers: storage.drivers, defaultDriver: storage.defaultDriver, absent: storage.absent, workers, volumePlugins, clock, logger });
+    const stores = openStores({ root, ledger, drivers: storage.drivers, defaultDriver: storage.defaultDriver, absent: storage.absent, workers, volumePlugins, driverUsage: () => storage.usage(), clock, logger });
     undo.push(() => stores.close());
     const { collector, images: imageStore, layers, content, leases } = stores;
     const networking = await openNetworking(config, join(execRoot, "netns"), stores, events, logger);
@@ -120,9 +121,11 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     await networking.networks.ensureDefaults();
     await containers.recover();
     await builds.recover();
+    stores.beginMeasuring();
 
     const api = new Api(routes({
       images, builds, containers, files: containers.files, exec: containers.execs, volumes, networks: networking.networks, system, clock,
+      graph: new Graph({ usage: stores.usage, graph: stores.graph, images: imageStore, containers: stores.containers, volumes: stores.volumes, clock }),
       facts: {
         product: `Strata ${build.version}`, version: build.engineVersion, gitCommit: build.commit, buildTime: build.time, kernel: machine.kernel, arch: platform.architecture, machine: machine.machine,
         components: Object.entries(programs.versions).map(([name, version]) => ({ name, version })), debug: config.debug,

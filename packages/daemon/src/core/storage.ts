@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import type { DriverUsage } from "./graph-usage.js";
 import type { SnapshotId } from "./ids.js";
 
 /**
@@ -53,6 +54,8 @@ export interface StorageControl {
   reconfigure(options: StorageOptions): Promise<void>;
   /** Resolves when everything removed so far is gone from the disk. */
   drainTrash(): Promise<void>;
+  /** What it takes in the data root besides its snapshots: directories, the files of a pool. */
+  overhead(): Promise<DriverUsage>;
   /** The daemon stops: what was only kept at hand (mounts that nobody holds) goes. What containers use stays. */
   close(): Promise<void>;
 }

@@ -1,9 +1,7 @@
-import { type Clock, type Collectable, type GarbageCollector, type GcReport, type LeaseStore, type Logger, messageOf, type NodeKind, noUsage, type Usage } from "../core/index.js";
+import { type Clock, type Collectable, type GarbageCollector, type GcReport, INGEST_LIFE, type LeaseStore, type Logger, messageOf, type NodeKind, noUsage, type Usage } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import { type Dead, findDead, findHalfMade, findStaleIngests, measure } from "./graph.js";
 
-/** How long a download that broke off may wait to be taken up again. */
-const INGEST_LIFE = 7 * 24 * 3_600_000;
 /** Deletions come in bursts; one collection a burst. */
 const AFTER_DELETION = 500;
 /** What is new may have left something behind (a layer made twice, a retagged image): look now and then. */

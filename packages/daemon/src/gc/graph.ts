@@ -41,7 +41,7 @@ export function measure(ledger: Ledger, dead: Dead): { items: GcItem[]; usage: U
     const row = ledger.sql<[string], Usage & { chain: string | null }>("SELECT bytes, inodes, chain FROM snapshot WHERE id = ?").get(key);
     if (row !== undefined && (row.chain === null || !layers.has(row.chain))) add("snapshot", key, row);
   }
-  for (const key of dead.get("blob") ?? []) add("blob", key, ledger.sql<[string], Usage>("SELECT size AS bytes, 1 AS inodes FROM blob WHERE digest = ?").get(key));
+  for (const key of dead.get("blob") ?? []) add("blob", key, ledger.sql<[string], Usage>("SELECT bytes, 1 AS inodes FROM blob WHERE digest = ?").get(key));
   for (const key of dead.get("ingest") ?? []) add("ingest", key, undefined);
   return { items, usage: { bytes: items.reduce((sum, item) => sum + item.bytes, 0), inodes } };
 }

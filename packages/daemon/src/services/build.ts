@@ -107,7 +107,11 @@ export class Builds implements BuildService {
   private host(request: BuildRequest, say: ProgressSink, signal: AbortSignal): BuildHost {
     const { parts } = this, epoch = request.args.get("SOURCE_DATE_EPOCH");
     const host: BuildHost = {
-      base: (reference, platform) => this.base(reference, platform, request, say, signal),
+      base: async (reference, platform) => {
+        const image = await this.base(reference, platform, request, say, signal);
+        parts.images.touch(image);
+        return image;
+      },
       run: (wanted) => runStep(parts, wanted, { hostConfig: request.hostConfig, remove: request.remove, forceRemove: request.forceRemove, ...(epoch ? { newest: Number(epoch) } : {}) }),
       tree: async (top, lease, work) => {
         const owner = newId<string>();

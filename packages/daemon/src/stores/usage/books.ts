@@ -1,0 +1,125 @@
+import type { ImageId } from "@strata/oci";
+import {
+  type BuildCacheUsage, type BuildRecordOwner, type ContainerOwner, type DriverUsage, type Figure, type ImageOwner, type ImagesUsage, type KindUsage, type Owners, type Usage, type UsageBooks, type UsageKind, type VolumeOwner,
+} from "../../core/index.js";
+import type { Ledger } from "../../db/ledger.js";
+import type { Meter } from "./meter.js";
+import type { Place, Places } from "./places.js";
+
+interface Sums extends Usage { readonly count: number; readonly reclaimable: number; readonly oldest: number | null; readonly unmeasured: number }
+
+const FIGURES = "coalesce(sum(bytes), 0) AS bytes, coalesce(sum(inodes), 0) AS inodes";
+const LIVE = "container.status IN ('running', 'paused', 'restarting')";
+/** Layers that neither an image nor a record holds go with the next collection. */
+const LAYERS = `SELECT (SELECT count(*) FROM layer) AS count, ${FIGURES}, 0 AS reclaimable,
+  (SELECT min(measured_at) FROM snapshot WHERE kind = 'layer' AND stale = 1 AND state = 'committed') AS oldest, 0 AS unmeasured FROM snapshot WHERE kind = 'layer'`;
+const CONTAINERS = `SELECT (SELECT count(*) FROM writable) AS count, ${FIGURES},
+  (SELECT coalesce(sum(bytes), 0) FROM writable JOIN container ON container.id = owner JOIN snapshot ON snapshot.id IN (writable.snapshot, writable.init) WHERE NOT ${LIVE}) AS reclaimable,
+  (SELECT min(measured_at) FROM snapshot WHERE kind IN ('writable', 'init') AND stale = 1) AS oldest,
+  (SELECT count(*) FROM snapshot WHERE kind IN ('writable', 'init') AND stale = 1 AND measured_at IS NULL) AS unmeasured FROM snapshot WHERE kind IN ('writable', 'init')`;
+const FILES = (bytes: string, inodes: string): string => `SELECT (SELECT count(*) FROM container) AS count, coalesce(sum(${bytes}), 0) AS bytes, coalesce(sum(${inodes}), 0) AS inodes,
+  (SELECT coalesce(sum(${bytes}), 0) FROM container_usage JOIN container ON container.id = container WHERE NOT ${LIVE}) AS reclaimable,
+  (SELECT min(measured_at) FROM container_usage WHERE stale = 1) AS oldest, (SELECT count(*) FROM container) - count(*) AS unmeasured FROM container_usage`;
+const VOLUMES = `SELECT count(*) AS count, ${FIGURES}, coalesce(sum(CASE WHEN NOT EXISTS (SELECT 1 FROM volume_use WHERE volume = name) THEN bytes END), 0) AS reclaimable,
+  min(CASE WHEN stale = 1 THEN measured_at END) AS oldest, count(CASE WHEN measured_at IS NULL THEN 1 END) AS unmeasured FROM volume WHERE driver = 'local'`;
+const BLOBS = "SELECT count(*) AS count, coalesce(sum(bytes), 0) AS bytes, count(*) AS inodes, 0 AS reclaimable, NULL AS oldest, 0 AS unmeasured FROM blob";
+
+/** Chains that records of the build cache hold. */
+const BUILT = `built (chain) AS (SELECT top FROM build_record WHERE top IS NOT NULL
+  UNION SELECT layer.parent FROM built JOIN layer ON layer.chain_id = built.chain WHERE layer.parent IS NOT NULL)`;
+/** Each chain that images hold: how many do, one of them, and whether a container uses one. */
+const HELD = `held AS MATERIALIZED (SELECT chain, count(*) AS n, min(image) AS one, max(image IN (SELECT image FROM container)) AS used FROM image_layer GROUP BY chain)`;
+const IMAGES = `WITH RECURSIVE ${BUILT}, ${HELD}
+  SELECT (SELECT count(*) FROM image) AS count, (SELECT count(DISTINCT image) FROM container) AS active, coalesce(sum(bytes), 0) AS bytes, coalesce(sum(CASE WHEN n > 1 THEN bytes END), 0) AS shared,
+    coalesce(sum(CASE WHEN used = 0 AND held.chain NOT IN (SELECT chain FROM built) THEN bytes END), 0) AS reclaimable
+  FROM held JOIN snapshot ON snapshot.chain = held.chain`;
+const CACHE = `WITH RECURSIVE ${BUILT}
+  SELECT (SELECT count(*) FROM build_record) AS count, coalesce(sum(bytes), 0) AS bytes FROM built JOIN snapshot USING (chain) WHERE NOT EXISTS (SELECT 1 FROM image_layer WHERE image_layer.chain = built.chain)`;
+const LOOSE = `WITH RECURSIVE ${BUILT}
+  SELECT coalesce(sum(bytes), 0) AS bytes FROM snapshot WHERE kind = 'layer' AND state = 'committed'
+    AND NOT EXISTS (SELECT 1 FROM image_layer WHERE image_layer.chain = snapshot.chain) AND chain NOT IN (SELECT chain FROM built)`;
+
+const IMAGE_OWNERS = `WITH ${HELD},
+    alone AS (SELECT one AS image, sum(bytes) AS bytes FROM held JOIN snapshot ON snapshot.chain = held.chain WHERE n = 1 GROUP BY one),
+    whole AS (SELECT image, sum(bytes) AS bytes FROM image_layer JOIN snapshot USING (chain) GROUP BY image)
+  SELECT id, coalesce((SELECT group_concat(name, ' ' ORDER BY name) FROM reference WHERE reference.image = id), '') AS names, coalesce(whole.bytes, 0) AS bytes, coalesce(alone.bytes, 0) AS uniqueBytes,
+    (SELECT count(*) FROM container WHERE container.image = id) AS containers, last_used_at AS lastUsedAt
+  FROM image LEFT JOIN whole ON whole.image = id LEFT JOIN alone ON alone.image = id ORDER BY uniqueBytes DESC, id`;
+const CONTAINER_OWNERS = `SELECT container.id, name, status, own.bytes + init.bytes AS bytes, own.inodes + init.inodes AS inodes, own.measured_at AS measuredAt, max(own.stale, init.stale) AS stale,
+    used.bytes AS fileBytes, used.inodes AS fileInodes, log_bytes AS logBytes, log_inodes AS logInodes, used.measured_at AS filesMeasuredAt, coalesce(used.stale, 1) AS filesStale
+  FROM container LEFT JOIN writable ON owner = container.id LEFT JOIN snapshot own ON own.id = writable.snapshot LEFT JOIN snapshot init ON init.id = writable.init
+    LEFT JOIN container_usage used ON used.container = container.id ORDER BY container.created_at DESC, container.id`;
+const VOLUME_OWNERS = `SELECT name, driver, bytes, inodes, measured_at AS measuredAt, stale, (SELECT count(*) FROM volume_use WHERE volume = name) AS links, last_used_at AS lastUsedAt FROM volume ORDER BY bytes DESC, name`;
+const RECORD_OWNERS = `SELECT key, description, last_used_at AS lastUsedAt, CASE WHEN EXISTS (SELECT 1 FROM image_layer WHERE chain = top) THEN 0
+    ELSE coalesce((SELECT sum(bytes) FROM snapshot WHERE chain = top), 0) END AS bytes FROM build_record ORDER BY last_used_at, key`;
+
+interface ContainerRow {
+  id: string; name: string; status: string; bytes: number | null; inodes: number | null; measuredAt: number | null; stale: number | null;
+  fileBytes: number | null; fileInodes: number | null; logBytes: number | null; logInodes: number | null; filesMeasuredAt: number | null; filesStale: number;
+}
+
+/** What the data root occupies, kind by kind and owner by owner, as the ledger has it. */
+export class LedgerUsage implements UsageBooks {
+  constructor(private readonly ledger: Ledger, private readonly places: Places, private readonly meter: Meter, private readonly drivers: () => Promise<readonly DriverUsage[]>) {}
+
+  async kinds(): Promise<KindUsage[]> {
+    const [places, ledger, drivers, directories] = await Promise.all([Promise.all((["ingests", "tmp", "trash"] as const).map((place) => this.place(place))), this.places.ledgerFiles(), this.drivers(), this.places.directories()]);
+    const sums = (kind: UsageKind, statement: string): KindUsage => {
+      const { oldest, ...row } = this.ledger.sql<[], Sums>(statement).get()!;
+      return { kind, ...row, oldest: oldest ?? undefined };
+    };
+    const layers = sums("layers", LAYERS);
+    return [
+      { ...layers, reclaimable: this.bytes(LOOSE) }, sums("containers", CONTAINERS), sums("container-files", FILES("bytes", "inodes")), sums("logs", FILES("log_bytes", "log_inodes")),
+      sums("volumes", VOLUMES), sums("blobs", BLOBS), ...places, whole("ledger", ledger), this.ownOf(drivers), whole("directories", directories),
+    ];
+  }
+
+  images(): ImagesUsage { return this.ledger.cached("usage of images", () => this.ledger.sql<[], ImagesUsage>(IMAGES).get()!); }
+  buildCache(): BuildCacheUsage { return this.ledger.sql<[], BuildCacheUsage>(CACHE).get()!; }
+
+  owners(): Owners {
+    return this.ledger.cached("owners of bytes", () => ({
+      images: this.ledger.sql<[], { id: ImageId; names: string; bytes: number; uniqueBytes: number; containers: number; lastUsedAt: number }>(IMAGE_OWNERS).all()
+        .map(({ names, uniqueBytes, ...row }): ImageOwner => ({ ...row, unique: uniqueBytes, names: names === "" ? [] : names.split(" ") })),
+      containers: this.ledger.sql<[], ContainerRow>(CONTAINER_OWNERS).all().map(containerOf),
+      volumes: this.ledger.sql<[], Row & { name: string; driver: string; links: number; lastUsedAt: number }>(VOLUME_OWNERS).all()
+        .map(({ name, driver, links, lastUsedAt, ...row }): VolumeOwner => ({ name, driver, links, lastUsedAt, figure: figureOf(row) })),
+      buildCache: this.ledger.sql<[], BuildRecordOwner>(RECORD_OWNERS).all(),
+    }));
+  }
+
+  refresh(): Promise<void> { return this.meter.refresh(); }
+  lookedAt(): void { this.meter.lookedAt(); }
+
+  private bytes(statement: string): number { return this.ledger.sql<[], { bytes: number }>(statement).get()!.bytes; }
+
+  private async place(place: Place): Promise<KindUsage> {
+    const { bytes, inodes, entries, measuredAt } = await this.places.read(place);
+    return { kind: place, bytes, inodes, count: entries, reclaimable: 0, oldest: measuredAt, unmeasured: 0 };
+  }
+
+  /** What lies in a pool is counted with what it is; never less than nothing is left for the pool. */
+  private ownOf(drivers: readonly DriverUsage[]): KindUsage {
+    let bytes = 0, inodes = 0;
+    for (const driver of drivers) {
+      const inside = driver.holdsSnapshots ? this.ledger.sql<[string], { bytes: number }>("SELECT coalesce(sum(bytes), 0) AS bytes FROM snapshot WHERE driver = ?").get(driver.name)!.bytes : 0;
+      bytes += Math.max(0, driver.bytes - inside);
+      inodes += driver.inodes;
+    }
+    return { ...whole("drivers", { bytes, inodes }), count: drivers.length };
+  }
+}
+
+const whole = (kind: UsageKind, { bytes, inodes }: Usage): KindUsage => ({ kind, bytes, inodes, count: inodes, reclaimable: 0, oldest: undefined, unmeasured: 0 });
+
+interface Row { readonly bytes: number | null; readonly inodes: number | null; readonly measuredAt: number | null; readonly stale: number | null }
+const figureOf = ({ bytes, inodes, measuredAt, stale }: Row): Figure => ({ bytes: bytes ?? 0, inodes: inodes ?? 0, measuredAt, stale: stale !== 0 });
+
+function containerOf(row: ContainerRow): ContainerOwner {
+  const files = { measuredAt: row.filesMeasuredAt, stale: row.filesStale };
+  return {
+    id: row.id, name: row.name, status: row.status, layer: figureOf(row),
+    files: figureOf({ ...files, bytes: row.fileBytes, inodes: row.fileInodes }), logs: figureOf({ ...files, bytes: row.logBytes, inodes: row.logInodes }),
+  };
+}
