@@ -42,8 +42,8 @@ const LOOSE = `WITH RECURSIVE ${BUILT}
 const IMAGE_OWNERS = `WITH ${HELD},
     alone AS (SELECT one AS image, sum(bytes) AS bytes FROM held JOIN snapshot ON snapshot.chain = held.chain WHERE n = 1 GROUP BY one),
     whole AS (SELECT image, sum(bytes) AS bytes FROM image_layer JOIN snapshot USING (chain) GROUP BY image)
-  SELECT id, coalesce((SELECT group_concat(name, ' ' ORDER BY name) FROM reference WHERE reference.image = id), '') AS names, coalesce(whole.bytes, 0) AS bytes, coalesce(alone.bytes, 0) AS uniqueBytes,
-    (SELECT count(*) FROM container WHERE container.image = id) AS containers, last_used_at AS lastUsedAt
+  SELECT id, coalesce((SELECT group_concat(name, ' ' ORDER BY name) FROM reference WHERE reference.image = image.id), '') AS names, coalesce(whole.bytes, 0) AS bytes, coalesce(alone.bytes, 0) AS uniqueBytes,
+    (SELECT count(*) FROM container WHERE container.image = image.id) AS containers, last_used_at AS lastUsedAt
   FROM image LEFT JOIN whole ON whole.image = id LEFT JOIN alone ON alone.image = id ORDER BY uniqueBytes DESC, id`;
 const CONTAINER_OWNERS = `SELECT container.id, name, status, own.bytes + init.bytes AS bytes, own.inodes + init.inodes AS inodes, own.measured_at AS measuredAt, max(own.stale, init.stale) AS stale,
     used.bytes AS fileBytes, used.inodes AS fileInodes, log_bytes AS logBytes, log_inodes AS logInodes, used.measured_at AS filesMeasuredAt, coalesce(used.stale, 1) AS filesStale
