@@ -148,7 +148,8 @@ describe("with one daemon", () => {
     const owners = async (): Promise<Owners> => (await daemon.api("GET", "/graph/usage")).json.Owners;
     const image = async (name = "busybox:latest"): Promise<number> => Date.parse((await owners()).Images.find(({ Names }) => Names.includes(name))!.LastUsed);
     const volume = async (name: string): Promise<number> => Date.parse((await owners()).Volumes.find(({ Name }) => Name === name)!.LastUsed);
-    const layer = async (): Promise<number> => Date.parse(((await daemon.api("GET", "/layers")).json as { Parent: string | null; LastUsed: string }[]).find(({ Parent }) => Parent === null)!.LastUsed);
+    const [base] = (await daemon.api("GET", "/layers", { query: { filters: JSON.stringify({ image: ["busybox"] }) } })).json as { ChainId: string }[];
+    const layer = async (): Promise<number> => Date.parse(((await daemon.api("GET", `/layers/${base!.ChainId}`)).json as { LastUsed: string }).LastUsed);
     /** Runs something that is a use, or is none. */
     const uses = async (what: string, action: () => Promise<unknown>, measure: () => Promise<number> = image): Promise<void> => {
       const before = await measure();

@@ -26,6 +26,7 @@ import { sql as fifth } from "./migrations/0005.js";
  *   lease(id) ←── lease_hold(kind, key) ~> anything new            ingest(id): downloads under way, found by `ref`
  *
  * What something takes on disk (`bytes`, `inodes`, `measured_at`, `stale`) is in its own row; place_usage(place) has tmp/, trash/ and downloads.
+ * Sums over layers (layer, image, layer_total) are kept by triggers: see migrations/0005.ts.
  *
  * The schema is the graph: the views `root(kind, key)` and `edge(from_kind, from_key, to_kind, to_key)` say what is
  * alive and what keeps what alive. A new resource extends both in its migration. `blob`, `layer` and `snapshot` are

@@ -56,7 +56,7 @@ export class Snapshots {
 
   /** Within a transaction: the layer is made and never changes again. NotFound when it was collected meanwhile. */
   commit(id: SnapshotId, { bytes, inodes, size }: TreeUsage, chain: ChainId): void {
-    const { changes } = this.ledger.sql<[number, number, number, number, string, string]>("UPDATE snapshot SET state = 'committed', bytes = ?, inodes = ?, size = ?, measured_at = ?, stale = 0, chain = ? WHERE id = ?")
+    const { changes } = this.ledger.sql<[number, number, number, number, string, string]>("UPDATE snapshot SET state = 'committed', bytes = ?, inodes = ?, tree_size = ?, measured_at = ?, stale = 0, chain = ? WHERE id = ?")
       .run(bytes, inodes, size, this.clock.now(), chain, id);
     this.mustHaveBeen(id, changes);
   }
@@ -70,7 +70,7 @@ export class Snapshots {
 
   /** `settled`: nothing has changed since. */
   measured(id: SnapshotId, { bytes, inodes, size }: TreeUsage, settled: boolean): void {
-    this.ledger.transaction(() => this.ledger.sql<[number, number, number, number, number, string]>("UPDATE snapshot SET bytes = ?, inodes = ?, size = ?, measured_at = ?, stale = ? WHERE id = ?")
+    this.ledger.transaction(() => this.ledger.sql<[number, number, number, number, number, string]>("UPDATE snapshot SET bytes = ?, inodes = ?, tree_size = ?, measured_at = ?, stale = ? WHERE id = ?")
       .run(bytes, inodes, size, this.clock.now(), settled ? 0 : 1, id), { durable: false });
   }
   /** Those that are complete and whose figures may be out of date. */

@@ -127,7 +127,7 @@ export class Writables {
   }
 
   private row(owner: string): Row | undefined {
-    return this.ledger.sql<[string], Row>("SELECT owner, snapshot, init, parent, volatile, driver, state, bytes, inodes, size, stale FROM writable JOIN snapshot ON snapshot.id = writable.snapshot WHERE owner = ?").get(owner);
+    return this.ledger.sql<[string], Row>("SELECT owner, snapshot, init, parent, volatile, driver, state, bytes, inodes, tree_size AS size, stale FROM writable JOIN snapshot ON snapshot.id = writable.snapshot WHERE owner = ?").get(owner);
   }
 
   /** Undefined where nothing is mounted, or a layer below is lost: a broken container must be removable. */

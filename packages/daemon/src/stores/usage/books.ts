@@ -10,16 +10,15 @@ interface Sums extends Usage { readonly count: number; readonly reclaimable: num
 
 const FIGURES = "coalesce(sum(bytes), 0) AS bytes, coalesce(sum(inodes), 0) AS inodes";
 const LIVE = "container.status IN ('running', 'paused', 'restarting')";
-/** Layers that neither an image nor a record holds go with the next collection. */
-const LAYERS = `SELECT (SELECT count(*) FROM layer) AS count, ${FIGURES}, 0 AS reclaimable,
-  (SELECT min(measured_at) FROM snapshot WHERE kind = 'layer' AND stale = 1 AND state = 'committed') AS oldest, 0 AS unmeasured FROM snapshot WHERE kind = 'layer'`;
+const LAYERS = `SELECT (SELECT sum(layers) FROM layer_total) AS count, (SELECT sum(bytes) FROM layer_total) + coalesce(sum(bytes), 0) AS bytes, (SELECT sum(inodes) FROM layer_total) + coalesce(sum(inodes), 0) AS inodes, 0 AS reclaimable,
+  (SELECT min(measured_at) FROM snapshot WHERE kind = 'layer' AND stale = 1) AS oldest, 0 AS unmeasured FROM snapshot WHERE kind = 'layer' AND chain IS NULL`;
 const CONTAINERS = `SELECT (SELECT count(*) FROM writable) AS count, ${FIGURES},
-  (SELECT coalesce(sum(bytes), 0) FROM writable JOIN container ON container.id = owner JOIN snapshot ON snapshot.id IN (writable.snapshot, writable.init) WHERE NOT ${LIVE}) AS reclaimable,
+  coalesce(sum(bytes), 0) - (SELECT coalesce(sum(own.bytes + init.bytes), 0) FROM container JOIN writable ON owner = container.id JOIN snapshot own ON own.id = writable.snapshot JOIN snapshot init ON init.id = writable.init WHERE ${LIVE}) AS reclaimable,
   (SELECT min(measured_at) FROM snapshot WHERE kind IN ('writable', 'init') AND stale = 1) AS oldest,
   (SELECT count(*) FROM snapshot WHERE kind IN ('writable', 'init') AND stale = 1 AND measured_at IS NULL) AS unmeasured FROM snapshot WHERE kind IN ('writable', 'init')`;
 const FILES = (bytes: string, inodes: string): string => `SELECT (SELECT count(*) FROM container) AS count, coalesce(sum(${bytes}), 0) AS bytes, coalesce(sum(${inodes}), 0) AS inodes,
-  (SELECT coalesce(sum(${bytes}), 0) FROM container_usage JOIN container ON container.id = container WHERE NOT ${LIVE}) AS reclaimable,
-  (SELECT min(measured_at) FROM container_usage WHERE stale = 1) AS oldest, (SELECT count(*) FROM container) - count(*) AS unmeasured FROM container_usage`;
+  coalesce(sum(${bytes}), 0) - (SELECT coalesce(sum(used.${bytes}), 0) FROM container JOIN container_usage used ON used.container = container.id WHERE ${LIVE}) AS reclaimable,
+  min(CASE WHEN stale = 1 THEN measured_at END) AS oldest, (SELECT count(*) FROM container) - count(*) AS unmeasured FROM container_usage`;
 const VOLUMES = `SELECT count(*) AS count, ${FIGURES}, coalesce(sum(CASE WHEN NOT EXISTS (SELECT 1 FROM volume_use WHERE volume = name) THEN bytes END), 0) AS reclaimable,
   min(CASE WHEN stale = 1 THEN measured_at END) AS oldest, count(CASE WHEN measured_at IS NULL THEN 1 END) AS unmeasured FROM volume WHERE driver = 'local'`;
 const BLOBS = "SELECT count(*) AS count, coalesce(sum(bytes), 0) AS bytes, count(*) AS inodes, 0 AS reclaimable, NULL AS oldest, 0 AS unmeasured FROM blob";
@@ -27,31 +26,20 @@ const BLOBS = "SELECT count(*) AS count, coalesce(sum(bytes), 0) AS bytes, count
 /** Chains that records of the build cache hold. */
 const BUILT = `built (chain) AS (SELECT top FROM build_record WHERE top IS NOT NULL
   UNION SELECT layer.parent FROM built JOIN layer ON layer.chain_id = built.chain WHERE layer.parent IS NOT NULL)`;
-/** Each chain that images hold: how many do, one of them, and whether a container uses one. */
-const HELD = `held AS MATERIALIZED (SELECT chain, count(*) AS n, min(image) AS one, max(image IN (SELECT image FROM container)) AS used FROM image_layer GROUP BY chain)`;
-const IMAGES = `WITH RECURSIVE ${BUILT}, ${HELD}
-  SELECT (SELECT count(*) FROM image) AS count, (SELECT count(DISTINCT image) FROM container) AS active, coalesce(sum(bytes), 0) AS bytes, coalesce(sum(CASE WHEN n > 1 THEN bytes END), 0) AS shared,
-    coalesce(sum(CASE WHEN used = 0 AND held.chain NOT IN (SELECT chain FROM built) THEN bytes END), 0) AS reclaimable
-  FROM held JOIN snapshot ON snapshot.chain = held.chain`;
-const CACHE = `WITH RECURSIVE ${BUILT}
-  SELECT (SELECT count(*) FROM build_record) AS count, coalesce(sum(bytes), 0) AS bytes FROM built JOIN snapshot USING (chain) WHERE NOT EXISTS (SELECT 1 FROM image_layer WHERE image_layer.chain = built.chain)`;
-const LOOSE = `WITH RECURSIVE ${BUILT}
-  SELECT coalesce(sum(bytes), 0) AS bytes FROM snapshot WHERE kind = 'layer' AND state = 'committed'
-    AND NOT EXISTS (SELECT 1 FROM image_layer WHERE image_layer.chain = snapshot.chain) AND chain NOT IN (SELECT chain FROM built)`;
+const IMAGES = `WITH RECURSIVE ${BUILT}
+  SELECT (SELECT count(*) FROM image) AS count, (SELECT count(DISTINCT image) FROM container) AS active, coalesce(sum(bytes), 0) AS bytes, coalesce(sum(CASE images WHEN 2 THEN bytes END), 0) AS shared,
+    coalesce(sum(CASE used WHEN 0 THEN bytes END), 0) - (SELECT coalesce(sum(disk_bytes), 0) FROM built JOIN layer ON layer.chain_id = built.chain WHERE image_count > 0 AND container_count = 0) AS reclaimable
+  FROM layer_total WHERE images > 0`;
+const CACHE = `WITH RECURSIVE ${BUILT} SELECT (SELECT count(*) FROM build_record) AS count, coalesce(sum(disk_bytes), 0) AS bytes FROM built JOIN layer ON chain_id = built.chain WHERE image_count = 0`;
 
-const IMAGE_OWNERS = `WITH ${HELD},
-    alone AS (SELECT one AS image, sum(bytes) AS bytes FROM held JOIN snapshot ON snapshot.chain = held.chain WHERE n = 1 GROUP BY one),
-    whole AS (SELECT image, sum(bytes) AS bytes FROM image_layer JOIN snapshot USING (chain) GROUP BY image)
-  SELECT id, coalesce((SELECT group_concat(name, ' ' ORDER BY name) FROM reference WHERE reference.image = image.id), '') AS names, coalesce(whole.bytes, 0) AS bytes, coalesce(alone.bytes, 0) AS uniqueBytes,
-    (SELECT count(*) FROM container WHERE container.image = image.id) AS containers, last_used_at AS lastUsedAt
-  FROM image LEFT JOIN whole ON whole.image = id LEFT JOIN alone ON alone.image = id ORDER BY uniqueBytes DESC, id`;
+const IMAGE_OWNERS = `SELECT id, coalesce((SELECT group_concat(name, ' ') FROM reference WHERE reference.image = image.id), '') AS names, disk_bytes AS bytes, unique_bytes AS uniqueBytes,
+    (SELECT count(*) FROM container WHERE container.image = image.id) AS containers, last_used_at AS lastUsedAt FROM image ORDER BY unique_bytes DESC, id`;
 const CONTAINER_OWNERS = `SELECT container.id, name, status, own.bytes + init.bytes AS bytes, own.inodes + init.inodes AS inodes, own.measured_at AS measuredAt, max(own.stale, init.stale) AS stale,
     used.bytes AS fileBytes, used.inodes AS fileInodes, log_bytes AS logBytes, log_inodes AS logInodes, used.measured_at AS filesMeasuredAt, coalesce(used.stale, 1) AS filesStale
   FROM container LEFT JOIN writable ON owner = container.id LEFT JOIN snapshot own ON own.id = writable.snapshot LEFT JOIN snapshot init ON init.id = writable.init
     LEFT JOIN container_usage used ON used.container = container.id ORDER BY container.created_at DESC, container.id`;
 const VOLUME_OWNERS = `SELECT name, driver, bytes, inodes, measured_at AS measuredAt, stale, (SELECT count(*) FROM volume_use WHERE volume = name) AS links, last_used_at AS lastUsedAt FROM volume ORDER BY bytes DESC, name`;
-const RECORD_OWNERS = `SELECT key, description, last_used_at AS lastUsedAt, CASE WHEN EXISTS (SELECT 1 FROM image_layer WHERE chain = top) THEN 0
-    ELSE coalesce((SELECT sum(bytes) FROM snapshot WHERE chain = top), 0) END AS bytes FROM build_record ORDER BY last_used_at, key`;
+const RECORD_OWNERS = `SELECT key, description, build_record.last_used_at AS lastUsedAt, coalesce((SELECT disk_bytes FROM layer WHERE chain_id = top AND image_count = 0), 0) AS bytes FROM build_record ORDER BY build_record.last_used_at, key`;
 
 interface ContainerRow {
   id: string; name: string; status: string; bytes: number | null; inodes: number | null; measuredAt: number | null; stale: number | null;
@@ -68,20 +56,21 @@ export class LedgerUsage implements UsageBooks {
       const { oldest, ...row } = this.ledger.sql<[], Sums>(statement).get()!;
       return { kind, ...row, oldest: oldest ?? undefined };
     };
-    const layers = sums("layers", LAYERS);
+    // Layers that neither an image nor a record holds go with the next collection.
+    const loose = this.ledger.sql<[], { bytes: number }>("SELECT sum(bytes) AS bytes FROM layer_total WHERE images = 0").get()!.bytes - this.buildCache().bytes;
     return [
-      { ...layers, reclaimable: this.bytes(LOOSE) }, sums("containers", CONTAINERS), sums("container-files", FILES("bytes", "inodes")), sums("logs", FILES("log_bytes", "log_inodes")),
+      { ...sums("layers", LAYERS), reclaimable: Math.max(0, loose) }, sums("containers", CONTAINERS), sums("container-files", FILES("bytes", "inodes")), sums("logs", FILES("log_bytes", "log_inodes")),
       sums("volumes", VOLUMES), sums("blobs", BLOBS), ...places, whole("ledger", ledger), this.ownOf(drivers), whole("directories", directories),
     ];
   }
 
   images(): ImagesUsage { return this.ledger.cached("usage of images", () => this.ledger.sql<[], ImagesUsage>(IMAGES).get()!); }
-  buildCache(): BuildCacheUsage { return this.ledger.sql<[], BuildCacheUsage>(CACHE).get()!; }
+  buildCache(): BuildCacheUsage { return this.ledger.cached("usage of the build cache", () => this.ledger.sql<[], BuildCacheUsage>(CACHE).get()!); }
 
   owners(): Owners {
     return this.ledger.cached("owners of bytes", () => ({
       images: this.ledger.sql<[], { id: ImageId; names: string; bytes: number; uniqueBytes: number; containers: number; lastUsedAt: number }>(IMAGE_OWNERS).all()
-        .map(({ names, uniqueBytes, ...row }): ImageOwner => ({ ...row, unique: uniqueBytes, names: names === "" ? [] : names.split(" ") })),
+        .map(({ names, uniqueBytes, ...row }): ImageOwner => ({ ...row, unique: uniqueBytes, names: names === "" ? [] : names.split(" ").sort() })),
       containers: this.ledger.sql<[], ContainerRow>(CONTAINER_OWNERS).all().map(containerOf),
       volumes: this.ledger.sql<[], Row & { name: string; driver: string; links: number; lastUsedAt: number }>(VOLUME_OWNERS).all()
         .map(({ name, driver, links, lastUsedAt, ...row }): VolumeOwner => ({ name, driver, links, lastUsedAt, figure: figureOf(row) })),
@@ -91,8 +80,6 @@ export class LedgerUsage implements UsageBooks {
 
   refresh(): Promise<void> { return this.meter.refresh(); }
   lookedAt(): void { this.meter.lookedAt(); }
-
-  private bytes(statement: string): number { return this.ledger.sql<[], { bytes: number }>(statement).get()!.bytes; }
 
   private async place(place: Place): Promise<KindUsage> {
     const { bytes, inodes, entries, measuredAt } = await this.places.read(place);

@@ -1,10 +1,12 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ChainId } from "@strata/oci";
+import type { ChainId, ImageId } from "@strata/oci";
 import { type DataRoot, type Lease, NotFound, silentLogger, type SnapshotId } from "../../core/index.js";
+import { Ledger } from "../../db/ledger.js";
+import { migrations } from "../../db/schema.js";
 import { openStores, type Stores } from "../../open-stores.js";
 import { FakeDriver, stream } from "../testing/fake-driver.js";
-import { container, FakeMounter, imageConfig, temporaryRoot, TestClock } from "../testing/fixtures.js";
+import { container, FakeMounter, imageConfig, layerRows, temporaryRoot, TestClock } from "../testing/fixtures.js";
 
 let root: DataRoot, remove: () => void, clock: TestClock, driver: FakeDriver, stores: Stores, lease: Lease;
 function open(): void {
@@ -17,7 +19,23 @@ beforeEach(() => {
   open();
   lease = stores.leases.open("test");
 });
-afterEach(async () => { await stores.close(); remove(); });
+afterEach(async () => {
+  sumsHold();
+  await stores.close();
+  remove();
+});
+
+/** What triggers keep is what one would count. */
+function sumsHold(): void {
+  const all = (sql: string): unknown[] => stores.ledger.sql(sql).all();
+  const held = "(SELECT count(*) FROM image_layer WHERE chain = chain_id)", used = "(SELECT count(*) FROM image_layer JOIN container USING (image) WHERE chain = chain_id)";
+  const bytes = "coalesce((SELECT sum(bytes) FROM snapshot WHERE chain = chain_id), 0)", inodes = "coalesce((SELECT sum(inodes) FROM snapshot WHERE chain = chain_id), 0)";
+  expect(all("SELECT chain_id, disk_bytes, disk_inodes, image_count, container_count FROM layer ORDER BY 1")).toEqual(all(`SELECT chain_id, ${bytes} AS disk_bytes, ${inodes} AS disk_inodes, ${held} AS image_count, ${used} AS container_count FROM layer ORDER BY 1`));
+  const of = (which: string): string => `coalesce((SELECT sum(layer.disk_bytes) FROM image_layer JOIN layer ON chain_id = chain WHERE image = id ${which}), 0)`;
+  expect(all("SELECT id, disk_bytes, unique_bytes FROM image ORDER BY 1")).toEqual(all(`SELECT id, ${of("")} AS disk_bytes, ${of(`AND ${held} = 1`)} AS unique_bytes FROM image ORDER BY 1`));
+  expect(all("SELECT images, used, layers, bytes, inodes FROM layer_total WHERE layers > 0 ORDER BY 1, 2")).toEqual(all(`SELECT min(${held}, 2) AS images, min(${used}, 1) AS used, count(*) AS layers, sum(disk_bytes) AS bytes, sum(disk_inodes) AS inodes FROM layer GROUP BY 1, 2 ORDER BY 1, 2`));
+  expect(all("SELECT bytes, inodes FROM layer_total WHERE layers = 0 AND (bytes <> 0 OR inodes <> 0)")).toEqual([]);
+}
 
 async function reopen(): Promise<void> {
   await stores.close();
@@ -127,6 +145,69 @@ test("bytes of images: shared once, reclaimable where nothing needs them", async
   expect(stores.usage.owners().images.map(({ id, bytes: all, unique, containers }) => [id === first, all, unique, containers]).sort()).toEqual(
     [[true, bytes(base) + bytes(a), bytes(a), 1], [false, bytes(base) + bytes(b), bytes(b), 0]].sort());
   expect(stores.usage.owners().buildCache).toMatchObject([{ key: "k", bytes: bytes(cached) }]);
+});
+
+test("sums follow whatever comes, goes and is shared, in any order", async () => {
+  const made: { id: ImageId; containers: string[] }[] = [];
+  // A fixed sequence that looks random.
+  let seed = 7;
+  const pick = (n: number): number => (seed = (seed * 1103515245 + 12345) % 2147483648) % n;
+  for (let step = 0; step < 60; step++) {
+    const what = pick(4);
+    if (what < 2 || made.length === 0) {
+      let parent: ChainId | null = null;
+      const diffs = [];
+      for (let depth = 0; depth <= pick(3); depth++) {
+        const layer = await stores.layers.register(stream(`${depth} ${pick(2)} ${"x".repeat(pick(50))}`.slice(0, 4)), parent, lease);
+        parent = layer.chainId;
+        diffs.push(layer.diffId);
+      }
+      const id = stores.images.create(imageConfig(diffs, { author: String(pick(3)) }), lease);
+      if (!made.some((m) => m.id === id)) made.push({ id, containers: [] });
+    } else if (what === 2) {
+      const image = made[pick(made.length)]!, name = `c${step}`;
+      stores.containers.create(container(image.id, name, { id: name as never }));
+      image.containers.push(name);
+    } else {
+      const at = pick(made.length), image = made[at]!;
+      for (const name of image.containers.splice(0)) stores.containers.remove(name as never);
+      stores.images.remove(image.id);
+      made.splice(at, 1);
+    }
+    sumsHold();
+  }
+  // Figures that are corrected.
+  for (const { chainId } of [...stores.layers.list()].slice(0, 3)) stores.ledger.sql<[string]>("UPDATE snapshot SET bytes = bytes + 5000, inodes = 9 WHERE chain = ?").run(chainId);
+  sumsHold();
+  stores.leases.close(lease);
+  for (const { id, containers } of made) {
+    for (const name of containers) stores.containers.remove(name as never);
+    stores.images.remove(id);
+  }
+  await stores.collector.collect({ wait: true });
+  lease = stores.leases.open("test");
+  expect(stores.usage.images()).toEqual({ count: 0, active: 0, bytes: 0, shared: 0, reclaimable: 0 });
+  expect(await kind("layers")).toBe(0);
+});
+
+test("a ledger of an older version gets its sums, and its figures are taken again", () => {
+  stores.ledger.close();
+  const path = join(root.root, "older.db");
+  const older = Ledger.open(path, migrations.slice(0, 4));
+  older.transaction(() => {
+    layerRows(older, ["a", "b"]);
+    const [a, b] = older.sql<[], { chain_id: string }>("SELECT chain_id FROM layer ORDER BY parent").all().map((row) => row.chain_id);
+    for (const [id, chain] of [["s1", a!], ["s2", b!]] as const) older.sql<[string, string]>("INSERT INTO snapshot (id, driver, kind, state, chain, bytes, inodes, created_at) VALUES (?, 'fake', 'layer', 'committed', ?, 4096, 2, 0)").run(id, chain);
+    for (const [id, top] of [["one", a!], ["two", b!]] as const) older.sql<[string, string]>("INSERT INTO image (id, top, size, created_at, labels, stored_at, last_used_at) VALUES (?, ?, 0, 0, '{}', 0, 0)").run(id, top);
+    for (const [chain, image] of [[a!, "one"], [a!, "two"], [b!, "two"]] as const) older.sql<[string, string]>("INSERT INTO image_layer (chain, image) VALUES (?, ?)").run(chain, image);
+    older.sql("INSERT INTO blob (digest, media_type, size, created_at) VALUES ('x', 'y', 5000, 0)").run();
+  });
+  older.close();
+  stores = { ...stores, ledger: Ledger.open(path) };
+  sumsHold();
+  expect(stores.ledger.sql("SELECT disk_bytes, unique_bytes FROM image ORDER BY id").all()).toEqual([{ disk_bytes: 4096, unique_bytes: 0 }, { disk_bytes: 8192, unique_bytes: 4096 }]);
+  expect(stores.ledger.sql("SELECT id FROM snapshot WHERE stale = 1 ORDER BY id").all()).toEqual([{ id: "s1" }, { id: "s2" }]);
+  expect(stores.ledger.sql("SELECT bytes FROM blob").all()).toEqual([{ bytes: 8192 }]);
 });
 
 describe("why", () => {
