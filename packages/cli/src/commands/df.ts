@@ -4,7 +4,7 @@ import { formatListing, type Listing } from "../format/listing.js";
 import { ago, humanSize, shortId } from "../format/units.js";
 
 type Kind = Omit<GraphUsage["Kinds"][number], "Kind"> & { readonly Kind: string };
-type Owners = NonNullable<GraphUsage["Owners"]>;
+type Owners = GraphUsage["Owners"];
 
 const since = (time: string | null, now: number): string => (time === null ? "" : ago(Date.parse(time) / 1000, now));
 
@@ -69,15 +69,15 @@ export const command = defineCommand<{ format?: string; refresh?: boolean; verbo
   options: (options) => options
     .value("--format <string>", "A Go template, 'table TEMPLATE' or 'json', of each kind")
     .flag("--refresh", "Measure first what may have changed")
-    .flag("-v, --verbose", "Each image, container, volume and build record"),
+    .flag("-v, --verbose", "Images, containers, volumes and build records, the largest first"),
   async run(cli, _args, { format, refresh = false, verbose = false }) {
-    const usage = await cli.client.graph.usage({ refresh, owners: verbose });
+    const usage = await cli.client.graph.usage({ refresh, ...(verbose ? {} : { limit: 0 }) });
     if (format === "json") return cli.print(JSON.stringify(usage));
     cli.printAll(formatListing(kinds, format === undefined ? [...usage.Kinds, total(usage)] : usage.Kinds, { format, defaults: ["Kind", "Count", "Size", "Inodes", "Reclaimable", "Measured"] }));
     if (format !== undefined) return;
     const { Images, BuildCache } = usage;
     cli.printAll(["", `Of the layers, ${humanSize(Images.Bytes, 4)} are ${Images.Count} images' (${humanSize(Images.UniqueBytes, 4)} unique, ${humanSize(Images.SharedBytes, 4)} shared, ${humanSize(Images.ReclaimableBytes, 4)} reclaimable), ${humanSize(BuildCache.Bytes, 4)} only the build cache's.`]);
-    if (usage.Owners !== undefined) cli.printAll(tables(usage.Owners));
+    if (verbose) cli.printAll(tables(usage.Owners));
   },
 });
 

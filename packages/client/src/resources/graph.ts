@@ -6,9 +6,9 @@ export class Graph {
   readonly #api: Api;
   constructor(api: Api) { this.#api = api; }
 
-  /** `refresh`: what may have changed is measured first. `owners: false` leaves out the single images, containers and volumes. */
-  usage({ refresh, owners, signal }: CallSignal & { readonly refresh?: boolean; readonly owners?: boolean } = {}): Promise<GraphUsage> {
-    return this.#api.call("get", "/graph/usage", { query: { refresh, owners }, signal });
+  /** `refresh`: what may have changed is measured first. `limit`: so many images, containers, volumes and build records at most, the largest; by default 1000. */
+  usage({ refresh, limit, signal }: CallSignal & { readonly refresh?: boolean; readonly limit?: number } = {}): Promise<GraphUsage> {
+    return this.#api.call("get", "/graph/usage", { query: { refresh, limit }, signal });
   }
 
   /** Of everything that is called so; rejects with status 404 when nothing is. */

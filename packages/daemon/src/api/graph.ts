@@ -8,7 +8,7 @@ type Schemas = components["schemas"];
 
 export function graphRoutes(graph: GraphService): Pick<Routes, "graphUsage" | "graphWhy"> {
   return {
-    graphUsage: async ({ query }) => ok(encodeUsage(await graph.usage({ refresh: query.refresh ?? false, owners: query.owners ?? true }))),
+    graphUsage: async ({ query }) => ok(encodeUsage(await graph.usage({ refresh: query.refresh ?? false, owners: query.limit ?? Infinity }))),
     graphWhy: ({ path }) => ok(graph.why(path.id).map(encodeWhy)),
   };
 }
@@ -18,9 +18,7 @@ function encodeUsage({ at, bytes, inodes, kinds, images, buildCache, owners }: G
     At: rfc3339Nano(at), Bytes: bytes, Inodes: inodes, Kinds: kinds.map(encodeKind),
     Images: { Count: images.count, Active: images.active, Bytes: images.bytes, UniqueBytes: images.bytes - images.shared, SharedBytes: images.shared, ReclaimableBytes: images.reclaimable },
     BuildCache: { Count: buildCache.count, Bytes: buildCache.bytes },
-    ...(owners === undefined ? {} : {
-      Owners: { Images: owners.images.map(encodeImage), Containers: owners.containers.map(encodeContainer), Volumes: owners.volumes.map(encodeVolume), BuildCache: owners.buildCache.map(encodeRecord) },
-    }),
+    Owners: { Images: owners.images.map(encodeImage), Containers: owners.containers.map(encodeContainer), Volumes: owners.volumes.map(encodeVolume), BuildCache: owners.buildCache.map(encodeRecord) },
   };
 }
 

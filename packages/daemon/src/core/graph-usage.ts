@@ -91,7 +91,8 @@ export interface UsageBooks {
   kinds(): Promise<readonly KindUsage[]>;
   images(): ImagesUsage;
   buildCache(): BuildCacheUsage;
-  owners(): Owners;
+  /** The largest of each kind, so many at most; without a limit all. */
+  owners(limit?: number): Owners;
   /** Measures what may have changed, and comes back when it is in the ledger. */
   refresh(): Promise<void>;
   /** Somebody looks: what is old is measured anew in the background. */

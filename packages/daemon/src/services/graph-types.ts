@@ -6,12 +6,12 @@ export interface GraphUsage extends Usage {
   readonly kinds: readonly KindUsage[];
   readonly images: ImagesUsage;
   readonly buildCache: BuildCacheUsage;
-  readonly owners?: Owners;
+  readonly owners: Owners;
 }
 
 export interface GraphService {
-  /** From the ledger. `refresh`: after everything that may have changed was measured. */
-  usage(options: { readonly refresh: boolean; readonly owners: boolean }): Promise<GraphUsage>;
+  /** From the ledger. `refresh`: after everything that may have changed was measured. `owners`: with the largest so many of each kind. */
+  usage(options: { readonly refresh: boolean; readonly owners: number }): Promise<GraphUsage>;
   /** Of everything that has this name, ID, digest or beginning of one. NotFound when nothing has. */
   why(text: string): Why[];
 }

@@ -14,13 +14,13 @@ export interface GraphParts {
 export class Graph implements GraphService {
   constructor(private readonly parts: GraphParts) {}
 
-  async usage({ refresh, owners }: { refresh: boolean; owners: boolean }): Promise<GraphUsage> {
+  async usage({ refresh, owners }: { refresh: boolean; owners: number }): Promise<GraphUsage> {
     const { usage, clock } = this.parts;
     if (refresh) await usage.refresh();
     const kinds = await usage.kinds();
     const answer = {
       at: clock.now(), kinds, bytes: kinds.reduce((sum, { bytes }) => sum + bytes, 0), inodes: kinds.reduce((sum, { inodes }) => sum + inodes, 0),
-      images: usage.images(), buildCache: usage.buildCache(), ...(owners ? { owners: usage.owners() } : {}),
+      images: usage.images(), buildCache: usage.buildCache(), owners: usage.owners(owners),
     };
     if (!refresh) usage.lookedAt();
     return answer;

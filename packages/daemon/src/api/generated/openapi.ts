@@ -2380,7 +2380,7 @@ export interface components {
             Kinds: components["schemas"]["GraphKindUsage"][];
             Images: components["schemas"]["GraphImagesUsage"];
             BuildCache: components["schemas"]["GraphBuildCacheUsage"];
-            Owners?: components["schemas"]["GraphOwners"];
+            Owners: components["schemas"]["GraphOwners"];
         };
         GraphKindUsage: {
             /**
@@ -2433,6 +2433,7 @@ export interface components {
             /** Format: int64 */
             Bytes: number;
         };
+        /** @description The largest of each kind, by what is theirs alone. */
         GraphOwners: {
             Images: components["schemas"]["GraphImageUsage"][];
             Containers: components["schemas"]["GraphContainerUsage"][];
@@ -4500,8 +4501,8 @@ export interface operations {
             query?: {
                 /** @description Measure first what may have changed. */
                 refresh?: boolean;
-                /** @description With each image, container, volume and build record. */
-                owners?: boolean;
+                /** @description Owners of each kind that are told, the largest first. */
+                limit?: number;
             };
             header?: never;
             path?: never;

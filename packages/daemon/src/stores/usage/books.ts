@@ -8,14 +8,15 @@ import type { Place, Places } from "./places.js";
 
 interface Sums extends Usage { readonly count: number; readonly reclaimable: number; readonly oldest: number | null; readonly unmeasured: number }
 
+// Where an index is named the planner, which knows no counts, would read all of a kind.
 const FIGURES = "coalesce(sum(bytes), 0) AS bytes, coalesce(sum(inodes), 0) AS inodes";
 const LIVE = "container.status IN ('running', 'paused', 'restarting')";
 const LAYERS = `SELECT (SELECT sum(layers) FROM layer_total) AS count, (SELECT sum(bytes) FROM layer_total) + coalesce(sum(bytes), 0) AS bytes, (SELECT sum(inodes) FROM layer_total) + coalesce(sum(inodes), 0) AS inodes, 0 AS reclaimable,
-  (SELECT min(measured_at) FROM snapshot WHERE kind = 'layer' AND stale = 1) AS oldest, 0 AS unmeasured FROM snapshot WHERE kind = 'layer' AND chain IS NULL`;
+  (SELECT min(measured_at) FROM snapshot INDEXED BY snapshot_stale WHERE kind = 'layer' AND stale = 1) AS oldest, 0 AS unmeasured FROM snapshot INDEXED BY snapshot_replaced WHERE kind = 'layer' AND chain IS NULL`;
 const CONTAINERS = `SELECT (SELECT count(*) FROM writable) AS count, ${FIGURES},
   coalesce(sum(bytes), 0) - (SELECT coalesce(sum(own.bytes + init.bytes), 0) FROM container JOIN writable ON owner = container.id JOIN snapshot own ON own.id = writable.snapshot JOIN snapshot init ON init.id = writable.init WHERE ${LIVE}) AS reclaimable,
-  (SELECT min(measured_at) FROM snapshot WHERE kind IN ('writable', 'init') AND stale = 1) AS oldest,
-  (SELECT count(*) FROM snapshot WHERE kind IN ('writable', 'init') AND stale = 1 AND measured_at IS NULL) AS unmeasured FROM snapshot WHERE kind IN ('writable', 'init')`;
+  (SELECT min(measured_at) FROM snapshot INDEXED BY snapshot_stale WHERE kind IN ('writable', 'init') AND stale = 1) AS oldest,
+  (SELECT count(*) FROM snapshot INDEXED BY snapshot_stale WHERE kind IN ('writable', 'init') AND stale = 1 AND measured_at IS NULL) AS unmeasured FROM snapshot WHERE kind IN ('writable', 'init')`;
 const FILES = (bytes: string, inodes: string): string => `SELECT (SELECT count(*) FROM container) AS count, coalesce(sum(${bytes}), 0) AS bytes, coalesce(sum(${inodes}), 0) AS inodes,
   coalesce(sum(${bytes}), 0) - (SELECT coalesce(sum(used.${bytes}), 0) FROM container JOIN container_usage used ON used.container = container.id WHERE ${LIVE}) AS reclaimable,
   min(CASE WHEN stale = 1 THEN measured_at END) AS oldest, (SELECT count(*) FROM container) - count(*) AS unmeasured FROM container_usage`;
@@ -32,14 +33,18 @@ const IMAGES = `WITH RECURSIVE ${BUILT}
   FROM layer_total WHERE images > 0`;
 const CACHE = `WITH RECURSIVE ${BUILT} SELECT (SELECT count(*) FROM build_record) AS count, coalesce(sum(disk_bytes), 0) AS bytes FROM built JOIN layer ON chain_id = built.chain WHERE image_count = 0`;
 
-const IMAGE_OWNERS = `SELECT id, coalesce((SELECT group_concat(name, ' ') FROM reference WHERE reference.image = image.id), '') AS names, disk_bytes AS bytes, unique_bytes AS uniqueBytes,
-    (SELECT count(*) FROM container WHERE container.image = image.id) AS containers, last_used_at AS lastUsedAt FROM image ORDER BY unique_bytes DESC, id`;
-const CONTAINER_OWNERS = `SELECT container.id, name, status, own.bytes + init.bytes AS bytes, own.inodes + init.inodes AS inodes, own.measured_at AS measuredAt, max(own.stale, init.stale) AS stale,
+/** The largest come first; the numbers are looked at before anything else of the rows is. */
+const IMAGE_OWNERS = `WITH largest AS MATERIALIZED (SELECT id FROM image ORDER BY unique_bytes DESC, id LIMIT ?)
+  SELECT image.id, coalesce((SELECT group_concat(name, ' ') FROM reference WHERE reference.image = image.id), '') AS names, disk_bytes AS bytes, unique_bytes AS uniqueBytes,
+    (SELECT count(*) FROM container WHERE container.image = image.id) AS containers, last_used_at AS lastUsedAt FROM largest JOIN image ON image.id = largest.id`;
+const CONTAINER_OWNERS = `WITH largest AS MATERIALIZED (SELECT id FROM snapshot WHERE kind = 'writable' ORDER BY bytes DESC, id LIMIT ?)
+  SELECT container.id, name, status, own.bytes + init.bytes AS bytes, own.inodes + init.inodes AS inodes, own.measured_at AS measuredAt, max(own.stale, init.stale) AS stale,
     used.bytes AS fileBytes, used.inodes AS fileInodes, log_bytes AS logBytes, log_inodes AS logInodes, used.measured_at AS filesMeasuredAt, coalesce(used.stale, 1) AS filesStale
-  FROM container LEFT JOIN writable ON owner = container.id LEFT JOIN snapshot own ON own.id = writable.snapshot LEFT JOIN snapshot init ON init.id = writable.init
-    LEFT JOIN container_usage used ON used.container = container.id ORDER BY container.created_at DESC, container.id`;
-const VOLUME_OWNERS = `SELECT name, driver, bytes, inodes, measured_at AS measuredAt, stale, (SELECT count(*) FROM volume_use WHERE volume = name) AS links, last_used_at AS lastUsedAt FROM volume ORDER BY bytes DESC, name`;
-const RECORD_OWNERS = `SELECT key, description, build_record.last_used_at AS lastUsedAt, coalesce((SELECT disk_bytes FROM layer WHERE chain_id = top AND image_count = 0), 0) AS bytes FROM build_record ORDER BY build_record.last_used_at, key`;
+  FROM largest JOIN writable ON writable.snapshot = largest.id JOIN container ON container.id = owner JOIN snapshot own ON own.id = writable.snapshot JOIN snapshot init ON init.id = writable.init
+    LEFT JOIN container_usage used ON used.container = container.id`;
+const VOLUME_OWNERS = `WITH largest AS MATERIALIZED (SELECT name FROM volume ORDER BY bytes DESC, name LIMIT ?)
+  SELECT name, driver, bytes, inodes, measured_at AS measuredAt, stale, (SELECT count(*) FROM volume_use WHERE volume = name) AS links, last_used_at AS lastUsedAt FROM largest JOIN volume USING (name)`;
+const RECORD_OWNERS = `SELECT key, description, build_record.last_used_at AS lastUsedAt, coalesce(CASE image_count WHEN 0 THEN disk_bytes END, 0) AS bytes FROM build_record LEFT JOIN layer ON chain_id = top ORDER BY 4 DESC, 3 LIMIT ?`;
 
 interface ContainerRow {
   id: string; name: string; status: string; bytes: number | null; inodes: number | null; measuredAt: number | null; stale: number | null;
@@ -67,15 +72,14 @@ export class LedgerUsage implements UsageBooks {
   images(): ImagesUsage { return this.ledger.cached("usage of images", () => this.ledger.sql<[], ImagesUsage>(IMAGES).get()!); }
   buildCache(): BuildCacheUsage { return this.ledger.cached("usage of the build cache", () => this.ledger.sql<[], BuildCacheUsage>(CACHE).get()!); }
 
-  owners(): Owners {
-    return this.ledger.cached("owners of bytes", () => ({
-      images: this.ledger.sql<[], { id: ImageId; names: string; bytes: number; uniqueBytes: number; containers: number; lastUsedAt: number }>(IMAGE_OWNERS).all()
-        .map(({ names, uniqueBytes, ...row }): ImageOwner => ({ ...row, unique: uniqueBytes, names: names === "" ? [] : names.split(" ").sort() })),
-      containers: this.ledger.sql<[], ContainerRow>(CONTAINER_OWNERS).all().map(containerOf),
-      volumes: this.ledger.sql<[], Row & { name: string; driver: string; links: number; lastUsedAt: number }>(VOLUME_OWNERS).all()
-        .map(({ name, driver, links, lastUsedAt, ...row }): VolumeOwner => ({ name, driver, links, lastUsedAt, figure: figureOf(row) })),
-      buildCache: this.ledger.sql<[], BuildRecordOwner>(RECORD_OWNERS).all(),
-    }));
+  owners(limit = Infinity): Owners {
+    const rows = <R>(statement: string): R[] => this.ledger.sql<[number], R>(statement).all(limit === Infinity ? -1 : limit);
+    return {
+      images: rows<{ id: ImageId; names: string; bytes: number; uniqueBytes: number; containers: number; lastUsedAt: number }>(IMAGE_OWNERS).map(({ names, uniqueBytes, ...row }): ImageOwner => ({ ...row, unique: uniqueBytes, names: names === "" ? [] : names.split(" ").sort() })),
+      containers: rows<ContainerRow>(CONTAINER_OWNERS).map(containerOf),
+      volumes: rows<Row & { name: string; driver: string; links: number; lastUsedAt: number }>(VOLUME_OWNERS).map(({ name, driver, links, lastUsedAt, ...row }): VolumeOwner => ({ name, driver, links, lastUsedAt, figure: figureOf(row) })),
+      buildCache: rows<BuildRecordOwner>(RECORD_OWNERS),
+    };
   }
 
   refresh(): Promise<void> { return this.meter.refresh(); }
