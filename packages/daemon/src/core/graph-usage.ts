@@ -98,10 +98,3 @@ export interface UsageBooks {
   /** Somebody looks: what is old is measured anew in the background. */
   lookedAt(): void;
 }
-
-/** What a driver takes in the data root besides its snapshots. */
-export interface DriverUsage extends Usage {
-  readonly name: string;
-  /** Its snapshots lie within (in the files of a pool), and not beside it. */
-  readonly holdsSnapshots: boolean;
-}

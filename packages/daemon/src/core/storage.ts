@@ -1,5 +1,4 @@
 import type { Readable } from "node:stream";
-import type { DriverUsage } from "./graph-usage.js";
 import type { SnapshotId } from "./ids.js";
 
 /**
@@ -114,6 +113,13 @@ export interface Usage {
   readonly inodes: number;
 }
 export const noUsage: Usage = { bytes: 0, inodes: 0 };
+
+/** What a driver takes in the data root besides its snapshots. */
+export interface DriverUsage extends Usage {
+  readonly name: string;
+  /** Its snapshots lie within (in the files of a pool), and not beside it. */
+  readonly holdsSnapshots: boolean;
+}
 
 /** What a tree takes on disk, and `size`: the sum of its files' lengths (hard links once), as `docker history` and `docker ps -s` count. */
 export interface TreeUsage extends Usage {

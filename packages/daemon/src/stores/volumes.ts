@@ -127,14 +127,14 @@ export class LedgerVolumes implements VolumeStore, Collectable {
     }
   }
   /** From here on, and until it is released, what is in it may change. */
-  private followed(name: string, { path, release }: Mounted): Mounted {
+  private followed(name: string, mounted: Mounted): Mounted {
     this.attached.set(name, (this.attached.get(name) ?? 0) + 1);
     this.figures.changed("volume", name);
     let held = true;
     return {
-      path,
+      path: mounted.path,
       release: async () => {
-        await release();
+        await mounted.release();
         if (!held) return;
         held = false;
         const others = this.attached.get(name)! - 1;
