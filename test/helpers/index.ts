@@ -14,6 +14,7 @@ export * from "./ground.js";
 export * from "./images.js";
 export * from "./needs.js";
 export * from "./netns.js";
+export * from "./occupied.js";
 export * from "./pty.js";
 export * from "./registry.js";
 export * from "./run.js";

@@ -59,6 +59,8 @@ export const commands: Readonly<Record<string, Entry | Group>> = {
   export: exportContainer, import: importImage, load, save, search, tag, events, info,
   inspect: command("inspect", "Show everything known about any object"),
   doctor: command("doctor", "Examine a data root of Docker's: what holds its bytes, and what nothing refers to"),
+  df: command("df", "Show what occupies the data root, to the byte"),
+  why: command("why", "Show what holds an image, layer, blob, volume or container"),
   layers: command("layers", "Show the layers as a tree: what they occupy, who shares them"),
   login: command("login", "Keep credentials for a registry"),
   logout: command("logout", "Forget the credentials for a registry"),

@@ -28,6 +28,7 @@ import { ConfinedFiles } from "./kernel/confined.js";
 import { GitProgram } from "./kernel/git.js";
 import { Builds } from "./services/build.js";
 import { LocalEvents } from "./services/events.js";
+import { Graph } from "./services/graph.js";
 import { Images } from "./services/images.js";
 import { System, type SystemFacts } from "./services/system.js";
 import { Volumes } from "./services/volumes.js";
@@ -82,7 +83,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     });
     undo.push(() => storage.close());
     const volumePlugins = new SocketPlugins(PLUGIN_DIRECTORIES);
-    const stores = openStores({ root, ledger, drivers: storage.drivers, defaultDriver: storage.defaultDriver, absent: storage.absent, workers, volumePlugins, metrics: metrics.told, clock, logger });
+    const stores = openStores({ root, ledger, drivers: storage.drivers, defaultDriver: storage.defaultDriver, absent: storage.absent, workers, volumePlugins, driverUsage: () => storage.usage(), metrics: metrics.told, clock, logger });
     undo.push(() => stores.close());
     const { collector, images: imageStore, layers, content, leases } = stores;
     const networking = metrics.networking(await openNetworking(config, join(execRoot, "netns"), stores, events, logger));
@@ -125,9 +126,11 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     await networking.networks.ensureDefaults();
     await containers.recover();
     await builds.recover();
+    stores.beginMeasuring();
 
     const api = new Api(routes({
       images, builds, containers, files: containers.files, exec: containers.execs, volumes, networks: networking.networks, system, clock,
+      graph: new Graph({ usage: stores.usage, graph: stores.graph, images: imageStore, containers: stores.containers, volumes: stores.volumes, clock }),
       facts: {
         product: `Strata ${build.version}`, version: build.engineVersion, gitCommit: build.commit, buildTime: build.time, kernel: machine.kernel, arch: platform.architecture, machine: machine.machine,
         components: Object.entries(programs.versions).map(([name, version]) => ({ name, version })), debug: config.debug,

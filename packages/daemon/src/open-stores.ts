@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { WorkerPool } from "./archive/workers/pool.js";
-import type { BuildCache, BuildContainers, CacheMounts, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Metrics, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore } from "./core/index.js";
+import type { BuildCache, BuildContainers, CacheMounts, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Metrics, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore, DriverUsage, GraphReader, UsageBooks } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
 import { openVolumeLimits } from "./drivers/volume/limits.js";
 import { PLUGIN_DIRECTORIES, SocketPlugins } from "./drivers/volume/plugins.js";
@@ -10,12 +10,18 @@ import { KernelMounter } from "./kernel/mounter.js";
 import { LedgerBuildCache } from "./stores/build-cache.js";
 import { LedgerContainers } from "./stores/containers.js";
 import { FileContent } from "./stores/content.js";
+import { LedgerGraph } from "./stores/graph-reader.js";
 import { LedgerImages } from "./stores/images.js";
 import { LedgerLayers } from "./stores/layers.js";
 import { LedgerLeases } from "./stores/leases.js";
 import { LedgerNetworks } from "./stores/networks.js";
 import { Snapshots } from "./stores/snapshots.js";
 import { Trash } from "./stores/trash.js";
+import { LedgerUsage } from "./stores/usage/books.js";
+import { Figures } from "./stores/usage/figures.js";
+import { Meter } from "./stores/usage/meter.js";
+import { Places } from "./stores/usage/places.js";
+import { SnapshotFigures } from "./stores/usage/snapshot-figures.js";
 import { LedgerVolumes } from "./stores/volumes.js";
 import { Writables } from "./stores/writables.js";
 
@@ -38,6 +44,8 @@ export interface OpenStoresOptions {
   readonly volumePlugins?: VolumePlugins;
   /** Default: nobody counts. */
   readonly metrics?: Pick<Metrics, "collection">;
+  /** What the storage drivers take besides their snapshots. Default: nothing. */
+  readonly driverUsage?: () => Promise<readonly DriverUsage[]>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -54,6 +62,10 @@ export interface Stores {
   readonly networks: NetworkStore;
   readonly buildCache: BuildCache & BuildContainers & CacheMounts;
   readonly collector: GarbageCollector;
+  readonly usage: UsageBooks;
+  readonly graph: GraphReader;
+  /** Once, after the recovery: measures what a former process left unmeasured. */
+  beginMeasuring(): void;
   /** Once before serving: volumes that lost their sizes get them back. */
   restoreLimits(): Promise<void>;
   /** Waits for background work and closes what was opened here. */
@@ -73,23 +85,30 @@ export function openStores(options: OpenStoresOptions): Stores {
   const ingesting = new WorkerPool({ size: 1 });
   const content = new FileContent(ledger, leases, root, ingesting, clock, logger);
   const snapshots = new Snapshots(ledger, leases, { working: drivers, absent: options.absent ?? new Map(), defaultDriver }, clock, logger);
-  const writables = new Writables(ledger, snapshots, root, mounter);
+  const figures = new Figures(ledger);
+  const writables = new Writables(ledger, snapshots, root, mounter, figures);
   const layers = new LedgerLayers(ledger, leases, snapshots, writables, clock, logger);
-  const containers = new LedgerContainers(ledger, root, trash, logger);
-  const volumes = new LedgerVolumes(ledger, root, trash, workers, mounter, volumeLimits, options.volumePlugins ?? new SocketPlugins(PLUGIN_DIRECTORIES), clock, logger);
+  const containers = new LedgerContainers(ledger, root, trash, workers, figures, clock, logger);
+  const volumes = new LedgerVolumes(ledger, root, trash, workers, mounter, volumeLimits, options.volumePlugins ?? new SocketPlugins(PLUGIN_DIRECTORIES), figures, clock, logger);
   const collectables: readonly Collectable[] = [...layers.collectables, ...content.collectables, containers, volumes];
   const emptyScratch = async (): Promise<void> => {
     await trash.empty();
     await Promise.all(readdirSync(root.tmp).map((name) => trash.discard(join(root.tmp, name))));
   };
+  const places = new Places(ledger, root, workers, clock);
+  const meter = new Meter({ figures, measurables: [new SnapshotFigures(ledger, snapshots, writables), volumes.measurable, containers.measurable], places, clock, logger });
   const collector = new Collector({ ledger, leases, collectables, clock, logger, emptyScratch, ...(options.metrics === undefined ? {} : { metrics: options.metrics }) });
   return {
     ledger, leases, content, layers, containers, volumes, collector,
     images: new LedgerImages(ledger, leases, clock),
     networks: new LedgerNetworks(ledger),
     buildCache: new LedgerBuildCache(ledger, clock),
+    usage: new LedgerUsage(ledger, places, meter, options.driverUsage ?? (async () => [])),
+    graph: new LedgerGraph(ledger),
+    beginMeasuring: () => meter.begin(),
     restoreLimits: () => volumes.restoreLimits(),
     close: async () => {
+      await meter.close();
       await collector.close();
       await trash.drain();
       await ingesting.close();

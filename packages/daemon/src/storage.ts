@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import type { WorkerPool } from "./archive/workers/pool.js";
-import { InvalidArgument, messageOf, Unavailable, type DataRoot, type Logger, type OpenedDriver, type StatusLines, type StorageDriver, type StorageOptions } from "./core/index.js";
+import { InvalidArgument, messageOf, Unavailable, type DataRoot, type DriverUsage, type Logger, type OpenedDriver, type StatusLines, type StorageDriver, type StorageOptions } from "./core/index.js";
 import { AbsentDriver } from "./drivers/storage/absent.js";
 import { EROFS_OPTIONS, openErofs } from "./drivers/storage/erofs/erofs.js";
 import { openOverlay } from "./drivers/storage/overlay/overlay.js";
@@ -11,6 +11,7 @@ import { BTRFS_OPTIONS, openBtrfs } from "./drivers/storage/btrfs.js";
 import type { DriverSetup } from "./drivers/storage/setup.js";
 import { openAufs, openFuseOverlayfs } from "./drivers/storage/union/open.js";
 import { vfsDriver } from "./drivers/storage/vfs.js";
+import { allocatedTo } from "./kernel/usage.js";
 import { openZfs, ZFS_OPTIONS } from "./drivers/storage/zfs/driver.js";
 
 /**
@@ -45,6 +46,8 @@ export interface Storage {
   status(): Promise<StatusLines>;
   /** As StorageControl's, for every driver. */
   reconfigure(options: StorageOptions): Promise<void>;
+  /** What drivers take besides their snapshots; of those that do not work, their directories. */
+  usage(): Promise<readonly DriverUsage[]>;
   close(): Promise<void>;
 }
 
@@ -118,8 +121,14 @@ export async function openStorage({ wanted, inUse, options, root, report, worker
     warnings: [...absent.keys()].map((name) => `WARNING: the storage driver ${name}, which holds layers, does not work here: ${reasons[name]!}`),
     status: async () => [...await chosen.status(), ...(former.length > 0 ? [["Former Drivers", former.join(", ")] as const] : [])],
     reconfigure: async (next) => { for (const driver of drivers.values()) await driver.reconfigure(next); },
+    usage: async () => Promise.all(storageDrivers.filter((name) => existsSync(root.driver(name))).map((name) => drivers.get(name)?.overhead() ?? directoriesOf(name, root.driver(name)))),
     close: async () => { for (const driver of drivers.values()) await driver.close(); },
   };
+}
+
+async function directoriesOf(name: string, directory: string): Promise<DriverUsage> {
+  const below = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory() && readdirSync(`${directory}/${entry.name}`).length === 0);
+  return { name, ...await allocatedTo([directory, ...below.map((entry) => `${directory}/${entry.name}`)]), holdsSnapshots: false };
 }
 
 /** A driver without snapshots leaves at most empty directories. */

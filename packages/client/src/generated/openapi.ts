@@ -1157,6 +1157,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/graph/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the data root occupies on disk, each byte once.
+         * @description Answered from the ledger. What never changes was measured when it was made; what changes is measured in the background, and its figure says how old it is.
+         */
+        get: operations["graphUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/graph/why/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or ID of an image, container, volume or network; chain or diff ID of a layer; digest of a blob; ID of a snapshot, build record, download or lease; a beginning of these. Slashes may stand as they are. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** Why something is there, or when it goes. */
+        get: operations["graphWhy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2328,6 +2368,162 @@ export interface components {
             /** Format: int64 */
             DiskBytes: number;
             DiskInodes: number;
+        };
+        GraphUsage: {
+            At: string;
+            /**
+             * Format: int64
+             * @description All of the data root, in allocated bytes, each inode once: the sum of the kinds.
+             */
+            Bytes: number;
+            /** Format: int64 */
+            Inodes: number;
+            Kinds: components["schemas"]["GraphKindUsage"][];
+            Images: components["schemas"]["GraphImagesUsage"];
+            BuildCache: components["schemas"]["GraphBuildCacheUsage"];
+            Owners: components["schemas"]["GraphOwners"];
+        };
+        GraphKindUsage: {
+            /**
+             * @description `containers` are writable layers; `container-files` what lies in containers' own directories but their logs; `ingests` downloads under way; `drivers` what storage drivers need besides layers; `directories` the data root's folders themselves.
+             * @enum {string}
+             */
+            Kind: "layers" | "containers" | "container-files" | "logs" | "volumes" | "blobs" | "ingests" | "tmp" | "trash" | "ledger" | "drivers" | "directories";
+            Count: number;
+            /** Format: int64 */
+            Bytes: number;
+            /** Format: int64 */
+            Inodes: number;
+            /**
+             * Format: int64
+             * @description Of what nothing needs: layers that nothing holds, containers that do not run, volumes that no container has.
+             */
+            ReclaimableBytes: number;
+            /** @description The oldest of its figures that may have changed since; null when none may. */
+            MeasuredAt: string | null;
+            /** @description How many are too new to have a figure, and count as nothing. */
+            Unmeasured: number;
+        };
+        /** @description The part of the layers that images hold. */
+        GraphImagesUsage: {
+            Count: number;
+            /** @description Images of containers. */
+            Active: number;
+            /** Format: int64 */
+            Bytes: number;
+            /**
+             * Format: int64
+             * @description Held by one image.
+             */
+            UniqueBytes: number;
+            /**
+             * Format: int64
+             * @description Held by several, counted once.
+             */
+            SharedBytes: number;
+            /**
+             * Format: int64
+             * @description Held by images without containers, and by nothing else.
+             */
+            ReclaimableBytes: number;
+        };
+        /** @description The part of the layers that build records hold and no image does. */
+        GraphBuildCacheUsage: {
+            /** @description Records. */
+            Count: number;
+            /** Format: int64 */
+            Bytes: number;
+        };
+        /** @description The largest of each kind, by what is theirs alone. */
+        GraphOwners: {
+            Images: components["schemas"]["GraphImageUsage"][];
+            Containers: components["schemas"]["GraphContainerUsage"][];
+            Volumes: components["schemas"]["GraphVolumeUsage"][];
+            BuildCache: components["schemas"]["GraphBuildRecordUsage"][];
+        };
+        GraphFigure: {
+            /** Format: int64 */
+            Bytes: number;
+            /** Format: int64 */
+            Inodes: number;
+            /** @description Null before the first time, when the figure is 0. */
+            MeasuredAt: string | null;
+            /** @description It cannot have changed since. */
+            Exact: boolean;
+        };
+        GraphImageUsage: {
+            Id: string;
+            Names: string[];
+            /**
+             * Format: int64
+             * @description Of its layers on disk.
+             */
+            Bytes: number;
+            /** Format: int64 */
+            UniqueBytes: number;
+            /** Format: int64 */
+            SharedBytes: number;
+            Containers: number;
+            /** @description Last create, start or end of a container, FROM or COPY --from, pull, load, import, tag or push, of it or an image made from it. */
+            LastUsed: string;
+        };
+        GraphContainerUsage: {
+            Id: string;
+            Name: string;
+            Status: string;
+            Layer: components["schemas"]["GraphFigure"];
+            Files: components["schemas"]["GraphFigure"];
+            Logs: components["schemas"]["GraphFigure"];
+        };
+        GraphVolumeUsage: {
+            Name: string;
+            Driver: string;
+            /**
+             * Format: int64
+             * @description In the data root; 0 where a plugin keeps it.
+             */
+            Bytes: number;
+            /** Format: int64 */
+            Inodes: number;
+            MeasuredAt: string | null;
+            Exact: boolean;
+            /** @description That have it, running or not. */
+            Containers: number;
+            /** @description When it was made; last create, start or end of a container that has it. */
+            LastUsed: string;
+        };
+        GraphBuildRecordUsage: {
+            Id: string;
+            Description: string;
+            /**
+             * Format: int64
+             * @description Of its layer on disk, where no image has that.
+             */
+            Bytes: number;
+            LastUsed: string;
+        };
+        GraphNode: {
+            /** @enum {string} */
+            Kind: "image" | "container" | "volume" | "network" | "layer" | "snapshot" | "blob" | "ingest" | "tag" | "build-record" | "lease";
+            Key: string;
+            /** @description Image: one of its names, or nothing; layer: diff ID; snapshot: its driver; blob: media type; build record: the instruction; lease: what it is for. */
+            Name: string;
+            /** @description Of a container. */
+            Status?: string;
+            /** @description Of a lease. */
+            Purpose?: string;
+            /** @description Of a lease. */
+            ExpiresAt?: string;
+        };
+        GraphWhy: components["schemas"]["GraphNode"] & {
+            Held: boolean;
+            /** @description From what holds it down to itself, nearest first. An untagged image, a volume or a container that nothing uses holds itself until it is removed by name or pruned. */
+            Paths: components["schemas"]["GraphNode"][][];
+            /** @description There are further paths. */
+            More: boolean;
+            /** @description When nothing holds it: `next collection`, or `when nobody takes it up` (a download that broke off). */
+            Goes: string | null;
+            GoesAt: string | null;
         };
     };
     responses: {
@@ -4301,6 +4497,57 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Layer"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    graphUsage: {
+        parameters: {
+            query?: {
+                /** @description Measure first what may have changed. */
+                refresh?: boolean;
+                /** @description Owners of each kind that are told, the largest first. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The use. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GraphUsage"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    graphWhy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or ID of an image, container, volume or network; chain or diff ID of a layer; digest of a blob; ID of a snapshot, build record, download or lease; a beginning of these. Slashes may stand as they are. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Everything that is called so. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GraphWhy"][];
                 };
             };
             404: components["responses"]["Error"];

@@ -119,7 +119,8 @@ export function systemRoutes(system: SystemService, facts: ServerFacts, clock: C
       return undefined;
     },
     async systemDf(c) {
-      const types = c.query.type ?? [];
+      // Before 1.42 nobody asked for single kinds.
+      const types = c.version >= 42 ? c.query.type ?? [] : [];
       const wanted = (type: (typeof types)[number]): boolean => types.length === 0 || types.includes(type);
       const usage = await system.df(types);
       const now = clock.now();

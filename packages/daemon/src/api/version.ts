@@ -27,11 +27,12 @@ export function splitVersion(path: string): { version: ApiVersion; path: string 
   return { version: Math.max(minor, MIN_VERSION), path: path.slice(match[0].length) || "/" };
 }
 
+const WHY = "/graph/why/";
 const AFTER_NAME = new Set(["json", "history", "get", "push", "tag"]);
 
 /**
  * Makes an image's name one segment of the path, so that routes and contract see `/images/{name}/json` whatever slashes
- * the name has; the same for links, whose names are removed as `/containers/web/db`. Doubled slashes elsewhere (`/containers//name/json`) are one.
+ * the name has; the same for what `/graph/why/` asks about, and for links, whose names are removed as `/containers/web/db`. Doubled slashes elsewhere (`/containers//name/json`) are one.
  */
 export function normalizePath(method: string, path: string): string {
   const clean = path.includes("//") ? path.replace(/\/{2,}/g, "/") : path;
@@ -39,6 +40,7 @@ export function normalizePath(method: string, path: string): string {
   if (method === "DELETE" && clean.startsWith("/containers/")) return `/containers/${clean.slice("/containers/".length).replaceAll("/", "%2F")}`;
   const distribution = /^\/distribution\/(.+)\/json$/.exec(clean);
   if (distribution !== null) return `/distribution/${distribution[1]!.replaceAll("/", "%2F")}/json`;
+  if (clean.startsWith(WHY)) return `${WHY}${clean.slice(WHY.length).replaceAll("/", "%2F")}`;
   if (!clean.startsWith("/images/")) return clean;
   const rest = clean.slice("/images/".length);
   if (method === "DELETE") return `/images/${rest.replaceAll("/", "%2F")}`;

@@ -1,6 +1,9 @@
 import type { NodeKind } from "./leases.js";
 import type { Usage } from "./storage.js";
 
+/** How long a download that broke off may wait to be taken up again. */
+export const INGEST_LIFE = 7 * 24 * 3_600_000;
+
 /** A store whose entries the collector deletes. */
 export interface Collectable {
   readonly kind: NodeKind;

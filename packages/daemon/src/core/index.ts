@@ -6,6 +6,8 @@ export * from "./errors.js";
 export * from "./events.js";
 export * from "./gc.js";
 export * from "./git.js";
+export * from "./graph.js";
+export * from "./graph-usage.js";
 export * from "./ids.js";
 export * from "./images.js";
 export * from "./ip.js";

@@ -53,6 +53,8 @@ export interface StorageControl {
   reconfigure(options: StorageOptions): Promise<void>;
   /** Resolves when everything removed so far is gone from the disk. */
   drainTrash(): Promise<void>;
+  /** What it takes in the data root besides its snapshots: directories, the files of a pool. */
+  overhead(): Promise<DriverUsage>;
   /** The daemon stops: what was only kept at hand (mounts that nobody holds) goes. What containers use stays. */
   close(): Promise<void>;
 }
@@ -113,6 +115,13 @@ export interface Usage {
   readonly inodes: number;
 }
 export const noUsage: Usage = { bytes: 0, inodes: 0 };
+
+/** What a driver takes in the data root besides its snapshots. */
+export interface DriverUsage extends Usage {
+  readonly name: string;
+  /** Its snapshots lie within (in the files of a pool), and not beside it. */
+  readonly holdsSnapshots: boolean;
+}
 
 /** What a tree takes on disk, and `size`: the sum of its files' lengths (hard links once), as `docker history` and `docker ps -s` count. */
 export interface TreeUsage extends Usage {

@@ -4,6 +4,7 @@ import { sql as third } from "./migrations/0003.js";
 import { sql as fourth } from "./migrations/0004.js";
 import { sql as fifth } from "./migrations/0005.js";
 import { sql as sixth } from "./migrations/0006.js";
+import { sql as seventh } from "./migrations/0007.js";
 
 /**
  * The schema. An arrow is a foreign key (or, where the other end may not exist yet, a plain value: ~>).
@@ -17,7 +18,7 @@ import { sql as sixth } from "./migrations/0006.js";
  *
  *   container(id) ──→ image
  *        ↑~ writable(owner) ──→ snapshot (the container's own), snapshot (init), layer (parent)
- *        ↑── health(container)
+ *        ↑── health(container), container_usage(container)
  *        ↑~ volume_use(volume, owner) ──→ volume(name) ←── plugin_mount(volume, mount)
  *        ↑~ endpoint(network, container) ──→ network(id)
  *        ↑~ port(protocol, host_port, host_ip)
@@ -26,10 +27,13 @@ import { sql as sixth } from "./migrations/0006.js";
  *
  *   lease(id) ←── lease_hold(kind, key) ~> anything new            ingest(id): downloads under way, found by `ref`
  *
+ * What something takes on disk (`bytes`, `inodes`, `measured_at`, `stale`) is in its own row; place_usage(place) has tmp/, trash/ and downloads.
+ * Sums over layers (layer, image, layer_total) are kept by triggers: see migrations/0007.ts.
+ *
  * The schema is the graph: the views `root(kind, key)` and `edge(from_kind, from_key, to_kind, to_key)` say what is
  * alive and what keeps what alive. A new resource extends both in its migration. `blob`, `layer` and `snapshot` are
  * collected when no root reaches them; everything else is removed by name (`ingest` by age).
  *
  * Writers: `layer` refers forward within one transaction, so its foreign keys are checked at commit.
  */
-export const migrations: readonly string[] = [first, second, third, fourth, fifth, sixth];
+export const migrations: readonly string[] = [first, second, third, fourth, fifth, sixth, seventh];

@@ -1,11 +1,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Clock, type Collectable, type GarbageCollector, type GcReport, type GraphNode, type LeaseStore, type Logger, messageOf, type Metrics, noMetrics, noUsage, type Usage } from "../core/index.js";
+import { type Clock, type Collectable, type GarbageCollector, type GcReport, type GraphNode, INGEST_LIFE, type LeaseStore, type Logger, messageOf, type Metrics, noMetrics, noUsage, type Usage } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import { Forgetting } from "./forget.js";
 import { type DeadNode, findDead, findHalfMade, findStaleIngests, findUnreferred, findUnreferredAside, itemOf, sum } from "./graph.js";
 
-/** How long a download that broke off may wait to be taken up again. */
-const INGEST_LIFE = 7 * 24 * 3_600_000;
 /** Deletions come in bursts; one collection a burst. */
 const AFTER_DELETION = 500;
 /** A large ledger is not searched all the time: the next search waits so many times as long as the last one took. */

@@ -15,7 +15,7 @@ const DEAD = `WITH RECURSIVE
     dead (kind, key) AS (
       SELECT kind, key FROM (SELECT 'blob' AS kind, digest AS key FROM blob UNION ALL SELECT 'layer', chain_id FROM layer UNION ALL SELECT 'snapshot', id FROM snapshot)
       EXCEPT SELECT kind, key FROM live)
-  SELECT dead.kind, dead.key, size AS bytes, 1 AS inodes FROM dead JOIN blob ON blob.digest = dead.key WHERE dead.kind = 'blob'
+  SELECT dead.kind, dead.key, bytes, 1 AS inodes FROM dead JOIN blob ON blob.digest = dead.key WHERE dead.kind = 'blob'
   UNION ALL SELECT dead.kind, dead.key, coalesce(sum(bytes), 0), coalesce(sum(inodes), 0) FROM dead LEFT JOIN snapshot ON snapshot.chain = dead.key WHERE dead.kind = 'layer' GROUP BY dead.key
   UNION ALL SELECT dead.kind, dead.key, bytes, inodes FROM dead JOIN snapshot ON snapshot.id = dead.key WHERE dead.kind = 'snapshot' AND (chain IS NULL OR NOT EXISTS (SELECT 1 FROM dead AS other WHERE other.kind = 'layer' AND other.key = chain))`;
 
@@ -64,7 +64,7 @@ export function findHalfMade(ledger: Ledger): readonly string[] {
 /** Size of something that is collected; undefined when it is not there (any more), or no such thing. */
 export function usageOf(ledger: Ledger, { kind, key }: GraphNode): Usage | undefined {
   switch (kind) {
-    case "blob": return ledger.sql<[string], Usage>("SELECT size AS bytes, 1 AS inodes FROM blob WHERE digest = ?").get(key);
+    case "blob": return ledger.sql<[string], Usage>("SELECT bytes, 1 AS inodes FROM blob WHERE digest = ?").get(key);
     case "layer": return ledger.sql<[string], Usage>("SELECT coalesce(sum(bytes), 0) AS bytes, coalesce(sum(inodes), 0) AS inodes FROM layer LEFT JOIN snapshot ON snapshot.chain = chain_id WHERE chain_id = ? GROUP BY chain_id").get(key);
     case "snapshot": return ledger.sql<[string], Usage>("SELECT bytes, inodes FROM snapshot WHERE id = ?").get(key);
     case "container": case "image": case "ingest": case "network": case "volume": return undefined;

@@ -4,7 +4,7 @@ import { cPath, type ByteString } from "./byte-path.js";
 export const S_IFMT = 0o170000, S_IFSOCK = 0o140000, S_IFLNK = 0o120000, S_IFREG = 0o100000, S_IFBLK = 0o060000, S_IFDIR = 0o040000, S_IFCHR = 0o020000, S_IFIFO = 0o010000;
 export const S_ISUID = 0o4000, S_ISGID = 0o2000, S_ISVTX = 0o1000;
 
-const STATX_BASIC_STATS = 0x7ff;
+const STATX_BASIC_STATS = 0x7ff, STATX_ATTR_MOUNT_ROOT = 0x2000;
 
 /** What lstat(2) tells, with whole nanoseconds; numbers only, cheap to make by the ten thousand. */
 export interface Stat {
@@ -24,6 +24,8 @@ export interface Stat {
   readonly mtimeNs: number;
   readonly rdevMajor: number;
   readonly rdevMinor: number;
+  /** Something is mounted here (told by kernels from 5.8 on). */
+  readonly mountRoot: boolean;
 }
 
 /** Reads with one buffer over and over: make one for each walk. */
@@ -56,6 +58,7 @@ export class Stater {
       rdevMajor: b.readUInt32LE(128),
       rdevMinor: b.readUInt32LE(132),
       dev: b.readUInt32LE(136) * 2 ** 20 + b.readUInt32LE(140),
+      mountRoot: (b.readUInt32LE(8) & STATX_ATTR_MOUNT_ROOT) !== 0,
     };
   }
 }

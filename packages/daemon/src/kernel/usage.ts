@@ -1,3 +1,6 @@
+import { readdirSync } from "node:fs";
+import { lstat } from "node:fs/promises";
+import { join } from "node:path";
 import { errnoOf } from "../core/errors.js";
 import type { ByteString } from "./byte-path.js";
 import { AT_FDCWD, close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openat } from "./libc.js";
@@ -5,8 +8,9 @@ import { readDirectory, openDirectoryAt } from "./directory.js";
 import { inodeKey, isDirectory, Stater } from "./stat.js";
 
 /**
- * Bytes on disk and inodes of a tree, hard links once, other file systems not entered; `size` is the sum of the
- * lengths of what is no directory. Files that the tree `besides` has, too, by hard links, do not count. Absent is nothing.
+ * Bytes on disk and inodes of a tree, hard links once; `size` is the sum of the lengths of what is no directory. What is
+ * mounted in it is not entered: a mount point counts as `path` itself does, for what it covers is an empty directory.
+ * Files that the tree `besides` has, too, by hard links, do not count. Absent is nothing.
  */
 export function* measureTree(path: string, besides?: string): Generator<undefined, { bytes: number; inodes: number; size: number }> {
   const stater = new Stater();
@@ -29,10 +33,11 @@ export function* measureTree(path: string, besides?: string): Generator<undefine
         if (linked.has(key)) continue;
         linked.add(key);
       }
-      bytes += stat.allocated;
-      if (!isDirectory(stat.mode)) size += stat.size;
+      const foreign = stat.mountRoot || stat.dev !== top!.dev;
+      bytes += foreign ? top!.allocated : stat.allocated;
+      if (!isDirectory(stat.mode) && !foreign) size += stat.size;
       if (++inodes % 1024 === 0) yield;
-      if (!isDirectory(stat.mode) || stat.dev !== top!.dev) continue;
+      if (!isDirectory(stat.mode) || foreign) continue;
       const child = openLive(fd, name);
       if (child === undefined) continue;
       try { yield* walk(child); } finally { close(child); }
@@ -70,4 +75,33 @@ function* collectLinked(path: string, linked: Set<string>): Generator<undefined,
   }
   const fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   try { yield* walk(fd); } finally { close(fd); }
+}
+
+/** Entries of a directory by their names, each with what it takes as a tree; its own takes are not among them. Absent is nothing. */
+export function* measureEntries(path: string): Generator<undefined, Record<string, { bytes: number; inodes: number }>> {
+  const entries: Record<string, { bytes: number; inodes: number }> = {};
+  let names: string[];
+  try { names = readdirSync(path); }
+  catch (error) {
+    if (errnoOf(error) === "ENOENT") return entries;
+    throw error;
+  }
+  for (const name of names) {
+    const { bytes, inodes } = yield* measureTree(join(path, name));
+    if (inodes > 0) entries[name] = { bytes, inodes };
+  }
+  return entries;
+}
+
+/** What files and directories themselves take, not what is in them. Those that are absent take nothing. */
+export async function allocatedTo(paths: readonly string[]): Promise<{ bytes: number; inodes: number }> {
+  const found = await Promise.all(paths.map(async (path) => {
+    try { return (await lstat(path)).blocks * 512; }
+    catch (error) {
+      if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined;
+      throw error;
+    }
+  }));
+  const there = found.filter((bytes) => bytes !== undefined);
+  return { bytes: there.reduce((sum, bytes) => sum + bytes, 0), inodes: there.length };
 }

@@ -122,7 +122,11 @@ export class Builds implements BuildService {
     const { parts, sources } = this, epoch = request.args.get("SOURCE_DATE_EPOCH");
     return {
       secrets: request.secrets, agents: request.agents,
-      base: (reference, platform) => this.base(reference, platform, request, say, signal),
+      base: async (reference, platform) => {
+        const image = await this.base(reference, platform, request, say, signal);
+        parts.images.touch(image);
+        return image;
+      },
       run: (wanted) => runStep({ ...parts, caches: this.caches }, wanted, { hostConfig: request.hostConfig, remove: request.remove, forceRemove: request.forceRemove, ...(epoch ? { newest: Number(epoch) } : {}) }),
       tree: async (top, lease, work) => {
         const owner = newId<string>();

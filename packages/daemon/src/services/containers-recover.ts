@@ -72,6 +72,7 @@ export class Recovery {
       const code = was === "restarting" ? container.state.exitCode : UNSEEN;
       now = { ...container, state: { ...container.state, status: "exited", pid: 0, exitCode: code, finishedAt: was === "restarting" ? container.state.finishedAt : this.parts.clock.now() } };
       this.parts.containers.update(now, { durable: false });
+      this.parts.images.touch(container.imageId);
       if (was !== "restarting") emitContainer(this.parts, now, "die", { exitCode: String(code) });
     }
     // The bundle is the last thing that goes after a run, and the first that is made for one.

@@ -69,8 +69,9 @@ export class System implements SystemService {
     return { status: "Login Succeeded", identityToken };
   }
 
+  /** What takes nothing here (a plugin's volume), or is going, is nothing: clients show no size for -1. */
   #sized(views: readonly VolumeView[]): Promise<VolumeView[]> {
-    return Promise.all(views.map(async (view) => (view.size === undefined ? { ...view, size: await this.#parts.volumeStore.usage(view.name).catch(() => -1) } : view)));
+    return Promise.all(views.map(async (view) => (view.size === undefined ? { ...view, size: Math.max(0, await this.#parts.volumeStore.usage(view.name).catch(() => 0)) } : view)));
   }
 }
 

@@ -35,7 +35,12 @@ export class LedgerBuildCache implements BuildCache, BuildContainers, CacheMount
   }
 
   remove(keys: readonly string[]): void {
-    this.ledger.transaction(() => { for (const key of keys) this.ledger.sql<[string]>("DELETE FROM build_record WHERE key = ?").run(key); });
+    this.ledger.transaction(() => {
+      for (const key of keys) {
+        this.ledger.sql<[string, string]>("UPDATE layer SET last_used_at = max(last_used_at, (SELECT last_used_at FROM build_record WHERE key = ?)) WHERE chain_id = (SELECT top FROM build_record WHERE key = ?)").run(key, key);
+        this.ledger.sql<[string]>("DELETE FROM build_record WHERE key = ?").run(key);
+      }
+    });
   }
 
   used(volume: string, id: string): void {

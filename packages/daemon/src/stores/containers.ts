@@ -1,13 +1,17 @@
 import { join } from "node:path";
 import { mkdir } from "node:fs/promises";
+import type { WorkerPool } from "../archive/workers/pool.js";
 import {
-  AlreadyExists, type Collectable, Conflict, type Container, type ContainerId, type ContainerState, type ContainerStatus, type ContainerStore, type DataRoot, type Health, InvalidArgument, type Logger, NotFound, noUsage, type Usage,
+  AlreadyExists, type Clock, type Collectable, Conflict, type Container, type ContainerId, type ContainerState, type ContainerStatus, type ContainerStore, type DataRoot, type Health, InvalidArgument, type Logger, NotFound, noUsage, type Usage,
 } from "../core/index.js";
 import { type Ledger, violated } from "../db/ledger.js";
 import { writeMirror } from "./container-mirror.js";
 import { namesIn } from "./names.js";
 import { afterPrefix, flag, orNull, parseFrozen } from "./rows.js";
 import type { Trash } from "./trash.js";
+import { ContainerFigures } from "./usage/container-figures.js";
+import type { Figures } from "./usage/figures.js";
+import type { Measurable } from "./usage/meter.js";
 
 /** What of a container only changes on update, rename, connect: one JSON column. */
 type Document = Pick<Container, "imageName" | "path" | "args" | "config" | "hostConfig" | "networks" | "mounts">;
@@ -28,8 +32,12 @@ export class LedgerContainers implements ContainerStore, Collectable {
   private readonly documents = new Map<ContainerId, { revision: number; document: Document }>();
   /** Every write takes the next, also one that is rolled back: a kept document cannot be mistaken for another. */
   private revision: number;
+  readonly measurable: Measurable;
 
-  constructor(private readonly ledger: Ledger, private readonly root: DataRoot, private readonly trash: Trash, private readonly logger: Logger) {
+  constructor(
+    private readonly ledger: Ledger, private readonly root: DataRoot, private readonly trash: Trash, workers: WorkerPool, private readonly figures: Figures, clock: Clock, private readonly logger: Logger,
+  ) {
+    this.measurable = new ContainerFigures(ledger, root, workers, figures, clock);
     this.revision = ledger.sql<[], { last: number }>("SELECT coalesce(max(revision), 0) AS last FROM container").get()!.last;
   }
 
@@ -76,6 +84,7 @@ export class LedgerContainers implements ContainerStore, Collectable {
     const { changes } = this.ledger.transaction(() => this.ledger.sql<[string]>("DELETE FROM container WHERE id = ?").run(id), { durable: false });
     if (changes === 0) throw missing(id);
     this.documents.delete(id);
+    this.figures.forget("container", id);
   }
 
   health(id: ContainerId): Health | undefined {
@@ -102,8 +111,9 @@ export class LedgerContainers implements ContainerStore, Collectable {
     await this.ledger.flush();
     await this.trash.discard(this.directory(id));
   }
-  mirror(container: Container): Promise<void> {
-    return writeMirror(this.directory(container.id), container);
+  async mirror(container: Container): Promise<void> {
+    await writeMirror(this.directory(container.id), container);
+    this.figures.changed("container", container.id);
   }
 
   /** Containers are removed by name only. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { type Descriptor, digestOf, hexOf } from "@strata/oci";
@@ -234,9 +234,10 @@ describe("collection", () => {
     writeFileSync(join(root.ingests, "stray", "data"), "12345");
     expect((await stores.collector.collect({ wait: true })).items).toEqual([]);
     expect(stores.content.stat(a.digest)).toEqual(a);
+    const onDisk = [join(root.blobs, a.digest.slice("sha256:".length)), join(root.blobs, "stray"), join(root.ingests, "stray", "data")].map((path) => statSync(path).blocks * 512);
     const report = await stores.collector.recover();
-    expect(report.items).toEqual([{ kind: "blob", key: a.digest, bytes: 4 }]);
-    expect(report.freed).toEqual({ bytes: 12, inodes: 3 });
+    expect(report.items).toEqual([{ kind: "blob", key: a.digest, bytes: onDisk[0] }]);
+    expect(report.freed).toEqual({ bytes: onDisk.reduce((sum, bytes) => sum + bytes, 0), inodes: 3 });
     expect([...blobs(), ...ingests()]).toEqual([]);
   });
 

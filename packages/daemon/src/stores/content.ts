@@ -170,8 +170,10 @@ export class FileContent implements ContentStore {
   }
 
   private async keep(id: string, lease: Lease, from: string, file: Awaited<ReturnType<typeof open>>, blob: Descriptor): Promise<Descriptor> {
+    let bytes: number;
     try {
       await file.datasync();
+      bytes = (await file.stat()).blocks * 512;
     } finally {
       await file.close();
     }
@@ -179,7 +181,8 @@ export class FileContent implements ContentStore {
       await rename(from, this.path(blob.digest));
       await syncDirectory(this.root.blobs);
       this.ledger.transaction(() => {
-        this.ledger.sql<[string, string, number, number]>("INSERT INTO blob (digest, media_type, size, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING").run(blob.digest, blob.mediaType, blob.size, this.clock.now());
+        this.ledger.sql<[string, string, number, number, number]>("INSERT INTO blob (digest, media_type, size, bytes, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET bytes = excluded.bytes")
+          .run(blob.digest, blob.mediaType, blob.size, bytes, this.clock.now());
         this.ledger.sql<[string]>("DELETE FROM ingest WHERE id = ?").run(id);
         this.leases.hold(lease, "blob", blob.digest);
       }, { durable: false });
@@ -227,9 +230,9 @@ const added = (a: Usage, b: Usage): Usage => ({ bytes: a.bytes + b.bytes, inodes
 /** Removes a file and tells what it took. Absent is success. */
 async function removeFile(path: string): Promise<Usage> {
   try {
-    const { size } = await stat(path);
+    const { blocks } = await stat(path);
     await unlink(path);
-    return { bytes: size, inodes: 1 };
+    return { bytes: blocks * 512, inodes: 1 };
   } catch (e) {
     if (errnoOf(e) === "ENOENT" || errnoOf(e) === "ENOTDIR") return noUsage;
     throw e;

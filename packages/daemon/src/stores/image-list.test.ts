@@ -5,6 +5,7 @@ import { Ledger } from "../db/ledger.js";
 import { LedgerContainers } from "./containers.js";
 import { LedgerImages } from "./images.js";
 import { LedgerLeases } from "./leases.js";
+import { Figures } from "./usage/figures.js";
 import { Trash } from "./trash.js";
 import { FakeMounter, TestClock, container, imageConfig, layerRows, temporaryRoot } from "./testing/fixtures.js";
 
@@ -15,7 +16,7 @@ beforeEach(() => {
   made = 0;
   ledger = Ledger.open(root.ledger);
   images = new LedgerImages(ledger, new LedgerLeases(ledger, clock), clock);
-  containers = new LedgerContainers(ledger, root, new Trash(root.trash, new FakeMounter(), undefined as never, silentLogger), silentLogger);
+  containers = new LedgerContainers(ledger, root, new Trash(root.trash, new FakeMounter(), undefined as never, silentLogger), undefined as never, new Figures(ledger), clock, silentLogger);
 });
 afterEach(() => { ledger.close(); remove(); });
 

@@ -28,10 +28,11 @@ const LIST = `WITH
     used AS (SELECT image, count(*) AS n FROM container GROUP BY image),
     held AS (
       SELECT chain, group_concat(image.id, ' ') AS images, group_concat(CASE WHEN image.top = chain THEN image.id END, ' ') AS tops, max(image.last_used_at) AS used_at, coalesce(sum(used.n), 0) AS containers
-      FROM image_layer JOIN image ON image.id = image_layer.image LEFT JOIN used ON used.image = image.id WHERE chain >= @from AND chain < @to GROUP BY chain)
+      FROM image_layer JOIN image ON image.id = image_layer.image LEFT JOIN used ON used.image = image.id WHERE chain >= @from AND chain < @to GROUP BY chain),
+    built AS (SELECT top, max(last_used_at) AS used_at FROM build_record GROUP BY top)
   SELECT ${COLUMNS}, ${RANK}, group_concat(snapshot.id || ' ' || driver || ' ' || bytes || ' ' || inodes, '/') AS copies, images, tops, coalesce(containers, 0) AS containers,
-    max(layer.last_used_at, coalesce(held.used_at, 0)) AS used_at
-  FROM layer JOIN snapshot ON snapshot.chain = layer.chain_id LEFT JOIN held ON held.chain = layer.chain_id WHERE layer.chain_id >= @from AND layer.chain_id < @to GROUP BY layer.chain_id`;
+    max(layer.last_used_at, coalesce(held.used_at, 0), coalesce(built.used_at, 0)) AS used_at
+  FROM layer JOIN snapshot ON snapshot.chain = layer.chain_id LEFT JOIN held ON held.chain = layer.chain_id LEFT JOIN built ON built.top = layer.chain_id WHERE layer.chain_id >= @from AND layer.chain_id < @to GROUP BY layer.chain_id`;
 
 /**
  * Layers in the ledger, their trees with the storage drivers. A chain may lie on several drivers; the default driver's

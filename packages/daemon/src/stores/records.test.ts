@@ -12,11 +12,13 @@ import { lockRoot, type RootLock } from "./root-lock.js";
 import { FakeMounter, noLimits, TestClock, container, imageConfig, layerRows, temporaryRoot } from "./testing/fixtures.js";
 import { Trash } from "./trash.js";
 import { noPlugins } from "./plugin-volumes.js";
+import { Figures } from "./usage/figures.js";
 import { LedgerVolumes } from "./volumes.js";
 
 const workers = new WorkerPool({ size: 1 });
 let root: DataRoot, remove: () => void, lock: RootLock, ledger: Ledger;
 let clock: TestClock, mounter: FakeMounter, trash: Trash;
+let figures: Figures;
 let leases: LedgerLeases, images: LedgerImages, containers: LedgerContainers, volumes: LedgerVolumes, networks: LedgerNetworks;
 
 beforeEach(() => {
@@ -28,8 +30,9 @@ beforeEach(() => {
   trash = new Trash(root.trash, mounter, workers, silentLogger);
   leases = new LedgerLeases(ledger, clock);
   images = new LedgerImages(ledger, leases, clock);
-  containers = new LedgerContainers(ledger, root, trash, silentLogger);
-  volumes = new LedgerVolumes(ledger, root, trash, workers, mounter, noLimits, noPlugins, clock, silentLogger);
+  figures = new Figures(ledger);
+  containers = new LedgerContainers(ledger, root, trash, workers, figures, clock, silentLogger);
+  volumes = new LedgerVolumes(ledger, root, trash, workers, mounter, noLimits, noPlugins, figures, clock, silentLogger);
   networks = new LedgerNetworks(ledger);
 });
 afterEach(async () => {
@@ -303,7 +306,7 @@ describe("volumes", () => {
     mounter.failing = false;
     await volumes.attach("mem", "a");
     expect(mounter.mounted.get(mountpoint)!.mounts[0]!.options).toEqual([["size", "1m"], ["uid", "5"]]);
-    const next = new LedgerVolumes(ledger, root, trash, workers, mounter, noLimits, noPlugins, clock, silentLogger);
+    const next = new LedgerVolumes(ledger, root, trash, workers, mounter, noLimits, noPlugins, figures, clock, silentLogger);
     await next.attach("mem", "a");
     expect(mounter.log.filter((l) => l.startsWith("mount"))).toHaveLength(1);
     next.detach("mem", "a");

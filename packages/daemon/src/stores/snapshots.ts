@@ -1,5 +1,5 @@
 import type { ChainId } from "@strata/oci";
-import { type Clock, type Lease, type LeaseStore, type Logger, NotFound, noUsage, type SnapshotId, type StorageDriver, Unavailable, type Usage } from "../core/index.js";
+import { type Clock, type Lease, type LeaseStore, type Logger, NotFound, noUsage, type SnapshotId, type StorageDriver, type TreeUsage, Unavailable, type Usage } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import { KeyedLock } from "./keyed-lock.js";
 
@@ -54,10 +54,28 @@ export class Snapshots {
     this.leases.hold(lease, "snapshot", id);
   }
 
-  /** Within a transaction: the snapshot is made. NotFound when it was collected meanwhile. */
-  commit(id: SnapshotId, usage: Usage, chain: ChainId | null): void {
-    const { changes } = this.ledger.sql<[number, number, string | null, string]>("UPDATE snapshot SET state = 'committed', bytes = ?, inodes = ?, chain = ? WHERE id = ?").run(usage.bytes, usage.inodes, chain, id);
+  /** Within a transaction: the layer is made and never changes again. NotFound when it was collected meanwhile. */
+  commit(id: SnapshotId, { bytes, inodes, size }: TreeUsage, chain: ChainId): void {
+    const { changes } = this.ledger.sql<[number, number, number, number, string, string]>("UPDATE snapshot SET state = 'committed', bytes = ?, inodes = ?, tree_size = ?, measured_at = ?, stale = 0, chain = ? WHERE id = ?")
+      .run(bytes, inodes, size, this.clock.now(), chain, id);
+    this.mustHaveBeen(id, changes);
+  }
+  /** Within a transaction: a container's is made; it is yet to be measured. */
+  commitWritable(id: SnapshotId): void {
+    this.mustHaveBeen(id, this.ledger.sql<[string]>("UPDATE snapshot SET state = 'committed' WHERE id = ?").run(id).changes);
+  }
+  private mustHaveBeen(id: SnapshotId, changes: number): void {
     if (changes === 0) throw new NotFound(`snapshot ${id} was collected before it was complete: its lease ran out`);
+  }
+
+  /** `settled`: nothing has changed since. */
+  measured(id: SnapshotId, { bytes, inodes, size }: TreeUsage, settled: boolean): void {
+    this.ledger.transaction(() => this.ledger.sql<[number, number, number, number, number, string]>("UPDATE snapshot SET bytes = ?, inodes = ?, tree_size = ?, measured_at = ?, stale = ? WHERE id = ?")
+      .run(bytes, inodes, size, this.clock.now(), settled ? 0 : 1, id), { durable: false });
+  }
+  /** Those that are complete and whose figures may be out of date. */
+  stale(): { readonly id: SnapshotId; readonly kind: SnapshotKind }[] {
+    return this.ledger.sql<[], { id: SnapshotId; kind: SnapshotKind }>("SELECT id, kind FROM snapshot WHERE stale = 1 AND state = 'committed'").all();
   }
 
   get(id: SnapshotId): SnapshotRow | undefined {

@@ -5,6 +5,7 @@ import { Ledger } from "../db/ledger.js";
 import { FakeMounter, TestClock, temporaryRoot } from "./testing/fixtures.js";
 import { Trash } from "./trash.js";
 import { noPlugins } from "./plugin-volumes.js";
+import { Figures } from "./usage/figures.js";
 import { LedgerVolumes } from "./volumes.js";
 
 /** Limits that are only noted: the real ones are drivers/volume's. */
@@ -29,7 +30,7 @@ beforeEach(() => {
   const mounter = new FakeMounter();
   trash = new Trash(root.trash, mounter, workers, silentLogger);
   limits = new NotedLimits();
-  volumes = new LedgerVolumes(ledger, root, trash, workers, mounter, limits, noPlugins, new TestClock(), silentLogger);
+  volumes = new LedgerVolumes(ledger, root, trash, workers, mounter, limits, noPlugins, new Figures(ledger), new TestClock(), silentLogger);
 });
 afterEach(async () => {
   await trash.drain();

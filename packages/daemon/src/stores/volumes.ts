@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { WorkerPool } from "../archive/workers/pool.js";
 import { type Clock, type Collectable, Conflict, type DataRoot, errnoOf, InvalidArgument, type Logger, messageOf, type Mount, type Mounted, type Mounter, newId, noUsage, NotFound, type Told, type Usage, type Volume, type VolumeLimits, type VolumePlugins, type VolumeSpec, type VolumeStore } from "../core/index.js";
@@ -9,9 +9,11 @@ import { namesIn } from "./names.js";
 import { PluginVolumes } from "./plugin-volumes.js";
 import { flag, parseFrozen } from "./rows.js";
 import type { Trash } from "./trash.js";
+import type { Figures } from "./usage/figures.js";
+import type { Measurable } from "./usage/meter.js";
 import { checkVolumeOptions, sizeOf, volumeMount } from "./volume-options.js";
 
-interface Row { name: string; driver: string; anonymous: number; labels: string; options: string; created_at: number }
+interface Row { name: string; driver: string; anonymous: number; labels: string; options: string; created_at: number; size: number; stale: number; measured_at: number | null }
 
 /**
  * Volumes: of the `local` driver (`volumes/<name>/_data`, with whatever their options say mounted on it while in use), and
@@ -21,10 +23,16 @@ export class LedgerVolumes implements VolumeStore, Collectable {
   readonly kind = "volume";
   private readonly mounts: Mounts;
   private readonly foreign: PluginVolumes;
+  /** How often each is attached. */
+  private readonly attached = new Map<string, number>();
+  readonly measurable: Measurable = {
+    kind: "volume", stale: () => this.ledger.sql<[], { name: string }>("SELECT name FROM volume WHERE stale = 1 AND driver = 'local'").all().map(({ name }) => name),
+    held: (name) => this.attached.has(name), measure: (name) => this.measure(name),
+  };
 
   constructor(
     private readonly ledger: Ledger, private readonly root: DataRoot, private readonly trash: Trash, private readonly workers: WorkerPool, mounter: Mounter,
-    private readonly limits: VolumeLimits, plugins: VolumePlugins, private readonly clock: Clock, private readonly logger: Logger,
+    private readonly limits: VolumeLimits, plugins: VolumePlugins, private readonly figures: Figures, private readonly clock: Clock, private readonly logger: Logger,
   ) {
     this.mounts = new Mounts(mounter);
     this.foreign = new PluginVolumes(ledger, plugins, clock, logger);
@@ -42,8 +50,8 @@ export class LedgerVolumes implements VolumeStore, Collectable {
     } else {
       await this.foreign.check(name, driver);
     }
-    const { changes: made } = this.ledger.transaction(() => this.ledger.sql<[string, string, number, string, string, number]>("INSERT INTO volume (name, driver, anonymous, labels, options, created_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
-      .run(name, driver, flag(anonymous), JSON.stringify(spec.labels ?? {}), JSON.stringify(spec.options ?? {}), this.clock.now()), { durable: false });
+    const { changes: made } = this.ledger.transaction(() => this.ledger.sql<[string, string, number, string, string, number, number]>("INSERT INTO volume (name, driver, anonymous, labels, options, created_at, last_used_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+      .run(name, driver, flag(anonymous), JSON.stringify(spec.labels ?? {}), JSON.stringify(spec.options ?? {}), this.clock.now(), this.clock.now()), { durable: false });
     const volume = this.get(name);
     if (volume.driver !== driver) throw new Conflict(`a volume named ${name} already exists with the ${volume.driver} driver`);
     const size = spec.options?.size;
@@ -56,6 +64,7 @@ export class LedgerVolumes implements VolumeStore, Collectable {
       throw e;
     }
     await this.ledger.flush();
+    if (made > 0) this.figures.changed("volume", name);
     return volume;
   }
 
@@ -103,6 +112,9 @@ export class LedgerVolumes implements VolumeStore, Collectable {
   /** Mounts with the first attach of any owner; a mount that outlived the daemon is taken over. */
   async attach(name: string, owner: string, mount = owner): Promise<Mounted> {
     this.use(name, owner);
+    return this.followed(name, await this.mounted(name, mount));
+  }
+  private async mounted(name: string, mount: string): Promise<Mounted> {
     const volume = this.get(name);
     if (volume.driver !== "local") return this.foreign.attach(volume, mount);
     await this.directory(volume);
@@ -114,10 +126,30 @@ export class LedgerVolumes implements VolumeStore, Collectable {
       throw mountFailure(volume, mounting.options, e);
     }
   }
+  /** From here on, and until it is released, what is in it may change. */
+  private followed(name: string, mounted: Mounted): Mounted {
+    this.attached.set(name, (this.attached.get(name) ?? 0) + 1);
+    this.figures.changed("volume", name);
+    let held = true;
+    return {
+      path: mounted.path,
+      release: async () => {
+        await mounted.release();
+        if (!held) return;
+        held = false;
+        const others = this.attached.get(name)! - 1;
+        if (others > 0) this.attached.set(name, others);
+        else this.attached.delete(name);
+        this.touch(name);
+        this.figures.changed("volume", name);
+      },
+    };
+  }
 
   async resume(name: string, owner: string): Promise<Mounted> {
+    this.claim(name, owner);
     const volume = this.get(name);
-    return volume.driver === "local" ? this.attach(name, owner) : this.foreign.resume(volume, owner);
+    return this.followed(name, volume.driver === "local" ? await this.mounted(name, owner) : await this.foreign.resume(volume, owner));
   }
 
   unmountLeft(which: (mount: string) => boolean): Promise<void> { return this.foreign.unmountLeft(which); }
@@ -129,9 +161,19 @@ export class LedgerVolumes implements VolumeStore, Collectable {
 
   use(name: string, owner: string): void {
     this.ledger.transaction(() => {
+      this.claim(name, owner);
+      this.touch(name);
+    }, { durable: false });
+  }
+  private claim(name: string, owner: string): void {
+    this.ledger.transaction(() => {
       this.get(name);
       this.ledger.sql<[string, string]>("INSERT INTO volume_use (volume, owner) VALUES (?, ?) ON CONFLICT DO NOTHING").run(name, owner);
     }, { durable: false });
+  }
+  /** It is used now. A power cut may lose it: it only ranks what goes first. */
+  private touch(name: string): void {
+    this.ledger.transaction(() => this.ledger.sql<[number, string]>("UPDATE volume SET last_used_at = ? WHERE name = ?").run(this.clock.now(), name), { durable: false });
   }
 
   /** Absent is success. */
@@ -147,6 +189,7 @@ export class LedgerVolumes implements VolumeStore, Collectable {
       this.unused(name);
       this.ledger.sql<[string]>("DELETE FROM volume WHERE name = ?").run(name);
     });
+    this.figures.forget("volume", name);
     if (volume.driver === "local") await this.discard(dirname(volume.mountpoint));
   }
 
@@ -156,10 +199,29 @@ export class LedgerVolumes implements VolumeStore, Collectable {
     if (owners.length > 0) throw new Conflict(`remove ${name}: volume is in use - [${owners.map((o) => o.owner).join(", ")}]`);
   }
 
-  /** Sum of the files' lengths, as Docker counts a volume; -1 where a plugin keeps them. */
+  /**
+   * Sum of the files' lengths, as Docker counts a volume; -1 where a plugin keeps them. From the ledger where nothing has
+   * changed: somebody else may write into the directory, which its time tells of.
+   */
   async usage(name: string): Promise<number> {
-    const { driver, mountpoint } = this.get(name);
-    return driver === "local" ? (await this.workers.run("usage", { path: mountpoint })).size : -1;
+    const row = this.ledger.sql<[string], Row>("SELECT * FROM volume WHERE name = ?").get(name);
+    if (row === undefined) throw missing(name);
+    const { driver, mountpoint, options } = this.fromRow(row);
+    if (driver !== "local") return -1;
+    // What is mounted on it is the volume, and takes nothing here.
+    if (options.type !== undefined) return (await this.workers.run("usage", { path: mountpoint })).size;
+    const written = (await stat(mountpoint).catch(() => undefined))?.ctimeMs ?? 0;
+    if (row.stale === 1 || row.measured_at === null || written > row.measured_at) await this.measure(name);
+    return this.ledger.sql<[string], { size: number }>("SELECT size FROM volume WHERE name = ?").get(name)?.size ?? 0;
+  }
+
+  private async measure(name: string): Promise<void> {
+    const { mountpoint } = this.get(name);
+    const mark = this.figures.mark("volume", name), held = this.attached.has(name), begun = this.clock.now();
+    const { bytes, inodes, size } = await this.workers.run("usage", { path: dirname(mountpoint) });
+    const settled = !held && !this.attached.has(name) && this.figures.settled(mark);
+    this.ledger.transaction(() => this.ledger.sql<[number, number, number, number, number, string]>("UPDATE volume SET bytes = ?, inodes = ?, size = ?, measured_at = ?, stale = ? WHERE name = ?")
+      .run(bytes, inodes, size, begun, flag(!settled), name), { durable: false });
   }
 
   /** Volumes are removed by name only. */

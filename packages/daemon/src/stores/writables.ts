@@ -2,15 +2,16 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ChainId } from "@strata/oci";
 import {
-  AlreadyExists, type Change, type DataRoot, InvalidArgument, type Lease, type Mounted, type Mounter, NotFound, noUsage, type SnapshotId, type StorageDriver, type TreeUsage, type WritableOptions,
+  AlreadyExists, type Change, type DataRoot, InvalidArgument, type Lease, type Mounted, type Mounter, NotFound, type SnapshotId, type StorageDriver, type TreeUsage, type WritableOptions,
 } from "../core/index.js";
 import { type Ledger, violated } from "../db/ledger.js";
 import { makeMountPoints } from "./init-layer.js";
 import { Mounts } from "./mounts.js";
 import { namesIn } from "./names.js";
 import type { Snapshots } from "./snapshots.js";
+import type { Figures } from "./usage/figures.js";
 
-interface Row { readonly owner: string; readonly snapshot: SnapshotId; readonly init: SnapshotId; readonly parent: ChainId | null; readonly volatile: number; readonly driver: string; readonly state: string }
+interface Row { readonly owner: string; readonly snapshot: SnapshotId; readonly init: SnapshotId; readonly parent: ChainId | null; readonly volatile: number; readonly driver: string; readonly state: string; readonly bytes: number; readonly inodes: number; readonly size: number; readonly stale: number }
 
 /** A writable snapshot with what lies below it, ready for its driver. */
 export interface Writable {
@@ -25,10 +26,12 @@ export interface Writable {
  */
 export class Writables {
   private readonly mounts: Mounts;
-  /** Of layers that were not mounted since they were measured: nothing can have changed in them. */
-  private readonly measured = new Map<string, Promise<TreeUsage>>();
+  /** Measurements under way of what is not mounted. */
+  private readonly measuring = new Map<string, Promise<TreeUsage>>();
 
-  constructor(private readonly ledger: Ledger, private readonly snapshots: Snapshots, private readonly root: DataRoot, private readonly mounter: Mounter) {
+  constructor(
+    private readonly ledger: Ledger, private readonly snapshots: Snapshots, private readonly root: DataRoot, private readonly mounter: Mounter, private readonly figures: Figures,
+  ) {
     this.mounts = new Mounts(mounter);
   }
 
@@ -44,9 +47,10 @@ export class Writables {
       await driver.create(snapshot, [init, ...below], options.size === undefined ? {} : { size: options.size });
       this.writeMountId(driverName, owner, snapshot, init, parent);
       this.ledger.transaction(() => {
-        this.snapshots.commit(init, noUsage, null);
-        this.snapshots.commit(snapshot, noUsage, null);
+        this.snapshots.commitWritable(init);
+        this.snapshots.commitWritable(snapshot);
       }, { durable: false });
+      this.figures.changed("snapshot", snapshot);
     } catch (e) {
       await this.snapshots.discard([snapshot, init], false);
       this.removeMountId(driverName, owner);
@@ -63,8 +67,16 @@ export class Writables {
   async mount(owner: string): Promise<Mounted> {
     const { snapshot, driver, parents } = this.get(owner);
     const mode = this.row(owner)?.volatile === 1 ? "volatile" : "rw";
-    this.measured.delete(owner);
-    return this.mounts.hold(owner, { plan: () => driver.mounts(snapshot, parents, mode), unmounted: () => driver.unmounted(snapshot) });
+    this.measuring.delete(owner);
+    this.figures.changed("snapshot", snapshot);
+    const mounted = await this.mounts.hold(owner, { plan: () => driver.mounts(snapshot, parents, mode), unmounted: () => driver.unmounted(snapshot) });
+    return {
+      path: mounted.path,
+      release: async () => {
+        await mounted.release();
+        if (this.row(owner) !== undefined) this.figures.changed("snapshot", snapshot);
+      },
+    };
   }
 
   changes(owner: string): AsyncIterable<Change> {
@@ -72,29 +84,36 @@ export class Writables {
     return driver.changes(snapshot, parents);
   }
 
+  held(owner: string): boolean { return this.mounts.held(owner); }
+
+  /** What the ledger has where nothing can have changed since; else measured, and then in the ledger. */
   usage(owner: string): Promise<TreeUsage> {
-    const known = this.measured.get(owner);
+    const known = this.measuring.get(owner), row = this.row(owner);
     if (known !== undefined) return known;
+    if (row?.stale === 0) return Promise.resolve({ bytes: row.bytes, inodes: row.inodes, size: row.size });
     const measuring = this.measure(owner);
     if (!this.mounts.held(owner)) {
-      this.measured.set(owner, measuring);
-      measuring.catch(() => { if (this.measured.get(owner) === measuring) this.measured.delete(owner); });
+      this.measuring.set(owner, measuring);
+      measuring.catch(() => undefined).finally(() => { if (this.measuring.get(owner) === measuring) this.measuring.delete(owner); });
     }
     return measuring;
   }
   private async measure(owner: string): Promise<TreeUsage> {
     const { snapshot, driver, parents } = this.get(owner);
+    const mark = this.figures.mark("snapshot", snapshot), held = this.mounts.held(owner);
     const usage = await driver.usage(snapshot, parents);
-    this.ledger.transaction(() => this.ledger.sql<[number, number, string]>("UPDATE snapshot SET bytes = ?, inodes = ? WHERE id = ?").run(usage.bytes, usage.inodes, snapshot), { durable: false });
+    const settled = !held && !this.mounts.held(owner) && this.figures.settled(mark);
+    this.snapshots.measured(snapshot, usage, settled);
     return usage;
   }
 
   async release(owner: string): Promise<void> {
     const row = this.row(owner);
-    this.measured.delete(owner);
+    this.measuring.delete(owner);
     if (row === undefined) return;
     await this.mounts.end(owner, await this.target(row));
     await this.snapshots.discard([row.snapshot, row.init], true);
+    this.figures.forget("snapshot", row.snapshot);
     this.removeMountId(row.driver, owner);
   }
 
@@ -108,7 +127,7 @@ export class Writables {
   }
 
   private row(owner: string): Row | undefined {
-    return this.ledger.sql<[string], Row>("SELECT owner, snapshot, init, parent, volatile, driver, state FROM writable JOIN snapshot ON snapshot.id = writable.snapshot WHERE owner = ?").get(owner);
+    return this.ledger.sql<[string], Row>("SELECT owner, snapshot, init, parent, volatile, driver, state, bytes, inodes, tree_size AS size, stale FROM writable JOIN snapshot ON snapshot.id = writable.snapshot WHERE owner = ?").get(owner);
   }
 
   /** Undefined where nothing is mounted, or a layer below is lost: a broken container must be removable. */

@@ -81,13 +81,15 @@ export function systemInfo(info: Schemas["SystemInfo"], version: ApiVersion): Sc
   };
 }
 
-/** `BuilderSize` until 1.41. */
+/** Until 1.41 `BuilderSize`, and a record's one `Parent`; since then its `Parents`. */
 export function diskUsage(usage: Schemas["DiskUsage"], version: ApiVersion): Schemas["DiskUsage"] {
+  const records = usage.BuildCache?.map(({ Parent, Parents, ...record }) => ({ ...record, ...(version < 42 ? Parent === undefined ? {} : { Parent } : Parents === undefined ? {} : { Parents }) }));
   return {
     ...usage,
+    ...(records === undefined ? {} : { BuildCache: records }),
     ...(usage.Images ? { Images: usage.Images.map((i) => imageSummary(i, version)) } : {}),
     ...(usage.Containers ? { Containers: usage.Containers.map((c) => containerSummary(c, version)) } : {}),
-    ...(version < 42 ? { BuilderSize: 0 } : {}),
+    ...(version < 42 ? { BuilderSize: (usage.BuildCache ?? []).reduce((sum, { Size = 0 }) => sum + Size, 0) } : {}),
   };
 }
 

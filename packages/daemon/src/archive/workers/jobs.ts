@@ -1,6 +1,6 @@
 import { assignProject } from "../../kernel/project-quota.js";
 import { removePath } from "../../kernel/remove-tree.js";
-import { measureTree } from "../../kernel/usage.js";
+import { measureEntries, measureTree } from "../../kernel/usage.js";
 import { changesSize, changesTar, listChangesAsText } from "../changes.js";
 import { copyTree, copyTreeFromRoot } from "../copy-tree.js";
 import { reassemble } from "../reassemble.js";
@@ -36,6 +36,8 @@ export const steps = {
   remove: ({ path }: { readonly path: string }) => removePath(path),
   /** Bytes on disk, inodes, and the sum of the files' lengths; without what another tree has as well. */
   usage: ({ path, besides }: { readonly path: string; readonly besides?: string }) => measureTree(path, besides),
+  /** The same of what lies in a directory, entry by entry. */
+  usageOfEntries: ({ path }: { readonly path: string }) => measureEntries(path),
   /** The tar that a layer was made of. */
   reassemble,
   /** The EROFS index of a tar that is there. */

@@ -71,6 +71,7 @@ class Subvolumes implements Trees {
   }
   async *list(): AsyncIterable<SnapshotId> { for (const name of await namesIn(this.folder)) yield name as SnapshotId; }
   drain(): Promise<void> { return this.deleted.drain(); }
+  async common(): ReturnType<Trees["common"]> { return { paths: [this.folder], pool: false }; }
   async close(): Promise<void> {}
 
   describe(): Readonly<Record<string, string>> { return {}; }

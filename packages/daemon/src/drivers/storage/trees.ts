@@ -4,7 +4,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf, InvalidArgument, NotFound } from "../../core/errors.js";
 import type { SnapshotId } from "../../core/ids.js";
-import type { Parents, LayerSource, Change, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, TreeUsage, Usage } from "../../core/storage.js";
+import type { Parents, LayerSource, Change, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, TreeUsage, Usage, DriverUsage } from "../../core/storage.js";
+import { allocatedTo } from "../../kernel/usage.js";
 import { parentsOf } from "./below.js";
 import type { DriverSetup } from "./setup.js";
 import type { Trash } from "./trash.js";
@@ -29,6 +30,8 @@ export interface Trees {
   describe(id: SnapshotId): Readonly<Record<string, string>>;
   status(): Promise<StatusLines>;
   reconfigure(options: StorageOptions): Promise<void>;
+  /** What it takes in the driver's directory besides its trees; `pool`: the trees lie within that. */
+  common(): Promise<{ readonly paths: readonly string[]; readonly pool: boolean }>;
   /** What `remove` has left for later is done, as far as it can be. */
   drain(): Promise<void>;
   /** As StorageControl's. */
@@ -116,6 +119,10 @@ export class TreeDriver implements OpenedDriver {
   status(): Promise<StatusLines> { return this.trees.status(); }
   reconfigure(options: StorageOptions): Promise<void> { return this.trees.reconfigure(options); }
   async drainTrash(): Promise<void> { await this.trees.drain(); await this.trash.drain(); }
+  async overhead(): Promise<DriverUsage> {
+    const { paths, pool } = await this.trees.common();
+    return { name: this.name, ...await allocatedTo([this.setup.root, join(this.setup.root, "split"), ...paths]), holdsSnapshots: pool };
+  }
   close(): Promise<void> { return this.trees.close(); }
 
   private split(id: SnapshotId): string { return join(this.setup.root, "split", `${id}.gz`); }

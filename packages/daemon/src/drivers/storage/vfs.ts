@@ -48,6 +48,7 @@ class CopiedTrees implements Trees {
   describe(): Readonly<Record<string, string>> { return {}; }
   async status(): Promise<[]> { return []; }
   async reconfigure(): Promise<void> {}
+  async common(): ReturnType<Trees["common"]> { return { paths: [join(this.setup.root, "dir")], pool: false }; }
   drain(): Promise<void> { return this.trash.drain(); }
   async close(): Promise<void> {}
 

@@ -154,6 +154,14 @@ class ThinTrees implements Trees {
   }
   status(): Promise<StatusLines> { return poolLines(this.pool, this.base.record.size, this.holds.fileSystem, this.reaper.count, this.options); }
 
+  async common(): ReturnType<Trees["common"]> {
+    const { layout } = this;
+    const records = await namesIn(layout.records);
+    return {
+      paths: [layout.loops, layout.dataFile, layout.metadataFile, layout.records, ...records.map((name) => join(layout.records, name)), layout.mounts, layout.opened, layout.lvmSetup],
+      pool: this.pool.loops !== undefined,
+    };
+  }
   async reconfigure(options: StorageOptions): Promise<void> {
     const next = parseDmOptions(options);
     this.base.refuseSmaller(next.baseSize);

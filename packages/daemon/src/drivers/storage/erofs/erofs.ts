@@ -4,10 +4,11 @@ import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, messageOf, NotFound, Unavailable } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import type { Parents, Change, LayerSource, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, TreeUsage } from "../../../core/storage.js";
+import type { Parents, Change, LayerSource, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, TreeUsage, DriverUsage } from "../../../core/storage.js";
 import { mountsBelow } from "../../../kernel/mount-table.js";
 import { probeProjectQuotas, type ProjectQuotaProbe } from "../../../kernel/project-quota.js";
 import { FileSystemSync, flushFiles, syncNew } from "../../../kernel/sync.js";
+import { allocatedTo } from "../../../kernel/usage.js";
 import { probeOverlay, type OverlayFeatures } from "../overlay/probe.js";
 import { OverlayWritables, type Below } from "../overlay/writable.js";
 import type { DriverSetup } from "../setup.js";
@@ -195,6 +196,7 @@ export class ErofsDriver implements OpenedDriver {
   /** Another `erofs.size` is that of containers made from now on. */
   async reconfigure(options: StorageOptions): Promise<void> { this.size = this.writables.sizeOf(options, SIZE); }
   drainTrash(): Promise<void> { return this.trash.drain(); }
+  async overhead(): Promise<DriverUsage> { return { name: this.name, ...await allocatedTo([this.setup.root]), holdsSnapshots: false }; }
   /** Layers that nobody holds are unmounted at once. */
   close(): Promise<void> { return this.layers.close(); }
 

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, messageOf, NotFound, Unavailable } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import type { Parents, Change, LayerSource, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage } from "../../../core/storage.js";
+import type { Parents, Change, LayerSource, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage, DriverUsage } from "../../../core/storage.js";
 import { probeProjectQuotas, type ProjectQuotaProbe } from "../../../kernel/project-quota.js";
 import { FileSystemSync, syncNew } from "../../../kernel/sync.js";
+import { allocatedTo } from "../../../kernel/usage.js";
 import { parentsOf } from "../below.js";
 import type { DriverSetup } from "../setup.js";
 import { Trash } from "../trash.js";
@@ -95,7 +96,9 @@ export class OverlayDriver implements OpenedDriver {
     } catch (error) { tar.destroy(); throw error; }
     try {
       const { size } = await this.setup.workers.consume("apply", { root, whiteouts: "delete", split: this.split(id) }, tar);
-      const [{ bytes, inodes }] = await Promise.all([this.measure(id, parents[0]), this.disk.flush()]);
+      // Blocks are given out when they are written.
+      await this.disk.flush();
+      const { bytes, inodes } = await this.measure(id, parents[0]);
       return { bytes, inodes, size };
     } catch (error) {
       await this.remove(id);
@@ -143,6 +146,7 @@ export class OverlayDriver implements OpenedDriver {
   async status(): Promise<StatusLines> { return [["Backing Filesystem", backingName(this.features.backing)], ["Supports d_type", "true"]]; }
   async reconfigure(): Promise<void> {}
   drainTrash(): Promise<void> { return this.trash.drain(); }
+  async overhead(): Promise<DriverUsage> { return { name: this.name, ...await allocatedTo([this.setup.root]), holdsSnapshots: false }; }
   async close(): Promise<void> {}
 
   private snapshot(id: SnapshotId): string { return join(this.setup.root, id); }

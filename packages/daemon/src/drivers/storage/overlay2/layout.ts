@@ -39,6 +39,11 @@ export class Layout {
     const text = readIfThere(this.lower(id));
     return text === undefined || text === "" ? [] : text.split(":");
   }
+  /** Where its short name lies; nowhere when it has none. */
+  linkOf(id: SnapshotId): string[] {
+    const link = this.readLink(id);
+    return link === undefined ? [] : [join(this.links, link)];
+  }
   removeLink(id: SnapshotId): void {
     const link = this.readLink(id);
     if (link !== undefined && /^[A-Z2-7]{26}$/.test(link)) rmSync(join(this.links, link), { force: true });

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, NotFound, Unavailable } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import type { Parents, LayerSource, TreeUsage, Change, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions } from "../../../core/storage.js";
+import type { Parents, LayerSource, TreeUsage, Change, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, Usage, DriverUsage } from "../../../core/storage.js";
 import { probeProjectQuotas, type ProjectQuotaProbe } from "../../../kernel/project-quota.js";
 import { FileSystemSync, syncNew, syncOne } from "../../../kernel/sync.js";
+import { allocatedTo } from "../../../kernel/usage.js";
 import { parentsOf } from "../below.js";
 import type { DriverSetup } from "../setup.js";
 import { Trash } from "../trash.js";
@@ -79,8 +80,9 @@ export class Overlay2Driver implements OpenedDriver {
     try {
       const { size } = await this.setup.workers.consume("apply", { root: layout.diff(id), whiteouts: { lowers: parents.map((parent) => layout.diff(parent)) }, split: layout.split(id) }, tar);
       writeFileSync(layout.committed(id), "");
-      const [usage] = await Promise.all([this.usage(id), this.disk.flush()]);
-      return { ...usage, size };
+      // Blocks are given out when they are written.
+      await this.disk.flush();
+      return { ...await this.measure(id), size };
     } catch (error) {
       await this.remove(id);
       throw error;
@@ -103,9 +105,13 @@ export class Overlay2Driver implements OpenedDriver {
   }
 
   async usage(id: SnapshotId): Promise<TreeUsage> {
-    const { workers } = this.setup;
-    const [all, diff] = await Promise.all([workers.run("usage", { path: this.layout.snapshot(id) }), workers.run("usage", { path: this.layout.diff(id) })]);
+    const [all, diff] = await Promise.all([this.measure(id), this.setup.workers.run("usage", { path: this.layout.diff(id) })]);
     return { ...all, size: diff.size };
+  }
+  /** With its short name. */
+  private async measure(id: SnapshotId): Promise<Usage> {
+    const [tree, link] = await Promise.all([this.setup.workers.run("usage", { path: this.layout.snapshot(id) }), allocatedTo(this.layout.linkOf(id))]);
+    return { bytes: tree.bytes + link.bytes, inodes: tree.inodes + link.inodes };
   }
 
   async remove(id: SnapshotId): Promise<void> {
@@ -140,6 +146,7 @@ export class Overlay2Driver implements OpenedDriver {
   /** Another `overlay2.size` is that of containers made from now on. */
   async reconfigure(options: StorageOptions): Promise<void> { this.size = this.writables.sizeOf(options, SIZE); }
   drainTrash(): Promise<void> { return this.trash.drain(); }
+  async overhead(): Promise<DriverUsage> { return { name: this.name, ...await allocatedTo([this.layout.root, this.layout.links]), holdsSnapshots: false }; }
   async close(): Promise<void> {}
 
   /** The part that committed and writable snapshots share; nothing is left of it when it fails. */

@@ -19,6 +19,8 @@ export interface UnionLayout {
   split(id: SnapshotId): string;
   /** All that lies on disk of the snapshot, for counting. */
   parts(id: SnapshotId): readonly string[];
+  /** What is there for all snapshots together. */
+  readonly common: readonly string[];
   isCommitted(id: SnapshotId): boolean;
   commit(id: SnapshotId): void;
   /** Takes the name, makes `diff` and notes the parents. EEXIST when the name is taken. */
@@ -43,7 +45,8 @@ export class LinkedLayout implements UnionLayout {
   work(id: SnapshotId): string { return this.layout.work(id); }
   target(id: SnapshotId): string { return this.layout.merged(id); }
   split(id: SnapshotId): string { return this.layout.split(id); }
-  parts(id: SnapshotId): readonly string[] { return [this.layout.snapshot(id)]; }
+  parts(id: SnapshotId): readonly string[] { return [this.layout.snapshot(id), ...this.layout.linkOf(id)]; }
+  get common(): readonly string[] { return [this.layout.root, this.layout.links]; }
   isCommitted(id: SnapshotId): boolean { return existsSync(this.layout.committed(id)); }
   commit(id: SnapshotId): void { writeFileSync(this.layout.committed(id), ""); }
 
@@ -94,8 +97,12 @@ export class LinkedLayout implements UnionLayout {
  *   <root>/.work/<id>       scratch of fuse-overlayfs; snapshots that were mounted for writing
  */
 export class AufsLayout implements UnionLayout {
+  readonly common: readonly string[];
+
   constructor(readonly root: string) {
-    for (const name of ["diff", "layers", "mnt", ".split", ".work"]) mkdirSync(join(root, name), { recursive: true, mode: 0o755 });
+    const folders = ["diff", "layers", "mnt", ".split", ".work"].map((name) => join(root, name));
+    for (const folder of folders) mkdirSync(folder, { recursive: true, mode: 0o755 });
+    this.common = [root, ...folders];
   }
 
   diff(id: SnapshotId): string { return join(this.root, "diff", id); }

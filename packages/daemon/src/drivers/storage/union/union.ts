@@ -4,9 +4,10 @@ import { dirname } from "node:path";
 import type { Readable } from "node:stream";
 import { AlreadyExists, errnoOf, InvalidArgument, NotFound } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import type { Parents, Change, LayerSource, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage } from "../../../core/storage.js";
+import type { Parents, Change, LayerSource, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage, DriverUsage } from "../../../core/storage.js";
 import { unmountAll } from "../../../kernel/mount.js";
 import { FileSystemSync } from "../../../kernel/sync.js";
+import { allocatedTo } from "../../../kernel/usage.js";
 import { parentsOf } from "../below.js";
 import type { DriverSetup } from "../setup.js";
 import { Trash } from "../trash.js";
@@ -65,7 +66,9 @@ export class UnionDriver implements OpenedDriver {
       const whiteouts = { lowers: this.diffs(parents), marks: "aufs" } as const;
       const { size } = await this.setup.workers.consume("apply", { root: layout.diff(id), whiteouts, split: layout.split(id) }, tar);
       layout.commit(id);
-      const [{ bytes, inodes }] = await Promise.all([this.measure(id), this.disk.flush()]);
+      // Blocks are given out when they are written.
+      await this.disk.flush();
+      const { bytes, inodes } = await this.measure(id);
       return { bytes, inodes, size };
     } catch (error) {
       await this.remove(id);
@@ -105,6 +108,7 @@ export class UnionDriver implements OpenedDriver {
   describe(id: SnapshotId, parents: readonly SnapshotId[]): Readonly<Record<string, string>> { return this.layout.describe(id, parents); }
   async reconfigure(): Promise<void> {}
   drainTrash(): Promise<void> { return this.trash.drain(); }
+  async overhead(): Promise<DriverUsage> { return { name: this.name, ...await allocatedTo(this.layout.common), holdsSnapshots: false }; }
   async close(): Promise<void> {}
 
   private diffs(ids: readonly SnapshotId[]): string[] { return ids.map((id) => this.layout.diff(id)); }

@@ -173,6 +173,7 @@ class Datasets implements Trees {
   }
   /** Where the datasets lie changes at a start only. */
   async reconfigure(): Promise<void> {}
+  async common(): ReturnType<Trees["common"]> { return { paths: [this.home.graph, this.home.open, join(this.home.root, "fsname")], pool: false }; }
 
   private mountProperties(id: string): Readonly<Record<string, string>> {
     return this.zfs.inKernel ? { mountpoint: "legacy" } : { mountpoint: this.home.mountpoint(id), canmount: "noauto" };
