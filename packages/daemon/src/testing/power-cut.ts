@@ -123,6 +123,12 @@ class World {
     await stores.leases.with("download", async (lease) => {
       const ingest = await stores.content.ingest(`download:${n}`, { digest: diffId, size: tar.length, mediaType: "application/x-tar" }, lease);
       const resumed = ingest.offset > 0;
+      if (this.dice.roll(2) === 0) {
+        // Given up on the way, to be taken up later.
+        const stop = this.dice.roll(tar.length);
+        while (ingest.offset < stop) await ingest.write(tar.subarray(ingest.offset, ingest.offset + PORTION));
+        return await ingest.abort(true);
+      }
       try {
         const layer = await stores.layers.register({ path: ingest.path, filter: null, growth: fill(ingest, tar), progress: () => undefined }, null, lease);
         if (layer.diffId !== diffId) throw new Error(`download ${n} became ${layer.diffId}`);
