@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
-import { Background, busyboxTar, type ContextFile, type Daemon, ok, type Result, TestBed, daemonNeeds, makeContext, needs, tarOfMembers, unmet, until } from "../helpers/index.js";
+import { Background, busyboxTar, type ContextFile, type Daemon, ok, type Result, TestBed, daemonNeeds, makeContext, needs, run as execute, tarOfMembers, unmet, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 const withGit = needs(...daemonNeeds, "docker", "git");
@@ -193,6 +193,18 @@ describe("what only commands see", () => {
     expect(readFileSync(daemon.logFile, "utf8")).not.toContain(word);
     await daemon.start();
     expect(await leftovers()).toEqual([]);
+  });
+
+  it("strata build sends them", async () => {
+    const program = resolve(__dirname, "../../../packages/cli/bin/strata.js"), file = bed.path("token");
+    writeFileSync(file, word);
+    const folder = context({ Dockerfile: "FROM busybox\nRUN --mount=type=secret,id=one --mount=type=secret,id=TWO,required cat /run/secrets/one /run/secrets/TWO | sha256sum > /seen\n" });
+    const strata = (...args: string[]): Promise<Result> => execute(process.execPath, [program, "build", "--force-rm", ...args, folder], { env: { ...daemon.env(), STRATA_HOST: `unix://${daemon.socket}`, TWO: "two", SSH_AUTH_SOCK: "" } });
+    expect(await strata("-t", "built", "--secret", `id=one,src=${file}`, "--secret", "id=TWO")).toMatchObject({ code: 0, stderr: "" });
+    expect(await run("cat", "/seen")).toBe(`${createHash("sha256").update(`${word}two`).digest("hex")}  -\n`);
+    for (const [args, message] of [
+      [["--secret", "id=one,src=/nowhere"], /secret one: ENOENT/], [["--secret", "src"], /must be a key=value pair/], [["--secret", "id=one,what=1"], /unexpected key "what"/], [["--secret", "id=x,env=NOT_SET_HERE"], /there is no variable NOT_SET_HERE/], [["--ssh", "default"], /SSH_AUTH_SOCK is not set/], [["--ssh", `k=${file}`], /no agent's socket/],
+    ] as const) expect((await strata(...args)).stderr).toMatch(message);
   });
 
   it("are no part of what a step is known by, and are required where the file says so", async () => {

@@ -127,14 +127,14 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       images, builds, containers, files: containers.files, exec: containers.execs, volumes, networks: networking.networks, system, clock,
       facts: {
         product: `Strata ${build.version}`, version: build.engineVersion, gitCommit: build.commit, buildTime: build.time, kernel: machine.kernel, arch: platform.architecture, machine: machine.machine,
-        components: Object.entries(programs.versions).map(([name, version]) => ({ name, version })), debug: config.debug,
+        components: Object.entries(programs.versions).map(([name, version]) => ({ name, version })), debug: config.debug, experimental: config.experimental,
         proxies: { http: shownProxy(proxies.http), https: shownProxy(proxies.https), no: proxies.none ?? "" },
       },
       inspectFacts: (id) => {
         const sandbox = networking.namespaces.path(id);
         return { directory: root.containers, graphDriver: layers.describe({ owner: id }), sandbox: existsSync(sandbox) ? sandbox : "", execs: containers.execs.list(id) };
       },
-    }), { server: `Strata/${build.version} (linux)`, log: logger });
+    }), { server: `Strata/${build.version} (linux)`, experimental: config.experimental, log: logger });
     const servers = await serve(api, config, gid, logger);
     undo.push(() => closeServers(api, servers));
 

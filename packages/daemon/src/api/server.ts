@@ -12,6 +12,8 @@ import { MAX_VERSION, formatVersion, normalizePath, splitVersion, type ApiVersio
 export interface ApiOptions {
   /** Name and version for the Server header. */
   readonly server: string;
+  /** Clients may offer what they have for daemons that try things out. */
+  readonly experimental: boolean;
   readonly log: Logger;
 }
 
@@ -74,7 +76,7 @@ export class Api {
   /** Headers of every answer; the path without version and with an image's name as one segment. */
   #begin(request: IncomingMessage, response: ServerResponse): void {
     response.setHeader("Api-Version", formatVersion(MAX_VERSION));
-    response.setHeader("Docker-Experimental", "false");
+    response.setHeader("Docker-Experimental", String(this.#options.experimental));
     response.setHeader("Ostype", "linux");
     response.setHeader("Server", this.#options.server);
     const url = request.url ?? "/";
