@@ -219,6 +219,17 @@ describe("what only commands see", () => {
     }
   });
 
+  it("go with a daemon that is killed", async () => {
+    const folder = join(daemon.execRoot, "build-secrets"), held = (): string[] => (existsSync(folder) ? readdirSync(folder) : []);
+    const building = post("FROM busybox\nRUN --mount=type=secret,id=token sleep 1000\n", { secrets }).catch(() => "cut off");
+    await until(async () => (held().length > 0 && (await daemon.dockerOk("ps", "-q")) !== "" ? true : undefined), 60_000, "the command");
+    await daemon.kill9();
+    await building;
+    await daemon.start();
+    expect(await leftovers()).toEqual([]);
+    await expect(ok("grep", ["-rlaF", word, daemon.dataRoot])).rejects.toThrow(/exit 1\n?$/);
+  });
+
   it("an ssh agent's socket is there for a command", async () => {
     const socket = bed.path("agent");
     const listener = new Background(process.execPath, ["-e", `require("net").createServer((c) => c.end("agent here\\n")).listen(${JSON.stringify(socket)})`]);
