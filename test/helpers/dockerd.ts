@@ -8,11 +8,11 @@ import { type Background, ok, type Result, run, type RunOptions, until } from ".
 export class Dockerd {
   private constructor(private readonly folder: string, private readonly process: Background) {}
 
-  static async start(netns: Netns, folder: string): Promise<Dockerd> {
+  static async start(netns: Netns, folder: string, more: readonly string[] = []): Promise<Dockerd> {
     mkdirSync(folder, { recursive: true });
     const process = netns.start("dockerd", [
       "--data-root", join(folder, "data"), "--exec-root", join(folder, "exec"), "-H", `unix://${join(folder, "s.sock")}`, "--pidfile", join(folder, "pid"),
-      "--bridge=none", "--iptables=false", "--ip-forward=false", "--storage-driver=overlay2",
+      "--bridge=none", "--iptables=false", "--ip-forward=false", "--storage-driver=overlay2", ...more,
     ]);
     const dockerd = new Dockerd(folder, process);
     try {

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type ContextFile, type Daemon, open, type Registry, type Result, TestBed, daemonNeeds, makeContext, needs, run, tarOfMembers, unmet, until } from "../helpers/index.js";
+import { busyboxTar, type ContextFile, type Daemon, Dockerd, ok, open, type Registry, type Result, TestBed, daemonNeeds, makeContext, needs, run, tarOfMembers, unmet, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 const withRegistry = needs(...daemonNeeds, "docker", "registry");
@@ -31,7 +31,7 @@ const cached = (output: string): number => output.split("\n").filter((line) => l
 const names = async (on: Daemon): Promise<string> => on.dockerOk("images", "-a", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Digest}}");
 /** What the other daemon has of former builds goes. */
 async function forget(): Promise<void> {
-  for (const id of new Set((await other.dockerOk("images", "-aq", "--no-trunc")).split("\n").filter(Boolean))) await other.docker(["rmi", "-f", id]);
+  await other.docker(["rmi", "-f", ...new Set((await other.dockerOk("images", "-aq", "--no-trunc")).split("\n").filter(Boolean))]);
   await other.dockerOk("builder", "prune", "-af");
   await other.dockerOk("load", "-i", bed.path("base.tar"));
 }
@@ -138,6 +138,27 @@ describe("--squash", () => {
     expect((await squashed({ Dockerfile: "FROM busybox\nENV B=2\n" })).RootFS.Layers).toHaveLength(2);
     expect(await inside("sh", "-c", "echo $B")).toBe("2");
   });
+});
+
+needs(...daemonNeeds, "docker", "dockerd")("--squash makes what dockerd makes of it", async () => {
+  const tried = await bed.daemon({ flags: ["--experimental"] }), dockerd = await Dockerd.start(bed.netns, bed.path("dd"), ["--experimental"]);
+  try {
+    const folder = context({ "d/f": "f\n", Dockerfile: "FROM busybox AS one\nCOPY d /d\nRUN rm -r /home /d/f && mkdir /home && echo n > /home/n && chmod 700 /tmp\nENV A=1\nFROM busybox\nCOPY d /e\nRUN echo x >> /etc/passwd\n" });
+    const built = async (engine: Daemon | Dockerd, ...args: string[]): Promise<object> => {
+      await engine.dockerOk("import", await busyboxTar(), "busybox:latest");
+      const { code, stderr } = await engine.docker(["build", "--network", "none", "--squash", "-t", "squashed", ...args, folder], { env: { DOCKER_BUILDKIT: "0" } });
+      if (code !== 0) throw new Error(stderr);
+      const { RootFS } = (JSON.parse(await engine.dockerOk("inspect", "squashed")) as { RootFS: { Layers: string[] } }[])[0]!;
+      const id = await engine.dockerOk("create", "--network", "none", "squashed", "x"), file = bed.path("squashed.tar");
+      await engine.dockerOk("export", "-o", file, id);
+      await engine.dockerOk("rm", id);
+      const tree = (await ok("tar", ["--numeric-owner", "-tvf", file])).split("\n").map((line) => /^(\S+) (\S+) +(\S+) \S+ \S+ (?:\.?\/)?(.*)$/.exec(line)!.slice(1).join(" "))
+        .filter((line) => !/ (|\.dockerenv|(dev|proc|sys|bin)\/.*|etc\/(hosts|hostname|resolv\.conf|mtab)( -> .*)?)$/.test(line)).sort();
+      const history = (await engine.dockerOk("history", "--no-trunc", "--format", "{{.CreatedBy}}|{{.Comment}}", "squashed")).replaceAll(/[0-9a-f]{64}/g, "ID");
+      return { layers: RootFS.Layers.length, tree, history };
+    };
+    for (const args of [[], ["--target", "one"]]) expect(await built(tried, ...args)).toEqual(await built(dockerd, ...args));
+  } finally { await dockerd.stop(); }
 });
 
 describe("much output", () => {

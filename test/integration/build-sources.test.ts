@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
-import { Background, busyboxTar, type ContextFile, type Daemon, ok, type Result, TestBed, daemonNeeds, makeContext, needs, tarOfMembers, unmet, until } from "../helpers/index.js";
+import { Background, busyboxTar, type ContextFile, type Daemon, ok, type Result, TestBed, daemonNeeds, makeContext, needs, run as execute, tarOfMembers, unmet, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 const withGit = needs(...daemonNeeds, "docker", "git");
@@ -195,6 +195,18 @@ describe("what only commands see", () => {
     expect(await leftovers()).toEqual([]);
   });
 
+  it("strata build sends them", async () => {
+    const program = resolve(__dirname, "../../../packages/cli/bin/strata.js"), file = bed.path("token");
+    writeFileSync(file, word);
+    const folder = context({ Dockerfile: "FROM busybox\nRUN --mount=type=secret,id=one --mount=type=secret,id=TWO,required cat /run/secrets/one /run/secrets/TWO | sha256sum > /seen\n" });
+    const strata = (...args: string[]): Promise<Result> => execute(process.execPath, [program, "build", "--force-rm", ...args, folder], { env: { ...daemon.env(), STRATA_HOST: `unix://${daemon.socket}`, TWO: "two", SSH_AUTH_SOCK: "" } });
+    expect(await strata("-t", "built", "--secret", `id=one,src=${file}`, "--secret", "id=TWO")).toMatchObject({ code: 0, stderr: "" });
+    expect(await run("cat", "/seen")).toBe(`${createHash("sha256").update(`${word}two`).digest("hex")}  -\n`);
+    for (const [args, message] of [
+      [["--secret", "id=one,src=/nowhere"], /secret one: ENOENT/], [["--secret", "src"], /must be a key=value pair/], [["--secret", "id=one,what=1"], /unexpected key "what"/], [["--secret", "id=x,env=NOT_SET_HERE"], /there is no variable NOT_SET_HERE/], [["--ssh", "default"], /SSH_AUTH_SOCK is not set/], [["--ssh", `k=${file}`], /no agent's socket/],
+    ] as const) expect((await strata(...args)).stderr).toMatch(message);
+  });
+
   it("are no part of what a step is known by, and are required where the file says so", async () => {
     const dockerfile = "FROM busybox\nRUN --mount=type=secret,id=token,required echo done > /done\n";
     expect(await post(dockerfile, { secrets })).not.toContain("Using cache");
@@ -205,6 +217,17 @@ describe("what only commands see", () => {
       const answer = await daemon.api("POST", "/build", { body: tarOfMembers([{ name: "Dockerfile", data: dockerfile }]), headers: { "Content-Type": "application/x-tar", "X-Strata-Build-Secrets": header } });
       expect([answer.status, answer.text]).toEqual([400, expect.stringMatching(message)]);
     }
+  });
+
+  it("go with a daemon that is killed", async () => {
+    const folder = join(daemon.execRoot, "build-secrets"), held = (): string[] => (existsSync(folder) ? readdirSync(folder) : []);
+    const building = post("FROM busybox\nRUN --mount=type=secret,id=token sleep 1000\n", { secrets }).catch(() => "cut off");
+    await until(async () => (held().length > 0 && (await daemon.dockerOk("ps", "-q")) !== "" ? true : undefined), 60_000, "the command");
+    await daemon.kill9();
+    await building;
+    await daemon.start();
+    expect(await leftovers()).toEqual([]);
+    await expect(ok("grep", ["-rlaF", word, daemon.dataRoot])).rejects.toThrow(/exit 1\n?$/);
   });
 
   it("an ssh agent's socket is there for a command", async () => {

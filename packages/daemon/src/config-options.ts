@@ -48,6 +48,7 @@ export interface Values {
   logLevel: "debug" | "info" | "warn" | "error" | "fatal";
   labels: readonly string[];
   buildSourceLimit: number;
+  experimental: boolean;
   init: boolean;
   defaultUlimits: readonly UlimitSpec[];
   shutdownTimeout: number;
@@ -225,6 +226,7 @@ export const OPTIONS: Options = {
   logLevel: { key: "log-level", flags: ["-l, --log-level"], kind: "string", placeholder: "level", text: "debug, info, warn, error or fatal", default: "info", check: oneOf("debug", "info", "warn", "error", "fatal") },
   labels: { key: "labels", flags: ["--label"], kind: "list", placeholder: "k=v", text: "label of the daemon (repeatable)", default: [], check: label },
   buildSourceLimit: { key: "build-source-limit", flags: ["--build-source-limit"], kind: "string", placeholder: "size", text: "bytes that a build context, a download or an archive of a build may have when unpacked (10g); nine tenths of the free disk when not given", default: 0, check: (v: string) => parseSize("the limit", v) },
+  experimental: { key: "experimental", flags: ["--experimental"], kind: "boolean", text: "tell clients that they may use what docker calls experimental: docker build --squash", default: false },
   init: { key: "init", flags: ["--init"], kind: "boolean", text: "run an init in containers", default: false },
   defaultUlimits: { key: "default-ulimits", flags: ["--default-ulimit"], kind: "list", inFile: "map", placeholder: "n=soft[:hard]", text: "limit of containers that set none (repeatable)", default: [], fromFlag: ulimitsFromFlag, check: ulimits },
   shutdownTimeout: { key: "shutdown-timeout", flags: ["--shutdown-timeout"], kind: "integer", placeholder: "seconds", text: "how long containers may take to stop when the daemon does (without --live-restore)", default: 15 },

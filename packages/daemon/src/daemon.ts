@@ -133,14 +133,14 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       graph: new Graph({ usage: stores.usage, graph: stores.graph, images: imageStore, containers: stores.containers, volumes: stores.volumes, clock }),
       facts: {
         product: `Strata ${build.version}`, version: build.engineVersion, gitCommit: build.commit, buildTime: build.time, kernel: machine.kernel, arch: platform.architecture, machine: machine.machine,
-        components: Object.entries(programs.versions).map(([name, version]) => ({ name, version })), debug: config.debug,
+        components: Object.entries(programs.versions).map(([name, version]) => ({ name, version })), debug: config.debug, experimental: config.experimental,
         proxies: { http: shownProxy(proxies.http), https: shownProxy(proxies.https), no: proxies.none ?? "" },
       },
       inspectFacts: (id) => {
         const sandbox = networking.namespaces.path(id);
         return { directory: root.containers, graphDriver: layers.describe({ owner: id }), sandbox: existsSync(sandbox) ? sandbox : "", execs: containers.execs.list(id) };
       },
-    }), { server: `Strata/${build.version} (linux)`, log: logger, answered: metrics.request });
+    }), { server: `Strata/${build.version} (linux)`, experimental: config.experimental, log: logger, answered: metrics.request });
     undo.push(await metrics.serve({
       usage: () => ledgerTotals(ledger), containers: () => containerStates(ledger), disk: () => diskFigures(root.root), subscribers: () => events.subscribers,
       engine: {

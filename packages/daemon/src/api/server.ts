@@ -13,6 +13,8 @@ import { MAX_VERSION, formatVersion, normalizePath, splitVersion, type ApiVersio
 export interface ApiOptions {
   /** Name and version for the Server header. */
   readonly server: string;
+  /** Clients may offer what they have for daemons that try things out. */
+  readonly experimental: boolean;
   readonly log: Logger;
   /** Hears of every request that is answered, when its answer begins. Sessions have no answer. */
   readonly answered?: (request: { operation: string; method: string; code: number; seconds: number }) => void;
@@ -77,7 +79,7 @@ export class Api {
   /** Headers of every answer; the path without version and with an image's name as one segment. */
   #begin(request: IncomingMessage, response: ServerResponse): void {
     response.setHeader("Api-Version", formatVersion(MAX_VERSION));
-    response.setHeader("Docker-Experimental", "false");
+    response.setHeader("Docker-Experimental", String(this.#options.experimental));
     response.setHeader("Ostype", "linux");
     response.setHeader("Server", this.#options.server);
     const { answered } = this.#options;

@@ -30,12 +30,13 @@ export interface ServerFacts {
   /** Name, version and details of each program the daemon drives. */
   readonly components: readonly { readonly name: string; readonly version: string; readonly details?: Readonly<Record<string, string>> }[];
   readonly debug: boolean;
+  readonly experimental: boolean;
   readonly proxies: { readonly http: string; readonly https: string; readonly no: string };
 }
 
 function encodeVersion(f: ServerFacts): Schemas["SystemVersion"] {
   const details = {
-    ApiVersion: formatVersion(MAX_VERSION), Arch: f.arch, BuildTime: f.buildTime, Experimental: "false", GitCommit: f.gitCommit, GoVersion: `node ${process.version}`,
+    ApiVersion: formatVersion(MAX_VERSION), Arch: f.arch, BuildTime: f.buildTime, Experimental: String(f.experimental), GitCommit: f.gitCommit, GoVersion: `node ${process.version}`,
     KernelVersion: f.kernel, MinAPIVersion: formatVersion(MIN_VERSION), Os: "linux",
   };
   return {
@@ -69,7 +70,7 @@ function encodeInfo(i: SystemInfo, f: ServerFacts, now: number): Schemas["System
     },
     NCPU: i.cpus, MemTotal: i.memory || totalmem(), GenericResources: null, DockerRootDir: i.dataRoot,
     HttpProxy: f.proxies.http, HttpsProxy: f.proxies.https, NoProxy: f.proxies.no,
-    Name: i.name, Labels: [...i.labels], ExperimentalBuild: false, ServerVersion: f.version,
+    Name: i.name, Labels: [...i.labels], ExperimentalBuild: f.experimental, ServerVersion: f.version,
     Runtimes: Object.fromEntries(Object.entries(i.runtimes).map(([name, r]) => [name, { path: r.path }])), DefaultRuntime: i.defaultRuntime,
     Swarm: { NodeID: "", NodeAddr: "", LocalNodeState: "inactive", ControlAvailable: false, Error: "", RemoteManagers: null },
     LiveRestoreEnabled: i.liveRestore, Isolation: "", InitBinary: "docker-init",

@@ -1,7 +1,7 @@
 import { familiarName, formatReference, type ImageId, parseReference, type Platform, withDefaultTag } from "@strata/oci";
 import { cacheImage, cacheSource } from "../builder/cache-image.js";
 import type { CacheSource, StepState } from "../builder/steps.js";
-import { type ImageStore, InvalidArgument, type Lease, type LeaseStore, messageOf, NotFound } from "../core/index.js";
+import { Conflict, type ImageStore, InvalidArgument, type Lease, type LeaseStore, messageOf, NotFound } from "../core/index.js";
 import type { ImageService, ProgressSink, RegistryAuth } from "./types.js";
 
 /** Where a build takes steps from, besides this daemon's own records. */
@@ -137,17 +137,16 @@ export class CacheSharing {
     } finally { this.restore(ref, id, before ?? undefined, there.has(id)); }
   }
 
-  /** Names are what they were. An image that was not here (`had`) goes. */
+  /** Names are what they were. An image that was not here (`had`) goes, unless somebody uses it by now. */
   private restore(ref: string, id: ImageId, before: ImageId | undefined, had: boolean): void {
     const { images } = this.parts;
     images.atomically(() => {
       if (before === undefined) images.untag(ref);
       else images.tag(before, ref);
-      if (had) return;
       const { tags, digests } = images.get(id);
-      for (const name of [...tags, ...digests]) images.untag(name);
-      images.remove(id);
+      if (!had) for (const name of [...tags, ...digests]) images.untag(name);
     });
+    try { if (!had) images.remove(id); } catch (e) { if (!(e instanceof Conflict)) throw e; }
   }
 
   private known(name: string): ImageId | undefined {

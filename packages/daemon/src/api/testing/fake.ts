@@ -9,7 +9,7 @@ import { Api, type ApiOptions } from "../server.js";
 import type { ServerFacts } from "../system.js";
 
 const facts: ServerFacts = {
-  product: "Strata 0", version: "28.0.0", gitCommit: "abc", buildTime: "", kernel: "6.1", arch: "amd64", machine: "x86_64", components: [{ name: "runc", version: "1.1" }], debug: false,
+  product: "Strata 0", version: "28.0.0", gitCommit: "abc", buildTime: "", kernel: "6.1", arch: "amd64", machine: "x86_64", components: [{ name: "runc", version: "1.1" }], debug: false, experimental: false,
   proxies: { http: "", https: "", no: "" },
 };
 
@@ -37,7 +37,7 @@ export class TestApi {
       networks: standIn("networks", fakes.networks), system: standIn("system", fakes.system), graph: standIn("graph", fakes.graph), clock: systemClock, facts,
       inspectFacts: () => ({ directory: "/c", graphDriver: { name: "overlay2", data: {} }, sandbox: "", execs: [] }),
     };
-    this.#api = new Api(routes(backends), { server: "Strata/0 (linux)", log: silentLogger, ...(answered === undefined ? {} : { answered }) });
+    this.#api = new Api(routes(backends), { experimental: false, server: "Strata/0 (linux)", log: silentLogger, ...(answered === undefined ? {} : { answered }) });
     this.#server = this.#api.createServer();
   }
   start(): Promise<void> {
