@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { Dice, type Daemon, TestBed, agreed, daemonNeeds, emptied, footprint, leavesNothing, needs, tarOfMembers } from "../helpers/index.js";
+import { Dice, type Daemon, TestBed, agreed, daemonNeeds, emptied, footprint, importBusybox, leavesNothing, needs, tarOfMembers } from "../helpers/index.js";
 
 /** Dockerfiles that a grammar wrote and mutations spoilt, sent to a daemon: each builds, or fails and says where. */
 const it = needs(...daemonNeeds, "docker");
@@ -112,3 +112,11 @@ it(`${FILES} spoilt Dockerfiles (seed ${SEED}): each is built, or refused or fai
   await daemon.dockerOk("image", "prune", "-af");
   await emptied(daemon);
 }, 300_000);
+
+it("a stage that cannot begin ends those that run", async () => {
+  await importBusybox(daemon);
+  const before = await footprint(daemon, []);
+  expect(await send("FROM busybox AS one\nRUN sleep 1000\nFROM --platform=no/such/platform/at/all busybox\nCOPY --from=one /etc/passwd /x\n")).toMatchObject({ kind: expect.stringMatching(/refused|failed/), said: expect.stringMatching(/line 3: .*is no platform/) });
+  expect(await daemon.dockerOk("ps", "-aq")).toBe("");
+  await leavesNothing(daemon, before, []);
+}, 120_000);
