@@ -107,7 +107,9 @@ export class DriverExamination {
   }
 
   #checkLayers(): void {
-    const free = [...this.db.layers.values()].filter(({ chain }) => !this.#holders.has(chain));
+    const depth = (chain: string): number => [...lineage(this.db.layers, chain)].length;
+    // The topmost first: whoever removes them in this order never leaves a layer without its parent.
+    const free = [...this.db.layers.values()].filter(({ chain }) => !this.#holders.has(chain)).sort((a, b) => depth(b.chain) - depth(a.chain));
     // What a pull is making now has parents that may be older.
     const young = new Set(free.filter(({ path }) => this.#isYoung(path)).flatMap(({ chain }) => [...lineage(this.db.layers, chain)].map((layer) => layer.chain)));
     const unsure = this.images.some(({ damage }) => damage !== undefined);

@@ -124,6 +124,12 @@ describe("what nothing refers to", () => {
     expect(showReport(scanned).join("\n")).toContain("its database cannot be read");
   });
 
+  test("is removed from the top down, so that a removal that is cut off leaves no layer without its parent", () => {
+    const chains = root.layers("one", "two", "three", "four");
+    const script = removalScript(examine(root.path));
+    expect([...script.matchAll(/^remove '(image\/\S+)'/gm)].map(([, path]) => path)).toEqual([...chains].reverse().map((chain) => root.recordOf(chain)));
+  });
+
   test("on vfs is found by the same records", () => {
     root.remove();
     root = new MadeRoot("vfs");
@@ -208,6 +214,21 @@ describe("the script", () => {
     expect(findings.map(({ certainty }) => certainty)).toEqual(["maybe-in-progress"]);
     expect(refusal).toMatch(/^a daemon works with .*: stop it first$/);
   });
+});
+
+test("stores that are not examined are named", () => {
+  root = new MadeRoot("devicemapper");
+  root.layers("base");
+  root.tags({ "a:1": root.image("base") });
+  root.directory("100000.100000/image");
+  root.directory("rootfs/overlayfs/x");
+  root.directory("graph");
+  root.file("containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs/x", "x");
+  const report = examine(root.path);
+  expect(found(report)).toEqual([]);
+  expect(report.drivers).toMatchObject([{ name: "devicemapper", examined: false, plain: false, images: [{ tags: ["a:1"], missing: 0 }] }]);
+  const text = showReport(report).join("\n");
+  for (const words of ["thin devices in a pool", "images are kept by containerd (snapshotter overlayfs)", "100000.100000 is the root of a daemon with --userns-remap", "graph/ holds images of Docker before 1.10"]) expect(text).toContain(words);
 });
 
 test("what is no root of Docker's is refused by name", () => {

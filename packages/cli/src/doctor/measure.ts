@@ -16,7 +16,7 @@ interface Entry {
 export class Sizes {
   /** Mount points that were left out. */
   readonly mounts: string[] = [];
-  /** How many directories could not be read. */
+  /** How many files and directories could not be looked at. */
   unreadable = 0;
   readonly #entries = new Map<string, Entry>();
   readonly #linked = new Set<string>();
@@ -42,7 +42,7 @@ export class Sizes {
           this.mounts.push(below);
           continue;
         }
-        const found = statOf(child);
+        const found = this.#stat(child);
         if (found !== undefined) bytes += this.#walk(child, below, found, depth + 1);
       }
     }
@@ -59,6 +59,16 @@ export class Sizes {
     return stat.blocks * 512;
   }
 
+  /** Nothing of what was removed since it was listed, or lies deeper than a path can say. */
+  #stat(path: string): Stats | undefined {
+    try {
+      return lstatSync(Buffer.from(path, "latin1"));
+    } catch (error) {
+      if (!isAbsent(error)) this.unreadable++;
+      return undefined;
+    }
+  }
+
   #names(directory: string): string[] {
     try {
       return readdirSync(Buffer.from(directory, "latin1"), { encoding: "latin1" });
@@ -72,17 +82,8 @@ export class Sizes {
 /** Names in layers need not be UTF-8: a character stands for each byte. */
 const asBytes = (path: string): string => Buffer.from(path).toString("latin1");
 
-function statOf(path: string): Stats | undefined {
-  try {
-    return lstatSync(Buffer.from(path, "latin1"));
-  } catch (error) {
-    if (isAbsent(error)) return undefined; // removed since it was listed
-    throw error;
-  }
-}
-
 /** Where something is mounted below a folder, as this process sees it. */
 export function mountPointsBelow(root: string): string[] {
-  const points = readFileSync("/proc/self/mountinfo", "utf8").split("\n").map((line) => (line.split(" ")[4] ?? "").replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8))));
+  const points = readFileSync("/proc/self/mountinfo", "latin1").split("\n").map((line) => (line.split(" ")[4] ?? "").replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8))));
   return points.map((point) => Buffer.from(point, "latin1").toString()).filter((point) => point.startsWith(`${root}/`));
 }

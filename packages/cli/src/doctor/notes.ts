@@ -20,7 +20,7 @@ export function notesOf(reader: RootReader, sizes: Sizes): string[] {
   if (names.includes("graph")) notes.push("graph/ holds images of Docker before 1.10: they are not examined");
   for (const name of names.filter((one) => ["devicemapper", "zfs"].includes(one) && !reader.names("image").includes(one))) notes.push(`${name}/ is there without images of that driver`);
   if (sizes.mounts.length > 0) notes.push(`what is mounted in the root does not count: ${sizes.mounts.slice(0, 5).join(", ")}${sizes.mounts.length > 5 ? ` and ${sizes.mounts.length - 5} more` : ""}`);
-  if (sizes.unreadable > 0) notes.push(`${sizes.unreadable} directories could not be read: sizes are too small`);
+  if (sizes.unreadable > 0) notes.push(`${sizes.unreadable} files and directories could not be looked at: sizes are too small`);
   for (const path of reader.unreadable) notes.push(`${path} could not be read`);
   return notes;
 }

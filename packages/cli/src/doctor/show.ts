@@ -6,7 +6,9 @@ import type { DriverReport, Finding, Report } from "./report.js";
 const ROWS = 30;
 
 /** The report for people. */
-export function showReport(report: Report): string[] {
+export function showReport(report: Report): string[] { return linesOf(report).map((line) => line.trimEnd()); }
+
+function linesOf(report: Report): string[] {
   const { root, use, drivers, notes } = report;
   const state = use.running ? `in use (${use.signs[0]!})` : use.mounts > 0 ? `no daemon works with it, ${use.mounts} mounts are left in it` : "no daemon works with it";
   return [
@@ -35,7 +37,7 @@ function totalRows({ totals, drivers, containers, volumes, buildCache, findings 
     ...(totals.maybeInProgress > 0 || removable(true) > 0 ? [`Maybe in progress\t${removable(true)}\t${humanSize(totals.maybeInProgress)}\tyounger than the daemon that works with the root`] : []),
     `Everything else\t\t${humanSize(totals.other)}\t`,
     `All\t\t${humanSize(totals.all)}\t`,
-  ].map((line) => line.replace(/\t$/, "\t"));
+  ];
 }
 
 function table(title: string, header: string, rows: readonly string[]): string[] {

@@ -37,13 +37,13 @@ export function addGauges(registry: Registry, sources: MetricSources): void {
 }
 
 /** Both from one look, which may cost something: metrics are read one after the other, in the order in which they are added. */
-function addUsage(registry: Registry, { usage }: MetricSources): void {
+function addUsage(registry: Registry, sources: MetricSources): void {
   const options = { labelNames: ["kind"], registers: [] };
   const bytes = new Gauge({ ...options, name: "strata_usage_bytes", help: "Bytes on disk, by kind" });
   const objects = new Gauge({
     ...options, name: "strata_objects", help: "How many there are, by kind",
     async collect() {
-      for (const one of await usage()) {
+      for (const one of await sources.usage()) {
         this.set({ kind: one.kind }, one.count);
         if (one.bytes !== undefined) bytes.set({ kind: one.kind }, one.bytes);
       }

@@ -1,3 +1,5 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { noUsage, InvalidArgument, type Metrics } from "../../core/index.js";
 import type { BuildService } from "../build-types.js";
 import { Counts } from "./counts.js";
@@ -90,4 +92,9 @@ test("why builds fail", async () => {
   await build();
   expect(told.flat().filter((word) => word !== "begun")).toEqual(["unknown_instruction_error", "dockerfile_syntax_error", "error_processing_commands_error", "build_target_not_reachable_error", "build_canceled"]);
   expect(told.filter(([word]) => word === "begun")).toHaveLength(6);
+});
+
+test("without --metrics-addr nothing of it is loaded", () => {
+  const program = `require(${JSON.stringify(join(__dirname, "../../daemon.js"))}); console.log(Object.keys(require.cache).filter((file) => /prom-client|metrics.counts/.test(file)).length, Object.keys(require.cache).some((file) => /services.images\\.js$/.test(file)))`;
+  expect(spawnSync(process.execPath, ["-e", program], { encoding: "utf8" }).stdout).toBe("0 true\n");
 });
