@@ -137,6 +137,6 @@ function document(image, id, i) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [root, layers = 100_000, images, containers] = process.argv.slice(2);
-  const { image, container, layer, boxes: _, ...counts } = generate(root, { layers: Number(layers), ...(images && { images: Number(images) }), ...(containers && { containers: Number(containers) }) });
-  console.log(JSON.stringify({ ...counts, image: image.id, container: container.id, layer }));
+  const { layers: made, images: named, containers: boxes, image, container, layer } = generate(root, { layers: Number(layers), ...(images && { images: Number(images) }), ...(containers && { containers: Number(containers) }) });
+  console.log(JSON.stringify({ layers: made, images: named, containers: boxes, image: image.id, container: container.id, layer }));
 }

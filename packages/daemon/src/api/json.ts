@@ -42,7 +42,10 @@ export async function sendJson(response: ServerResponse, status: number, value: 
 }
 
 function* pieces(value: Long | object): Generator<string> {
-  if (isLong(value)) return yield* list(value);
+  if (isLong(value)) {
+    yield* list(value);
+    return;
+  }
   let before = "{";
   for (const [key, member] of Object.entries(value)) {
     if (isLong(member)) {
