@@ -1,6 +1,6 @@
 // node bench/ledger-gen.mjs DATA-ROOT [LAYERS [IMAGES [CONTAINERS]]] - writes a ledger for a daemon that does not run, as years of
 // use would leave it: bases that many images share, images of 5 to 20 layers with their history, tags, manifests, stopped containers,
-// volumes, records of builds, layers that nothing refers to. Rows only: no directories. The same seed gives the same ledger.
+// volumes, records of builds, layers that nothing refers to. Rows only; of containers' own layers the directories, too. The same seed gives the same ledger.
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -32,6 +32,8 @@ export function generate(dataRoot, { layers = 100_000, images = layers / 5, cont
   const ledger = Ledger.open(join(dataRoot, "strata.db"));
   const known = ledger.transaction(() => fill(ledger, { layers, images, containers, tags, dead }, random(seed)));
   ledger.close();
+  // What is asked for its size is walked.
+  for (const { id } of known.boxes) mkdirSync(join(dataRoot, DRIVER, id, "diff", "var", "log"), { recursive: true });
   return known;
 }
 
@@ -111,7 +113,7 @@ function fill(ledger, { layers, images, containers, tags, dead }, roll) {
     }
     boxes.push({ id, name });
   }
-  return { layers: made, images: all.length, containers: boxes.length, image: all.findLast(({ id }) => !used.has(id)), container: boxes.at(-1), layer: all[0].top };
+  return { layers: made, images: all.length, containers: boxes.length, boxes, image: all.findLast(({ id }) => !used.has(id)), container: boxes.at(-1), layer: all[0].top };
 }
 
 function config(chain, created, labels) {
@@ -135,6 +137,6 @@ function document(image, id, i) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [root, layers = 100_000, images, containers] = process.argv.slice(2);
-  const { image, container, layer, ...counts } = generate(root, { layers: Number(layers), ...(images && { images: Number(images) }), ...(containers && { containers: Number(containers) }) });
-  console.log(JSON.stringify({ ...counts, image: image.id, container: container.id, layer }));
+  const { layers: made, images: named, containers: boxes, image, container, layer } = generate(root, { layers: Number(layers), ...(images && { images: Number(images) }), ...(containers && { containers: Number(containers) }) });
+  console.log(JSON.stringify({ layers: made, images: named, containers: boxes, image: image.id, container: container.id, layer }));
 }

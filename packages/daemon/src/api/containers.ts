@@ -6,6 +6,7 @@ import { encodeContainer, encodeContainerSummary, type InspectFacts } from "./en
 import { containerInspect, containerSummary } from "./encode/shapes.js";
 import { encodeStats } from "./encode/stats.js";
 import { parseFilters } from "./filters.js";
+import { lazily } from "./json.js";
 import { toCreate } from "./requests.js";
 import { sendLines, sendStream } from "./streams.js";
 
@@ -26,7 +27,7 @@ export function containerRoutes(containers: ContainerService, clock: Clock, fact
       if (query.before) filters.set("before", [query.before]);
       const views = await containers.list({ all: query.all ?? false, limit: Math.max(0, query.limit ?? 0), size: query.size ?? false, filters });
       const now = clock.now();
-      return ok(views.map((view) => containerSummary(encodeContainerSummary(view, now), version)));
+      return ok(lazily(views, (view) => containerSummary(encodeContainerSummary(view, now), version)));
     },
     async containerCreate({ body, query, version }) {
       const { id, warnings } = await containers.create(toCreate(body, query, version));

@@ -6,6 +6,7 @@ import { decodeAuthHeader } from "./credentials.js";
 import { encodeFound, encodeHistory, encodeImage, encodeImageSummary, encodeRemoved } from "./encode/images.js";
 import { imageInspect, imageSummary } from "./encode/shapes.js";
 import { parseFilters } from "./filters.js";
+import { lazily } from "./json.js";
 import { toContainerConfig } from "./requests.js";
 import { ProgressStream, sendStream, uploadOf } from "./streams.js";
 
@@ -59,7 +60,7 @@ export function imageRoutes(images: ImageService, containers: ContainerService):
       if (query.filter) filters.set("reference", [...(filters.get("reference") ?? []), query.filter]);
       const shared = query["shared-size"] ?? false;
       if (shared) await images.prepareShares();
-      return ok(images.list({ all: query.all ?? false, filters, sharedSize: shared }).map((i) => imageSummary(encodeImageSummary(i, shared), version)));
+      return ok(lazily(images.list({ all: query.all ?? false, filters, sharedSize: shared }), (i) => imageSummary(encodeImageSummary(i, shared), version)));
     },
     imageCreate(c) {
       const { fromImage, fromSrc, tag, repo, message, changes } = c.query;

@@ -3,7 +3,7 @@ import { createServer, request, type IncomingMessage, type Server } from "node:h
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { sendJson } from "./json.js";
+import { lazily, sendJson } from "./json.js";
 
 let directory: string, socketPath: string, server: Server, sent: Promise<void>;
 let value: unknown;
@@ -45,6 +45,13 @@ test.each([
   ["twice, with a short one", { A: items(501), B: items(3), C: items(1001) }],
 ])("a long list in an object: %s", async (_, object) => {
   expect((await ask(object)).text).toBe(`${JSON.stringify(object)}\n`);
+});
+
+test.each([3, 5000])("%d items that are encoded when they are sent, alone and as a member", async (n) => {
+  const encoded = items(n).map((item, i) => ({ i, item }));
+  const lazy = (): unknown[] => { let i = 0; return lazily(items(n), (item) => ({ i: i++, item })); };
+  expect((await ask(lazy())).text).toBe(`${JSON.stringify(encoded)}\n`);
+  expect((await ask({ a: lazy(), b: 1 })).text).toBe(`${JSON.stringify({ a: encoded, b: 1 })}\n`);
 });
 
 test.each([["text", "\u2028"], ["number", 5], ["null", null], ["object", { a: [1] }]])("%s", async (_, small) => {

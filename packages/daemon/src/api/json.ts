@@ -8,6 +8,17 @@ const PIECE = 64;
 /** How long it is written before others get their turn. */
 const TURN_MS = 5;
 
+/** A list whose items are encoded one by one, when it is sent. */
+class Lazy<T> {
+  constructor(readonly items: readonly T[], private readonly encode: (item: T) => unknown) {}
+  get length(): number { return this.items.length; }
+  slice(from: number, to: number): unknown[] { return this.items.slice(from, to).map(this.encode); }
+}
+/** `items.map(encode)`, for `sendJson`: a long list is encoded while it is sent. */
+export function lazily<T, R>(items: readonly T[], encode: (item: T) => R): R[] {
+  return items.length > MANY ? (new Lazy(items, encode) as unknown as R[]) : items.map(encode);
+}
+
 /**
  * Sends a JSON value, characters as they are. A long list, or a value with one among its members, is turned into text while it is sent,
  * so that other requests are answered in between; a client that reads slowly does not make it lie in memory.
@@ -30,8 +41,11 @@ export async function sendJson(response: ServerResponse, status: number, value: 
   response.end("\n");
 }
 
-function* pieces(value: readonly unknown[] | object): Generator<string> {
-  if (isLong(value)) return yield* list(value);
+function* pieces(value: Long | object): Generator<string> {
+  if (isLong(value)) {
+    yield* list(value);
+    return;
+  }
   let before = "{";
   for (const [key, member] of Object.entries(value)) {
     if (isLong(member)) {
@@ -46,12 +60,13 @@ function* pieces(value: readonly unknown[] | object): Generator<string> {
   }
   yield "}";
 }
-function* list(items: readonly unknown[]): Generator<string> {
+function* list(items: Long): Generator<string> {
   for (let at = 0; at < items.length; at += PIECE) yield `${at === 0 ? "[" : ","}${JSON.stringify(items.slice(at, at + PIECE)).slice(1, -1)}`;
   yield "]";
 }
 
-const isLong = (value: unknown): value is readonly unknown[] => Array.isArray(value) && value.length > MANY;
+type Long = readonly unknown[] | Lazy<unknown>;
+const isLong = (value: unknown): value is Long => (Array.isArray(value) || value instanceof Lazy) && value.length > MANY;
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Also when the client is gone. */

@@ -7,9 +7,10 @@ import { toRegistryAuth } from "./credentials.js";
 import { encodeContainerSummary } from "./encode/containers.js";
 import { encodeImageSummary } from "./encode/images.js";
 import { encodeBuildRecord, encodeEvent, encodeVolume } from "./encode/others.js";
-import { diskUsage, systemInfo } from "./encode/shapes.js";
+import { containerSummary, diskUsage, imageSummary, systemInfo } from "./encode/shapes.js";
 import { parseFilters, parseTime } from "./filters.js";
 import type { components } from "./generated/openapi.js";
+import { lazily } from "./json.js";
 import { sendLines } from "./streams.js";
 import { MAX_VERSION, MIN_VERSION, formatVersion } from "./version.js";
 
@@ -127,8 +128,8 @@ export function systemRoutes(system: SystemService, facts: ServerFacts, clock: C
       const now = clock.now();
       return ok(diskUsage({
         LayersSize: wanted("image") ? usage.layersSize : 0,
-        Images: wanted("image") ? usage.images.map((i) => encodeImageSummary(i, true)) : null,
-        Containers: wanted("container") ? usage.containers.map((v) => encodeContainerSummary(v, now)) : null,
+        Images: wanted("image") ? lazily(usage.images, (i) => imageSummary(encodeImageSummary(i, true), c.version)) : null,
+        Containers: wanted("container") ? lazily(usage.containers, (v) => containerSummary(encodeContainerSummary(v, now), c.version)) : null,
         Volumes: wanted("volume") ? usage.volumes.map((v) => encodeVolume(v, true)) : null,
         BuildCache: wanted("build-cache") ? usage.buildCache.map(encodeBuildRecord) : null,
       }, c.version));

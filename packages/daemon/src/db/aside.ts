@@ -61,7 +61,7 @@ export class Aside {
   private lost(worker: Worker, error: Error): void {
     if (this.worker !== worker) return;
     this.worker = undefined;
-    for (const { reject } of this.waiting.values()) reject(error);
+    for (const job of this.waiting.values()) job.reject(error);
     this.waiting.clear();
   }
 }

@@ -36,7 +36,7 @@ const imageOf = (chain: readonly Layer[], lease: Lease): ImageId => stores.image
 
 describe("what has come to be referred to since it was found dead stays, and what is below it; the rest goes", () => {
   /** A chain of three, and what is done with its second layer. */
-  const takenUp: Readonly<Record<string, (chain: readonly Layer[]) => Promise<unknown> | unknown>> = {
+  const takenUp: Readonly<Record<string, (chain: readonly Layer[]) => unknown>> = {
     "an image": (chain) => stores.leases.with("pull", async (lease) => imageOf(chain.slice(0, 2), lease)),
     "a lease": (chain) => stores.leases.hold(stores.leases.open("pull"), "layer", chain[1]!.chainId),
     "a lease on its snapshot": (chain) => stores.leases.hold(stores.leases.open("repair"), "snapshot", chain[1]!.snapshot),

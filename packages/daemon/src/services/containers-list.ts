@@ -86,6 +86,7 @@ export class ContainerLister {
     const wantedNetworks = values("network").map((name) => this.networkOf(name));
     const published = values("publish").map(portRange), exposed = values("expose").map(portRange);
     const tasks = booleanFilter(filters, "is-task") ?? false;
+    if (filters.size === 0) return () => true;
     const any = <T>(list: readonly T[], test: (item: T) => boolean): boolean => list.length === 0 || list.some(test);
     return ({ container: c, health, endpoints, ports }) =>
       !tasks && any(values("status"), (s) => s === c.state.status) && any(exited, (code) => (c.state.status === "exited" || c.state.status === "dead") && c.state.exitCode === code) &&

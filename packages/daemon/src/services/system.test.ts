@@ -1,5 +1,5 @@
 import type { ImageId } from "@strata/oci";
-import { systemClock, type Container, type ImageSummary, type LayerSummary } from "../core/index.js";
+import { systemClock, type Container, type ImageSummary } from "../core/index.js";
 import { LocalEvents } from "./events.js";
 import { System, type SystemFacts, type SystemParts } from "./system.js";
 import type { VolumeView } from "./types.js";

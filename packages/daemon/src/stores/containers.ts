@@ -30,6 +30,7 @@ const COLUMNS = "id, name, image, created_at, driver, revision, status, pid, exi
 export class LedgerContainers implements ContainerStore, Collectable {
   readonly kind = "container";
   private readonly documents = new Map<ContainerId, { revision: number; document: Document }>();
+  private listed = new Map<ContainerId, { readonly revision: number; readonly container: Container }>();
   /** Every write takes the next, also one that is rolled back: a kept document cannot be mistaken for another. */
   private revision: number;
   readonly measurable: Measurable;
@@ -95,8 +96,17 @@ export class LedgerContainers implements ContainerStore, Collectable {
     this.ledger.transaction(() => this.ledger.sql<[string, string]>("INSERT INTO health (container, document) VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document").run(id, JSON.stringify({ status, failingStreak, log })), { durable: false });
   }
 
+  /** Every update has a revision of its own: what has the same is what it was. */
   list(): Iterable<Container> {
-    return this.ledger.cached("containers", () => this.ledger.sql<[], Row>(`SELECT ${COLUMNS} FROM container ORDER BY created_at DESC, id`).all().map((row) => this.fromRow(row)), ["container"]);
+    return this.ledger.cached("containers", () => {
+      const before = this.listed;
+      this.listed = new Map();
+      for (const [id, revision] of this.ledger.sql<[], [ContainerId, number]>("SELECT id, revision FROM container ORDER BY created_at DESC, id").raw().all()) {
+        const known = before.get(id);
+        this.listed.set(id, known?.revision === revision ? known : { revision, container: this.get(id) });
+      }
+      return [...this.listed.values()].map(({ container }) => container);
+    }, ["container"]);
   }
 
   directory(id: ContainerId): string {

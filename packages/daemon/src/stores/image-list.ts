@@ -19,8 +19,8 @@ const ONE = `SELECT ${COLUMNS} FROM image WHERE id = ?`;
  * to those, and do not count as holders.
  */
 const SHARES = `WITH
-    listed AS (SELECT id FROM image WHERE id IN (SELECT image FROM reference) OR id NOT IN (SELECT parent FROM image WHERE parent IS NOT NULL)),
-    own AS (SELECT chain FROM image_layer LEFT JOIN listed ON listed.id = image_layer.image GROUP BY chain HAVING count(listed.id) < 2),
+    steps AS (SELECT id FROM image WHERE id IN (SELECT parent FROM image WHERE parent IS NOT NULL) AND id NOT IN (SELECT image FROM reference)),
+    own AS (SELECT chain FROM image_layer GROUP BY chain HAVING count(*) - sum(image IN steps) < 2),
     unshared AS (SELECT image_layer.image, sum(layer.size) AS size FROM own JOIN image_layer USING (chain) JOIN layer ON layer.chain_id = own.chain GROUP BY image_layer.image)
   SELECT id AS image, image.size - coalesce(unshared.size, 0) AS shared FROM image LEFT JOIN unshared ON unshared.image = id WHERE image.size > coalesce(unshared.size, 0)`;
 /** What they are computed from: layers and their sizes come and go with images. */

@@ -81,14 +81,12 @@ export function systemInfo(info: Schemas["SystemInfo"], version: ApiVersion): Sc
   };
 }
 
-/** Until 1.41 `BuilderSize`, and a record's one `Parent`; since then its `Parents`. */
+/** Until 1.41 `BuilderSize`, and a record's one `Parent`; since then its `Parents`. Images and containers have the shape of the version already. */
 export function diskUsage(usage: Schemas["DiskUsage"], version: ApiVersion): Schemas["DiskUsage"] {
   const records = usage.BuildCache?.map(({ Parent, Parents, ...record }) => ({ ...record, ...(version < 42 ? Parent === undefined ? {} : { Parent } : Parents === undefined ? {} : { Parents }) }));
   return {
     ...usage,
     ...(records === undefined ? {} : { BuildCache: records }),
-    ...(usage.Images ? { Images: usage.Images.map((i) => imageSummary(i, version)) } : {}),
-    ...(usage.Containers ? { Containers: usage.Containers.map((c) => containerSummary(c, version)) } : {}),
     ...(version < 42 ? { BuilderSize: (usage.BuildCache ?? []).reduce((sum, { Size = 0 }) => sum + Size, 0) } : {}),
   };
 }
