@@ -59,6 +59,8 @@ export const commands: Readonly<Record<string, Entry | Group>> = {
   inspect: command("inspect", "Show everything known about any object"),
   layers: command("layers", "Show the layers as a tree: what they occupy, who shares them"),
   login: command("login", "Keep credentials for a registry"),
+  pin: command("pin", "Keep images from policies and prunes, or show which are kept"),
+  unpin: command("unpin", "Let policies and prunes have images again"),
   logout: command("logout", "Forget the credentials for a registry"),
   version: command("version", "Show the versions of client and daemon"),
   container: {
@@ -82,6 +84,16 @@ export const commands: Readonly<Record<string, Entry | Group>> = {
     commands: {
       build,
       prune: command("builder-prune", "Empty the build cache"),
+    },
+  },
+  gc: {
+    summary: "Collection by policy",
+    commands: {
+      plan: command("gc-plan", "Show what the policies would take away now"),
+      policies: command("gc-policies", "Show the policies, or set them from a file"),
+      run: command("gc-run", "Do what a plan says, or make one and do it"),
+      runs: command("gc-runs", "Show what runs have taken away"),
+      undo: command("gc-undo", "Bring back the images that a run took away"),
     },
   },
   volume: {

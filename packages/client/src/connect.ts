@@ -2,6 +2,7 @@ import { Api } from "./api.js";
 import { defaultHost, parseHost } from "./host.js";
 import { Builds } from "./resources/builds.js";
 import { Containers } from "./resources/containers.js";
+import { Gc } from "./resources/gc.js";
 import { Images } from "./resources/images.js";
 import { Layers } from "./resources/layers.js";
 import { Networks } from "./resources/networks.js";
@@ -35,6 +36,7 @@ export class StrataClient {
   readonly volumes: Volumes;
   readonly networks: Networks;
   readonly layers: Layers;
+  readonly gc: Gc;
   readonly system: System;
   readonly #transport: Transport;
 
@@ -47,6 +49,7 @@ export class StrataClient {
     this.volumes = new Volumes(api);
     this.networks = new Networks(api);
     this.layers = new Layers(api);
+    this.gc = new Gc(api);
     this.system = new System(api);
   }
 

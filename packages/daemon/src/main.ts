@@ -3,6 +3,7 @@ import { pino } from "pino";
 import { readInvocation, rereadConfig, type Config } from "./config.js";
 import { messageOf } from "./core/index.js";
 import { startDaemon } from "./daemon.js";
+import { checkSchedules } from "./gc/scheduler.js";
 import { checkRegistries } from "./registries.js";
 import { parseStorageOptions } from "./storage.js";
 import { readBuild } from "./version.js";
@@ -23,6 +24,7 @@ async function main(): Promise<void> {
   let { config } = invocation;
   parseStorageOptions(config.storageOpts);
   checkRegistries(config);
+  checkSchedules(config.gc, "gc: ");
   if (invocation.kind === "validate") {
     writeSync(1, "configuration OK\n");
     return;
@@ -46,7 +48,9 @@ async function main(): Promise<void> {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
   process.on("SIGHUP", () => {
     try {
-      config = rereadConfig(config);
+      const next = rereadConfig(config);
+      checkSchedules(next.gc, "gc: ");
+      config = next;
       logger.level = level();
       daemon.reload(config);
       logger.info({ file: config.configFile }, "configuration read again; what cannot change while running waits for a restart");

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { WorkerPool } from "./archive/workers/pool.js";
-import type { BuildCache, BuildContainers, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore } from "./core/index.js";
+import type { BuildCache, BuildContainers, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, GcRecords, ImageStore, LayerShares, LayerStore, LeaseStore, Logger, Mounter, NetworkStore, Pins, RotatedLogs, StorageDriver, TrashedImages, VolumeLimits, VolumePlugins, VolumeStore } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
 import { openVolumeLimits } from "./drivers/volume/limits.js";
 import { PLUGIN_DIRECTORIES, SocketPlugins } from "./drivers/volume/plugins.js";
@@ -10,6 +10,9 @@ import { KernelMounter } from "./kernel/mounter.js";
 import { LedgerBuildCache } from "./stores/build-cache.js";
 import { LedgerContainers } from "./stores/containers.js";
 import { FileContent } from "./stores/content.js";
+import { LedgerLayerShares, LedgerPins, LedgerTrashedImages } from "./stores/gc-images.js";
+import { LedgerGcRecords } from "./stores/gc-records.js";
+import { FileRotatedLogs } from "./stores/rotated-logs.js";
 import { LedgerImages } from "./stores/images.js";
 import { LedgerLayers } from "./stores/layers.js";
 import { LedgerLeases } from "./stores/leases.js";
@@ -52,6 +55,13 @@ export interface Stores {
   readonly networks: NetworkStore;
   readonly buildCache: BuildCache & BuildContainers;
   readonly collector: GarbageCollector;
+  readonly gcRecords: GcRecords;
+  readonly pins: Pins;
+  readonly trashedImages: TrashedImages;
+  readonly shares: LayerShares;
+  readonly rotatedLogs: RotatedLogs;
+  /** Resolves when everything discarded so far is gone from the disk. */
+  drainTrash(): Promise<void>;
   /** Once before serving: volumes that lost their sizes get them back. */
   restoreLimits(): Promise<void>;
   /** Waits for background work and closes what was opened here. */
@@ -84,6 +94,8 @@ export function openStores(options: OpenStoresOptions): Stores {
     images: new LedgerImages(ledger, leases, clock),
     networks: new LedgerNetworks(ledger),
     buildCache: new LedgerBuildCache(ledger, clock),
+    gcRecords: new LedgerGcRecords(ledger), pins: new LedgerPins(ledger), trashedImages: new LedgerTrashedImages(ledger), shares: new LedgerLayerShares(ledger), rotatedLogs: new FileRotatedLogs(root),
+    drainTrash: () => trash.drain(),
     restoreLimits: () => volumes.restoreLimits(),
     close: async () => {
       await collector.close();

@@ -3,6 +3,7 @@ import { buildRoutes } from "./build.js";
 import type { Routes } from "./context.js";
 import { containerRoutes, type InspectFactsOf } from "./containers.js";
 import { execRoutes } from "./exec.js";
+import { gcRoutes } from "./gc.js";
 import { imageRoutes } from "./images.js";
 import { layerRoutes } from "./layers.js";
 import { networkRoutes } from "./networks.js";
@@ -10,6 +11,7 @@ import { sessionRoutes } from "./sessions.js";
 import { systemRoutes, type ServerFacts } from "./system.js";
 import { volumeRoutes } from "./volumes.js";
 import type { ContainerFileService, ContainerService, ExecService, ImageService, NetworkService, SystemService, VolumeService } from "../services/types.js";
+import type { GcService } from "../services/gc/types.js";
 import type { BuildService } from "../services/build-types.js";
 import type { Clock } from "../core/index.js";
 
@@ -23,6 +25,7 @@ export interface Backends {
   readonly volumes: VolumeService;
   readonly networks: NetworkService;
   readonly system: SystemService;
+  readonly gc: GcService;
   readonly clock: Clock;
   readonly facts: ServerFacts;
   readonly inspectFacts: InspectFactsOf;
@@ -41,5 +44,6 @@ export function routes(b: Backends): Routes {
     ...volumeRoutes(b.volumes),
     ...networkRoutes(b.networks),
     ...layerRoutes(b.images),
+    ...gcRoutes(b.gc),
   };
 }

@@ -27,7 +27,7 @@ export function splitVersion(path: string): { version: ApiVersion; path: string 
   return { version: Math.max(minor, MIN_VERSION), path: path.slice(match[0].length) || "/" };
 }
 
-const AFTER_NAME = new Set(["json", "history", "get", "push", "tag"]);
+const AFTER_NAME = new Set(["json", "history", "get", "push", "tag", "pin", "unpin"]);
 
 /**
  * Makes an image's name one segment of the path, so that routes and contract see `/images/{name}/json` whatever slashes

@@ -5,6 +5,8 @@ export * from "./content.js";
 export * from "./errors.js";
 export * from "./events.js";
 export * from "./gc.js";
+export * from "./gc-policies.js";
+export * from "./gc-runs.js";
 export * from "./ids.js";
 export * from "./images.js";
 export * from "./ip.js";

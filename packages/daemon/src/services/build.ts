@@ -7,7 +7,7 @@ import { BuildContext } from "../builder/context.js";
 import type { BuildHost, BuildNeeds, Download } from "../builder/needs.js";
 import { parseDockerfile } from "../builder/parse.js";
 import {
-  type BuildContainers, type BuildRecordView, type EventBus, type GarbageCollector, InvalidArgument, type Lease, type Logger, messageOf, newId, NotFound, NotImplemented, type RootFiles, type TreePorter, Unavailable, type VolumeStore,
+  type BuildContainers, type BuildRecordView, type EventBus, type GarbageCollector, InvalidArgument, type Lease, type Logger, messageOf, newId, NotFound, NotImplemented, type PruneJournal, type RootFiles, type TreePorter, Unavailable, type VolumeStore,
 } from "../core/index.js";
 import { booleanFilter, labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
 import { emitImageEvent, labelsOf } from "./images-names.js";
@@ -26,6 +26,9 @@ export interface BuildsParts extends BuildNeeds {
   readonly collector: Pick<GarbageCollector, "notify" | "collect">;
   readonly events: EventBus;
   readonly logger: Logger;
+  readonly journal?: PruneJournal;
+  /** A build is over, and its cache may have grown. */
+  readonly grown?: () => void;
 }
 
 /** Bytes of a Dockerfile at most. */
@@ -60,6 +63,7 @@ export class Builds implements BuildService {
     } finally {
       await context.remove();
       this.parts.collector.notify("deletion");
+      this.parts.grown?.();
     }
   }
 
@@ -163,6 +167,7 @@ export class Builds implements BuildService {
     }
     this.parts.cache.remove(going.map(({ key }) => key));
     const { freed } = await this.parts.collector.collect();
+    this.parts.journal?.pruned("builder", going.map(({ key, description, size }) => ({ kind: "build-record", key, name: description, bytes: size })));
     this.parts.events.emit({ type: "builder", action: "prune", id: "", attributes: { reclaimed: String(freed.bytes) } });
     return { removed: going.map(({ key }) => key), bytes: freed.bytes };
   }
