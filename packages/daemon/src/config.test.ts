@@ -65,7 +65,7 @@ test.each<[string, string[], unknown, RegExp]>([
   ["unknown storage driver", ["-s", "ntfs"], {}, /--storage-driver: "ntfs" is not one of/],
   ["feature of a later version", ["--metrics-addr", "127.0.0.1:9323"], {}, /--metrics-addr: there are no metrics/],
   ["TLS", ["--tls"], {}, /--tls: there is no TLS/],
-  ["gc policies", [], { gc: { policies: [] } }, /gc: there are no collection policies/],
+  ["gc policies", [], { gc: { policies: [{ name: "p", kind: "images", unusedFor: "long" }] } }, /gc: policies\[0\]\.unusedFor: "long" is not a duration/],
   ["malformed host", ["-H", "http://x"], {}, /--host: "http:\/\/x" is not unix:/],
   ["malformed file", [], "{", /daemon\.json: /],
   ["a list as file", [], [], /a JSON object is expected/],

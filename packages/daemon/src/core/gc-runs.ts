@@ -117,7 +117,11 @@ export interface TrashedImage {
 export interface TrashedImages {
   /** Within the transaction that removes the image. A former one of that ID gives way. */
   keep(image: TrashedImage, top: ChainId | null): void;
+  /** The next to expire first. */
   list(): TrashedImage[];
+  get(id: ImageId): TrashedImage | undefined;
+  /** When the next one expires. */
+  next(): number | undefined;
   remove(ids: readonly ImageId[]): void;
 }
 
@@ -142,6 +146,8 @@ export interface LayerShares {
   lastUse(kind: "volume" | "network"): ReadonlyMap<string, number>;
   /** Whether work under way stands on it: a build, a pull, a commit. */
   isHeld(id: ImageId): boolean;
+  /** Every image of which that is so. */
+  heldImages(): ReadonlySet<string>;
   /** Bytes of all layers. */
   total(): number;
 }

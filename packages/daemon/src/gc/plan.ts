@@ -1,5 +1,5 @@
 import { setImmediate as turn } from "node:timers/promises";
-import type { DiskMark, DiskState, GcPlan, Holder, ItemKind, LayerShares, PlanItem, Policy, Shortfall, Trigger, Usage } from "../core/index.js";
+import type { DiskMark, DiskState, GcPlan, Holder, ImageSummary, ItemKind, LayerShares, PlanItem, Policy, Shortfall, Trigger, Usage } from "../core/index.js";
 import { describe, isCrossed, missing } from "./marks.js";
 import { type Candidate, type Facts, type Held, largest, select } from "./policy.js";
 import { Shares } from "./shares.js";
@@ -38,12 +38,14 @@ class Planner {
   readonly shortfalls: Shortfall[] = [];
   private readonly shares: Shares;
   private readonly taken = new Set<string>();
+  private readonly images: ReadonlyMap<string, ImageSummary>;
   private readonly children = new Map<string, number>();
   private freed: Usage = { bytes: 0, inodes: 0 };
   private looked = 0;
 
   constructor(private readonly request: PlanRequest, private readonly facts: Facts, private readonly tools: PlanTools) {
     this.shares = new Shares(tools.shares);
+    this.images = new Map(facts.images.map((image) => [image.id, image]));
     for (const { parent } of facts.images) if (parent !== null) this.children.set(parent, (this.children.get(parent) ?? 0) + 1);
   }
 
@@ -76,8 +78,8 @@ class Planner {
     const { maxBytes, kind } = policy, until = this.targetOf(policy);
     if (until !== undefined) return () => missing(until, this.now(), this.request.full === true ? 0 : this.request.room);
     if (kind !== "build-cache" || maxBytes === undefined) return undefined;
-    const records = this.facts.records.map(({ key }) => key);
-    return () => ({ bytes: Math.max(0, this.shares.recordBytes(records.filter((key) => !this.taken.has(`build-record ${key}`))) - maxBytes), inodes: 0 });
+    const held = this.shares.recordBytes(this.facts.records.map(({ key }) => key).filter((key) => !this.taken.has(`build-record ${key}`))), before = this.freed.bytes;
+    return () => ({ bytes: Math.max(0, held - (this.freed.bytes - before) - maxBytes), inodes: 0 });
   }
 
   /** All of them; images before those that they were made from. */
@@ -95,30 +97,34 @@ class Planner {
   }
 
   /**
-   * As many as are wanted, in their order. What frees nothing while another shares it waits for that: it goes only if
-   * no other choice is left, and is not in the plan unless something is free by it in the end.
+   * As many as are wanted, in their order. What frees nothing while another shares it waits until no other choice is
+   * left, and is in the plan only if something that it shared is free by it in the end.
    */
   private async takeSome(policy: Policy, candidates: readonly Candidate[], wanted: () => Usage): Promise<void> {
-    let left = [...candidates], useless: PlanItem[] = [];
     const enough = (): boolean => { const { bytes, inodes } = wanted(); return bytes <= 0 && inodes <= 0; };
-    while (left.length > 0 && !enough()) {
+    let left = candidates;
+    for (let progress = true; progress && !enough();) {
+      progress = false;
       const waiting: Candidate[] = [];
-      let progress = false;
-      for (const [at, c] of left.entries()) {
-        if (enough()) { waiting.push(...left.slice(at)); break; }
-        if (this.isBlocked(c) || !(await this.frees(c))) { waiting.push(c); continue; }
-        this.items.push(...useless.splice(0));
+      for (const c of left) {
+        if (enough() || this.isBlocked(c) || !(await this.frees(c))) { waiting.push(c); continue; }
         await this.take(policy, c);
         progress = true;
       }
       left = waiting;
-      if (progress) continue;
-      const next = left.findIndex((c) => !this.isBlocked(c));
-      if (next < 0) break;
-      const [c] = left.splice(next, 1);
-      const at = this.items.length;
-      await this.take(policy, c!);
-      useless = [...useless, ...this.items.splice(at)];
+    }
+    let useless: PlanItem[] = [];
+    for (const c of left) {
+      if (enough()) return;
+      if (this.isBlocked(c)) continue;
+      const at = this.items.length, before = this.freed.bytes;
+      await this.take(policy, c);
+      const own = this.items.splice(at);
+      if (this.freed.bytes === before) useless.push(...own);
+      else {
+        this.items.push(...useless.filter((item) => this.shares.overlap(item, c)), ...own);
+        useless = useless.filter((item) => !this.shares.overlap(item, c));
+      }
     }
   }
 
@@ -139,10 +145,10 @@ class Planner {
 
   /** Steps on the way to an image go with it when nothing else needs them. */
   private async takeParents(policy: Policy, { key, name }: Candidate): Promise<void> {
-    const parent = this.facts.images.find((image) => image.id === key)?.parent ?? null;
+    const parent = this.images.get(key)?.parent ?? null;
     if (parent === null) return;
     this.children.set(parent, (this.children.get(parent) ?? 1) - 1);
-    const image = this.facts.images.find(({ id }) => id === parent);
+    const image = this.images.get(parent);
     if (image === undefined || image.tags.length + image.digests.length > 0 || image.containers > 0 || (this.children.get(parent) ?? 0) > 0 || this.taken.has(`image ${parent}`)) return;
     await this.take(policy, { kind: "image", key: parent, name: parent.slice(7, 19), reason: `only ${name} was made from it`, optional: false, basis: { lastUsedAt: image.lastUsedAt, names: [] } });
   }
@@ -157,8 +163,7 @@ class Planner {
   /** What holds the space: images that stay, and all that is none. */
   private holders(held: readonly Held[]): Holder[] {
     const bytes = this.tools.shares.total(), { used } = this.request.disk;
-    const known = new Set(this.facts.images.map(({ id }) => id as string));
-    const images = largest(held, ({ key }) => (known.has(key) ? this.shares.peek("image", key).bytes : 0));
+    const images = largest(held, ({ key }) => (this.images.has(key) ? this.shares.peek("image", key).bytes : 0));
     return [...images, ...(used > bytes ? [{ name: "everything else on the file system", bytes: used - bytes, why: "volumes, logs, the ledger, and what is not Strata's" }] : [])];
   }
 }

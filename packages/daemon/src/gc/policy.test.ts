@@ -14,7 +14,7 @@ const image = (id: string, idle: number, more: Partial<ImageSummary> & { labels?
 });
 const container = (name: string, ended: number | null, labels: Record<string, string> = {}): Container =>
   ({ id: name, name, imageId: "held", config: { Labels: labels }, createdAt: 0, networks: { web: {} }, state: ended === null ? { status: "running" } : { status: "exited", finishedAt: NOW - ended * HOUR } }) as unknown as Container;
-const facts = (f: Partial<Facts>): Facts => ({ now: NOW, images: [], containers: [], volumes: [], networks: [], records: [], logs: [], pins: new Set(), ...f });
+const facts = (f: Partial<Facts>): Facts => ({ now: NOW, images: [], containers: [], volumes: [], networks: [], records: [], logs: [], pins: new Set(), busy: new Set(), ...f });
 const chosen = (p: Policy, f: Facts): string[] => select(p, f).candidates.map(({ key }) => key);
 const held = (p: Policy, f: Facts): Record<string, string> => Object.fromEntries(select(p, f).held.map(({ key, why }) => [key, why]));
 
@@ -25,13 +25,13 @@ describe("images", () => {
     const f = facts({
       images: [
         ci("old", 100), ci("older", 200), ci("new", 71), ci("labelled", 100, { labels: { keep: "" } }), ci("gold", 100, { labels: { tier: "gold" } }), ci("tin", 100, { labels: { tier: "tin" } }), ci("release-1", 100),
-        ci("pinned", 100), ci("both", 100, { tags: ["docker.io/ci/both:1", `${L}both:1`] }), image("other", 100), ci("deep", 100, { tags: ["docker.io/ci/a/b:1"] }), ci("held", 100), ci("digest", 100, { tags: [], digests: ["docker.io/ci/x@sha256:aa"] }),
+        ci("pinned", 100), ci("both", 100, { tags: ["docker.io/ci/both:1", `${L}both:1`] }), image("other", 100), ci("deep", 100, { tags: ["docker.io/ci/a/b:1"] }), ci("held", 100), ci("busy", 100), ci("digest", 100, { tags: [], digests: ["docker.io/ci/x@sha256:aa"] }),
       ],
-      containers: [container("box", null)], pins: new Set(["docker.io/ci/pinned:1"]),
+      containers: [container("box", null)], pins: new Set(["docker.io/ci/pinned:1"]), busy: new Set(["busy"]),
     });
     expect(chosen(p, f)).toEqual(["older", "digest", "old", "tin"]);
     expect(held(p, f)).toEqual({
-      new: "used 2d ago", labelled: "excepted by label=keep", gold: "excepted by label=tier=gold", "release-1": "excepted by reference=ci/release*", pinned: "pinned as ci/pinned:1", both: "also named both:1", held: "used by container box",
+      new: "used 2d ago", labelled: "excepted by label=keep", gold: "excepted by label=tier=gold", "release-1": "excepted by reference=ci/release*", pinned: "pinned as ci/pinned:1", both: "also named both:1", held: "used by container box", busy: "work under way needs it",
     });
   });
   test("the last of each repository stay", () => {
@@ -83,7 +83,7 @@ function sharing(images: Record<string, string[]>, records: Record<string, strin
   const count = (chain: string): number => Object.values(images).filter((chains) => chains.includes(chain)).length;
   const layer = (chain: string) => ({ chain: chain as ChainId, bytes: 10, inodes: 1, images: count(chain) });
   return {
-    ofImage: (id) => (images[id] ?? []).map(layer), manifestBytes: () => 0, isHeld: () => false, lastUse: () => new Map(), total: () => 100,
+    ofImage: (id) => (images[id] ?? []).map(layer), manifestBytes: () => 0, isHeld: () => false, heldImages: () => new Set(), lastUse: () => new Map(), total: () => 100,
     lines: () => Object.entries(records).flatMap(([holder, chains]) => chains.map((chain): HeldLine => ({ holder, kind: "build-record", ...layer(chain) }))),
   };
 }
@@ -118,6 +118,9 @@ describe("plans", () => {
     const shares = sharing({ twin1: ["t"], twin2: ["t"], shared: ["u"], own: ["o"], used: ["u"] });
     expect(sizes(await plan([p], f, shares, { disk: disk(905) }))).toEqual([["own", 10]]);
     expect(sizes(await plan([p], f, shares, { disk: disk(915) }))).toEqual([["own", 10], ["twin1", 0], ["twin2", 10]]);
+    // Nor what has nothing to do with what comes free.
+    const apart = sharing({ twin1: ["t"], twin2: ["t"], shared: ["u"], own: ["o"], used: ["u"], alone: ["u"] });
+    expect(sizes(await plan([p], facts({ ...f, images: [image("alone", 40), ...f.images] }), apart, { disk: disk(915) }))).toEqual([["own", 10], ["twin1", 0], ["twin2", 10]]);
     const made = await plan([p], f, shares, { disk: disk(999) });
     expect(sizes(made)).toEqual([["own", 10], ["twin1", 0], ["twin2", 10]]);
     expect(made.shortfalls).toEqual([{ policy: "p", target: "disk below 90%", missingBytes: 79, holders: [{ name: "used:1", bytes: 10, why: "used by container box" }, { name: "everything else on the file system", bytes: 899, why: expect.any(String) as string }] }]);

@@ -12,6 +12,8 @@ export interface Facts {
   readonly logs: readonly RotatedLog[];
   /** Full names of images that are pinned. */
   readonly pins: ReadonlySet<string>;
+  /** IDs of images that work under way stands on. */
+  readonly busy: ReadonlySet<string>;
 }
 
 export interface Candidate extends Omit<PlanItem, "bytes" | "policy" | "final"> {
@@ -82,9 +84,10 @@ function selectImages(policy: Policy, facts: Facts): Found {
 
 interface ImageWords { readonly names: readonly string[]; readonly match: Glob | undefined; readonly newest: ReadonlyMap<string, string> | undefined; readonly user: string | undefined }
 /** Why an image that a policy is about stays. */
-function heldImage(policy: Policy, { now, pins }: Facts, image: ImageSummary, { names, match, newest, user }: ImageWords): string | undefined {
+function heldImage(policy: Policy, { now, pins, busy }: Facts, image: ImageSummary, { names, match, newest, user }: ImageWords): string | undefined {
   const pinned = names.find((name) => pins.has(name));
   if (user !== undefined) return `used by container ${user}`;
+  if (busy.has(image.id)) return "work under way needs it";
   if (pinned !== undefined) return `pinned as ${familiarOf(pinned)}`;
   const other = match === undefined ? undefined : names.find((name) => !fits(match, name));
   if (other !== undefined) return `also named ${familiarOf(other)}`;

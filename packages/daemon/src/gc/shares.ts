@@ -41,6 +41,12 @@ export class Shares {
     }, 0);
   }
 
+  /** Whether two things hold a layer together. */
+  overlap(a: { readonly kind: ItemKind; readonly key: string }, b: { readonly kind: ItemKind; readonly key: string }): boolean {
+    const chains = new Set(this.layersOf(a.kind, a.key).map(({ chain }) => chain));
+    return this.layersOf(b.kind, b.key).some(({ chain }) => chains.has(chain));
+  }
+
   private sum(kind: ItemKind, key: string, isLast: (count: Count) => boolean): Usage {
     let bytes = kind === "image" ? this.source.manifestBytes(key as ImageId) : 0, inodes = 0;
     for (const { chain } of this.layersOf(kind, key)) {

@@ -23,6 +23,8 @@ export class LedgerPins implements Pins {
 }
 
 interface TrashedRow { id: ImageId; run: string; position: number; config: Buffer; document: string; bytes: number; expires_at: number }
+const TRASHED = "SELECT id, run, position, config, document, bytes, expires_at FROM trashed_image";
+const fromRow = ({ document, expires_at: expiresAt, ...row }: TrashedRow): TrashedImage => ({ ...row, expiresAt, ...JSON.parse(document) as Document });
 type Document = Pick<TrashedImage, "parent" | "names" | "manifests">;
 
 /** Images that can be brought back. The view `root` holds their layers and manifests. */
@@ -38,8 +40,14 @@ export class LedgerTrashedImages implements TrashedImages {
     });
   }
   list(): TrashedImage[] {
-    return this.ledger.sql<[], TrashedRow>("SELECT id, run, position, config, document, bytes, expires_at FROM trashed_image ORDER BY expires_at, run, position").all()
-      .map(({ document, expires_at, ...row }) => ({ ...row, expiresAt: expires_at, ...JSON.parse(document) as Document }));
+    return this.ledger.sql<[], TrashedRow>(`${TRASHED} ORDER BY expires_at, run, position`).all().map(fromRow);
+  }
+  get(id: ImageId): TrashedImage | undefined {
+    const row = this.ledger.sql<[string], TrashedRow>(`${TRASHED} WHERE id = ?`).get(id);
+    return row === undefined ? undefined : fromRow(row);
+  }
+  next(): number | undefined {
+    return this.ledger.sql<[], { at: number | null }>("SELECT min(expires_at) AS at FROM trashed_image").get()?.at ?? undefined;
   }
   remove(ids: readonly ImageId[]): void {
     this.ledger.transaction(() => { for (const id of ids) this.ledger.sql<[string]>("DELETE FROM trashed_image WHERE id = ?").run(id); });
@@ -78,6 +86,10 @@ export class LedgerLayerShares implements LayerShares {
   }
   isHeld(id: ImageId): boolean {
     return this.ledger.sql<[string, string], { held: number }>("SELECT EXISTS (SELECT 1 FROM lease_hold WHERE (kind = 'image' AND key = ?) OR (kind = 'layer' AND key = (SELECT top FROM image WHERE id = ?))) AS held").get(id, id)!.held === 1;
+  }
+  heldImages(): ReadonlySet<string> {
+    return new Set(this.ledger.sql<[], { id: string }>(`SELECT id FROM image WHERE id IN (SELECT key FROM lease_hold WHERE kind = 'image')
+      UNION SELECT id FROM image WHERE top IN (SELECT key FROM lease_hold WHERE kind = 'layer')`).all().map(({ id }) => id));
   }
   total(): number {
     return this.ledger.sql<[], { bytes: number }>("SELECT coalesce(sum(bytes), 0) AS bytes FROM snapshot").get()!.bytes;

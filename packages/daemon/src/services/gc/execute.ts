@@ -82,7 +82,8 @@ export class Executor {
     const names = [...image.tags, ...image.digests], added = names.find((name) => !basis.names.includes(name));
     if (image.lastUsedAt > basis.lastUsedAt) return "used since the plan was made";
     if (added !== undefined) return `named ${added} since the plan was made`;
-    if (names.some((name) => this.parts.pins.list().has(name))) return "pinned since the plan was made";
+    const pins = this.parts.pins.list();
+    if (names.some((name) => pins.has(name))) return "pinned since the plan was made";
     return this.parts.shares.isHeld(image.id) ? "work under way needs it" : undefined;
   }
 
@@ -90,7 +91,7 @@ export class Executor {
     const { trashed, images, records } = this.parts;
     const { id, parent, top, tags, digests } = image;
     // Taken away twice: it can be brought back from the later run.
-    const before = trashed.list().find((t) => t.id === id), noted = before && records.item(before.run, before.position);
+    const before = trashed.get(id), noted = before && records.item(before.run, before.position);
     if (before !== undefined && noted !== undefined) records.putItem(before.run, before.position, { ...noted, outcome: "freed", freed: 0 });
     const manifests = [...new Set([...images.manifests(id), ...digests.map((name) => name.slice(name.indexOf("@") + 1) as never)])];
     trashed.keep({ id, run, position, config: images.config(id), parent, names: [...tags, ...digests], manifests, bytes: item.bytes, expiresAt }, top);

@@ -33,7 +33,7 @@ export class Room implements RoomKeeper {
   private soon: NodeJS.Timeout | undefined;
   private leave: (() => void) | undefined;
   /** What could not be reached, once told. */
-  private told = "";
+  private readonly told = new Map<Trigger, string>();
   private closed = false;
 
   constructor(private readonly parts: RoomParts) {}
@@ -130,12 +130,13 @@ export class Room implements RoomKeeper {
     const { collections, events, logger, path } = this.parts;
     const plan = await collections.make(trigger, policies, { ...more, keep: false });
     const short = plan.shortfalls.map(({ policy, target, holders }) => `${policy}: ${target}; held by ${holders.map(({ name, why }) => `${name} (${why})`).join(", ")}`).join("; ");
-    if (short !== "" && short !== this.told) {
+    const known = this.told.get(trigger) ?? "";
+    if (short !== "" && short !== known) {
       logger.warn({ shortfalls: plan.shortfalls }, `a collection cannot reach its target: ${short}`);
       for (const { policy, target, missingBytes } of plan.shortfalls) events.emit({ type: "disk", action: "short", id: path, attributes: { policy, target, missing: String(missingBytes) } });
     }
-    const news = plan.items.length > 0 || short !== this.told;
-    this.told = short;
+    const news = plan.items.length > 0 || short !== known;
+    this.told.set(trigger, short);
     if (!news || (plan.items.length === 0 && short === "")) return 0;
     collections.store(plan);
     return (await collections.carryOut(plan, { grace: 0, drain: true })).freed;

@@ -147,12 +147,12 @@ export class Collections implements GcService {
     };
     records.putRun(run);
     this.emit("start", run.id, { plan: plan.id, trigger: plan.trigger, policies: plan.policies.join(",") });
-    let error: unknown;
+    let error: Error | undefined;
     try {
       await this.executor.run(run.id, plan.items, grace > 0 ? startedAt + grace : null);
       if (drain) await this.parts.drain();
     } catch (e) {
-      error = e;
+      error = e instanceof Error ? e : new Error(messageOf(e));
     }
     records.putRun({ ...run, finishedAt: clock.now(), state: error === undefined ? "done" : "failed", ...(error === undefined ? {} : { error: messageOf(error) }), disk: { before, after: (await gauge.read()).free } });
     const done = this.told(run.id);

@@ -19,19 +19,22 @@ export class ImageTrash {
   constructor(private readonly parts: ImageTrashParts) {}
 
   /** When the next one expires. */
-  get next(): number | undefined { return this.parts.trashed.list()[0]?.expiresAt; }
+  get next(): number | undefined { return this.parts.trashed.next(); }
 
   /** Lets those go whose time is over, or all; the bytes that the disk regained. Their runs tell them as freed from then on. */
   async expire(all = false): Promise<number> {
-    const { trashed, records, collector, clock } = this.parts;
+    const { trashed, records, collector, clock, images } = this.parts;
     const over = trashed.list().filter(({ expiresAt }) => all || expiresAt <= clock.now());
     if (over.length === 0) return 0;
-    trashed.remove(over.map(({ id }) => id));
-    for (const image of over) this.note(image, 0);
+    images.atomically(() => {
+      trashed.remove(over.map(({ id }) => id));
+      for (const image of over) this.note(image, image.bytes);
+      records.expired(over.map(({ run }) => run));
+    });
     const { items } = await collector.collect({ wait: true });
     const freed = attribute(over.map((image) => [image, partsOf(image)] as const), items);
-    for (const [image, bytes] of freed) this.note(image, bytes);
-    records.expired(over.map(({ run }) => run));
+    // What was planned may have changed by who shares it now.
+    for (const [image, bytes] of freed) if (bytes !== image.bytes) this.note(image, bytes);
     return [...freed.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
   private note({ run, position }: TrashedImage, freed: number): void {
