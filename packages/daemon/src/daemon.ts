@@ -96,14 +96,14 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const pusher = new Pusher({ ...transfer, maxConcurrentUploads: config.maxConcurrentUploads });
     const images = new Images({
       images: imageStore, layers, leases, containers: stores.containers, gc: collector, events, clock, hostPlatform: platform, driver: storage.defaultDriver,
-      registry, puller, pusher, pins: stores.pins, journal: prunes,
+      registry, puller, pusher, pins: stores.pins, journal: prunes, failed: (cause) => collection.room.failed(cause),
       loader: new ArchiveLoader({ layers, images: imageStore, leases, temporary: root.tmp, hostPlatform: platform, clock }),
     });
     const volumes = new Volumes({ store: stores.volumes, events, logger, journal: prunes });
     const containers = openContainers({ journal: prunes, config, execRoot, machine, programs, stores, networking, workers, events, clock, logger });
     const builds = new Builds({
       images: imageStore, layers, leases, cache: stores.buildCache, names: stores.buildCache, clock, workers, hostPlatform: platform, temporary: root.tmp,
-      imageService: images, containers, volumes: stores.volumes, files: new ConfinedFiles(), porter: new Trees(workers), collector, events, logger, journal: prunes, grown: () => collection.room.changed(),
+      imageService: images, containers, volumes: stores.volumes, files: new ConfinedFiles(), porter: new Trees(workers), collector, events, logger, journal: prunes, grown: (failure) => (failure === undefined ? collection.room.changed() : collection.room.failed(failure)),
     });
     const collection: Collection = openCollection({
       dataRoot: root.root, settings: config.gc, stores, drivers: storage.drivers.values(), workers, events, clock, logger,

@@ -52,7 +52,7 @@ class Planner {
   async add(policy: Policy): Promise<void> {
     const { when } = policy, until = this.targetOf(policy);
     if (when !== undefined && this.request.full !== true && !isCrossed(when, this.now(), this.request.room)) return;
-    const { candidates, held } = select(policy, this.facts);
+    const { candidates, held } = await select(policy, this.facts);
     const left = candidates.filter((c) => !this.taken.has(keyOf(c)));
     await this.takeAll(policy, left.filter((c) => !c.optional));
     const wanted = this.wanted(policy);

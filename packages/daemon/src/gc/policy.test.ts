@@ -15,11 +15,11 @@ const image = (id: string, idle: number, more: Partial<ImageSummary> & { labels?
 const container = (name: string, ended: number | null, labels: Record<string, string> = {}): Container =>
   ({ id: name, name, imageId: "held", config: { Labels: labels }, createdAt: 0, networks: { web: {} }, state: ended === null ? { status: "running" } : { status: "exited", finishedAt: NOW - ended * HOUR } }) as unknown as Container;
 const facts = (f: Partial<Facts>): Facts => ({ now: NOW, images: [], containers: [], volumes: [], networks: [], records: [], logs: [], pins: new Set(), busy: new Set(), ...f });
-const chosen = (p: Policy, f: Facts): string[] => select(p, f).candidates.map(({ key }) => key);
-const held = (p: Policy, f: Facts): Record<string, string> => Object.fromEntries(select(p, f).held.map(({ key, why }) => [key, why]));
+const chosen = async (p: Policy, f: Facts): Promise<string[]> => (await select(p, f)).candidates.map(({ key }) => key);
+const held = async (p: Policy, f: Facts): Promise<Record<string, string>> => Object.fromEntries((await select(p, f)).held.map(({ key, why }) => [key, why]));
 
 describe("images", () => {
-  test("unused for so long, by name; what is used, pinned, excepted or has another name stays and says why", () => {
+  test("unused for so long, by name; what is used, pinned, excepted or has another name stays and says why", async () => {
     const p = policy({ kind: "images", match: "ci/*", unusedFor: "72h", except: ["label=keep", "label=tier=gold", "reference=ci/release*"] });
     const ci = (id: string, idle: number, more: Partial<ImageSummary> = {}): ImageSummary => image(id, idle, { tags: [`docker.io/ci/${id}:1`], ...more });
     const f = facts({
@@ -29,53 +29,53 @@ describe("images", () => {
       ],
       containers: [container("box", null)], pins: new Set(["docker.io/ci/pinned:1"]), busy: new Set(["busy"]),
     });
-    expect(chosen(p, f)).toEqual(["older", "digest", "old", "tin"]);
-    expect(held(p, f)).toEqual({
+    expect(await chosen(p, f)).toEqual(["older", "digest", "old", "tin"]);
+    expect(await held(p, f)).toEqual({
       new: "used 2d ago", labelled: "excepted by label=keep", gold: "excepted by label=tier=gold", "release-1": "excepted by reference=ci/release*", pinned: "pinned as ci/pinned:1", both: "also named both:1", held: "used by container box", busy: "work under way needs it",
     });
   });
-  test("the last of each repository stay", () => {
+  test("the last of each repository stay", async () => {
     const p = policy({ kind: "images", keepLast: 2 });
     const of = (repository: string, n: number): ImageSummary => image(`${repository}${n}`, 10 - n, { tags: [`${L}${repository}:${n}`] });
     const f = facts({ images: [of("a", 1), of("a", 2), of("a", 3), of("b", 1), image("loose", 50, { tags: [] })] });
-    expect(chosen(p, f)).toEqual(["loose", "a1"]);
-    expect(held(p, f)["a3"]).toBe("among the last 2 of a");
+    expect(await chosen(p, f)).toEqual(["loose", "a1"]);
+    expect((await held(p, f))["a3"]).toBe("among the last 2 of a");
   });
-  test("created before, dangling only", () => {
+  test("created before, dangling only", async () => {
     const f = facts({ images: [image("a", 5), image("b", 50), image("none", 9, { tags: [] }), image("step", 9, { tags: [] }), image("child", 1, { parent: "step" as ImageId })] });
-    expect(chosen(policy({ kind: "images", createdBefore: "40h" }), f)).toEqual(["b"]);
-    expect(chosen(policy({ kind: "images", createdBefore: new Date(NOW - 8 * HOUR).toISOString() }), f)).toEqual(["b", "none", "step"]);
-    expect(chosen(policy({ kind: "images", danglingOnly: true }), f)).toEqual(["none"]);
-    expect(chosen(policy({ kind: "images", when: { diskAbove: "1%" }, minAge: "6h" }), f)).toEqual(["b", "none", "step"]);
+    expect(await chosen(policy({ kind: "images", createdBefore: "40h" }), f)).toEqual(["b"]);
+    expect(await chosen(policy({ kind: "images", createdBefore: new Date(NOW - 8 * HOUR).toISOString() }), f)).toEqual(["b", "none", "step"]);
+    expect(await chosen(policy({ kind: "images", danglingOnly: true }), f)).toEqual(["none"]);
+    expect(await chosen(policy({ kind: "images", when: { diskAbove: "1%" }, minAge: "6h" }), f)).toEqual(["b", "none", "step"]);
   });
 });
 
-test("containers that ended so long ago, but not those with a label", () => {
+test("containers that ended so long ago, but not those with a label", async () => {
   const p = policy({ kind: "containers", exitedFor: "24h", except: ["label=keep"] });
   const f = facts({ containers: [container("old", 30), container("new", 20), container("kept", 30, { keep: "1" }), container("running", null)] });
-  expect(chosen(p, f)).toEqual(["old"]);
-  expect(held(p, f)).toEqual({ new: "ended 20h ago", kept: "excepted by label=keep", running: "it is running" });
+  expect(await chosen(p, f)).toEqual(["old"]);
+  expect(await held(p, f)).toEqual({ new: "ended 20h ago", kept: "excepted by label=keep", running: "it is running" });
 });
 
-test("volumes: without a name only, unless told otherwise; never one that a container has", () => {
+test("volumes: without a name only, unless told otherwise; never one that a container has", async () => {
   const volume = (name: string, idle: number, anonymous: boolean, refs: string[] = [], labels = {}) => ({ name, anonymous, refs, labels, lastUsedAt: NOW - idle * HOUR }) as unknown as Facts["volumes"][number];
   const f = facts({ volumes: [volume("a", 99, true), volume("named", 99, false), volume("held", 99, true, ["box"]), volume("young", 1, true), volume("kept", 99, true, [], { keep: "" })] });
-  expect(chosen(policy({ kind: "volumes", unusedFor: "72h", except: ["label=keep"] }), f)).toEqual(["a"]);
-  expect(chosen(policy({ kind: "volumes", unusedFor: "72h", anonymousOnly: false }), f)).toEqual(["a", "kept", "named"]);
+  expect(await chosen(policy({ kind: "volumes", unusedFor: "72h", except: ["label=keep"] }), f)).toEqual(["a"]);
+  expect(await chosen(policy({ kind: "volumes", unusedFor: "72h", anonymousOnly: false }), f)).toEqual(["a", "kept", "named"]);
 });
 
-test("networks: none that is predefined, connected, or wanted by a container that does not run", () => {
+test("networks: none that is predefined, connected, or wanted by a container that does not run", async () => {
   const network = (name: string, idle: number, connected = false) => ({ id: name, name, labels: {}, connected, createdAt: NOW - idle * HOUR, lastUsedAt: NOW - idle * HOUR }) as unknown as Facts["networks"][number];
   const f = facts({ networks: [network("bridge", 99), network("old", 99), network("live", 99, true), network("web", 99), network("young", 1)], containers: [container("box", 5)] });
-  expect(chosen(policy({ kind: "networks", unusedFor: "72h" }), f)).toEqual(["old"]);
-  expect(chosen(policy({ kind: "networks", createdBefore: "72h" }), f)).toEqual(["old"]);
+  expect(await chosen(policy({ kind: "networks", unusedFor: "72h" }), f)).toEqual(["old"]);
+  expect(await chosen(policy({ kind: "networks", createdBefore: "72h" }), f)).toEqual(["old"]);
 });
 
-test("old log files of a container above its ceiling, or of an age", () => {
+test("old log files of a container above its ceiling, or of an age", async () => {
   const log = (container: string, n: number, bytes: number) => ({ container, file: `x.log.${n}`, bytes, writtenAt: NOW - n * HOUR });
   const f = facts({ logs: [log("a", 1, 60), log("a", 2, 60), log("a", 3, 30), log("b", 1, 90)] });
-  expect(chosen(policy({ kind: "logs", maxBytes: 100 }), f)).toEqual(["a/x.log.2"]);
-  expect(chosen(policy({ kind: "logs", olderThan: "150m" }), f)).toEqual(["a/x.log.3"]);
+  expect(await chosen(policy({ kind: "logs", maxBytes: 100 }), f)).toEqual(["a/x.log.2"]);
+  expect(await chosen(policy({ kind: "logs", olderThan: "150m" }), f)).toEqual(["a/x.log.3"]);
 });
 
 /** Layers by image and by build record; every layer takes 10 bytes. */
@@ -149,7 +149,7 @@ describe("plans", () => {
   });
 });
 
-test("marks count bytes, parts and inodes", () => {
+test("marks count bytes, parts and inodes", async () => {
   expect(missing({ used: { fraction: 0.5 } }, disk(600))).toEqual({ bytes: 100, inodes: 0 });
   expect(missing({ free: { bytes: 450 } }, disk(600), 100)).toEqual({ bytes: 150, inodes: 0 });
   expect(missing({ inodes: { fraction: 0.4 } }, disk(0))).toEqual({ bytes: 0, inodes: 10 });
@@ -158,7 +158,7 @@ test("marks count bytes, parts and inodes", () => {
 });
 
 describe("settings", () => {
-  test("what is written in the contract is understood", () => {
+  test("what is written in the contract is understood", async () => {
     const { schedule, trashGrace, policies } = parseGcSettings({ schedule: "*/10 * * * *", policies: [
       { name: "ci-images", kind: "images", match: "ci/*", unusedFor: "72h", keepLast: 3, except: ["label=keep", "reference=prod/*"] },
       { name: "disk", kind: "images", when: { diskAbove: "85%" }, until: { diskBelow: "80%" }, order: "least-recently-used", minAge: "10m" },
@@ -183,7 +183,7 @@ describe("settings", () => {
   ])("refuses %j", (given, message) => {
     expect(() => parseGcSettings(given)).toThrow(expect.objectContaining({ code: "InvalidArgument", message: expect.stringContaining(message) as string }));
   });
-  test("schedules are cron's", () => {
+  test("schedules are cron's", async () => {
     expect(() => checkSchedules(parseGcSettings({ schedule: "*/10 * * * *", policies: [{ name: "p", kind: "images", unusedFor: "1h", schedule: "61 * * * *" }] }), "gc: ")).toThrow("gc: policies[0].schedule: \"61 * * * *\" is not a cron expression");
   });
 });

@@ -1,5 +1,7 @@
-import { familiarOf, Glob } from "@strata/oci";
+import { setImmediate as turn } from "node:timers/promises";
+import { familiarOf } from "@strata/oci";
 import type { BuildRecordView, Container, Holder, ImageSummary, Network, PlanItem, Policy, RotatedLog, Volume } from "../core/index.js";
+import { formsOf, NamePattern } from "./name-pattern.js";
 
 /** Everything that policies look at. What changes later is looked at again when a plan is run. */
 export interface Facts {
@@ -25,13 +27,13 @@ export interface Held { readonly key: string; readonly name: string; readonly wh
 export interface Selection { readonly candidates: readonly Candidate[]; readonly held: readonly Held[] }
 
 /** What a policy may take, least recently used first, whatever room that makes. */
-export function select(policy: Policy, facts: Facts): Selection {
-  const { candidates, held } = SELECTORS[policy.kind](policy, facts);
+export async function select(policy: Policy, facts: Facts): Promise<Selection> {
+  const { candidates, held } = await SELECTORS[policy.kind](policy, facts);
   return { candidates: candidates.sort((a, b) => a.basis.lastUsedAt - b.basis.lastUsedAt || (a.key < b.key ? -1 : 1)), held };
 }
 
 interface Found { candidates: Candidate[]; held: Held[] }
-const SELECTORS: Readonly<Record<Policy["kind"], (policy: Policy, facts: Facts) => Found>> = {
+const SELECTORS: Readonly<Record<Policy["kind"], (policy: Policy, facts: Facts) => Found | Promise<Found>>> = {
   images: selectImages, containers: selectContainers, volumes: selectVolumes, networks: selectNetworks, "build-cache": selectRecords, logs: selectLogs,
 };
 
@@ -44,34 +46,32 @@ export function spell(ms: number): string {
 const short = (id: string): string => id.replace(/^sha256:/, "").slice(0, 12);
 const latest = (createdBefore: NonNullable<Policy["createdBefore"]>, now: number): number => ("at" in createdBefore ? createdBefore.at : now - createdBefore.age);
 
-/** Name with tag or digest, as users know it, and its repository. */
-const formsOf = (full: string): [string, string] => {
-  const name = familiarOf(full), at = name.indexOf("@");
-  return [name, at >= 0 ? name.slice(0, at) : name.slice(0, name.lastIndexOf(":"))];
-};
-const fits = (pattern: Glob, full: string): boolean => formsOf(full).some((form) => pattern.matches(form));
-
 function hasLabel(text: string, labels: Readonly<Record<string, string>>): boolean {
   const at = text.indexOf("=");
   return at < 0 ? text in labels : labels[text.slice(0, at)] === text.slice(at + 1);
 }
-/** The exception that holds for labels and names. */
-function exception(policy: Policy, labels: Readonly<Record<string, string>>, names: readonly string[] = []): string | undefined {
-  const found = policy.except.find(({ kind, text }) => (kind === "label" ? hasLabel(text, labels) : names.some((name) => fits(new Glob(text), name))));
-  return found && `excepted by ${found.kind}=${found.text}`;
+/** The exception that holds for these labels. */
+function exception(policy: Policy, labels: Readonly<Record<string, string>>): string | undefined {
+  const found = policy.except.find(({ kind, text }) => kind === "label" && hasLabel(text, labels));
+  return found && `excepted by label=${found.text}`;
 }
 
-function selectImages(policy: Policy, facts: Facts): Found {
+/** So many images are looked at before others get a turn. */
+const TURN = 500;
+
+async function selectImages(policy: Policy, facts: Facts): Promise<Found> {
   const found: Found = { candidates: [], held: [] };
   const parents = new Set(facts.images.map((image) => image.parent));
-  const match = policy.match === undefined ? undefined : new Glob(policy.match);
+  const match = policy.match === undefined ? undefined : new NamePattern(policy.match);
+  const excepted = policy.except.filter(({ kind }) => kind === "reference").map(({ text }) => ({ text, pattern: new NamePattern(text) }));
   const newest = policy.keepLast === undefined ? undefined : newestOf(facts.images, policy.keepLast, match);
   const users = new Map(facts.containers.map((c) => [c.imageId, c.name]));
-  for (const image of facts.images) {
+  for (const [i, image] of facts.images.entries()) {
+    if (i % TURN === TURN - 1) await turn();
     const names = [...image.tags, ...image.digests], name = image.tags[0] === undefined ? short(image.id) : familiarOf(image.tags[0]);
-    if (match !== undefined && !names.some((n) => fits(match, n))) continue;
+    if (match !== undefined && !names.some((n) => match.fits(n))) continue;
     if (policy.danglingOnly === true && (image.tags.length > 0 || parents.has(image.id))) continue;
-    const why = heldImage(policy, facts, image, { names, match, newest, user: users.get(image.id) });
+    const why = heldImage(policy, facts, image, { names, match, excepted, newest, user: users.get(image.id) });
     if (why !== undefined) {
       found.held.push({ key: image.id, name, why });
       continue;
@@ -82,17 +82,25 @@ function selectImages(policy: Policy, facts: Facts): Found {
   return found;
 }
 
-interface ImageWords { readonly names: readonly string[]; readonly match: Glob | undefined; readonly newest: ReadonlyMap<string, string> | undefined; readonly user: string | undefined }
+interface ImageWords {
+  readonly names: readonly string[];
+  readonly match: NamePattern | undefined;
+  readonly excepted: readonly { readonly text: string; readonly pattern: NamePattern }[];
+  readonly newest: ReadonlyMap<string, string> | undefined;
+  readonly user: string | undefined;
+}
 /** Why an image that a policy is about stays. */
-function heldImage(policy: Policy, { now, pins, busy }: Facts, image: ImageSummary, { names, match, newest, user }: ImageWords): string | undefined {
+function heldImage(policy: Policy, { now, pins, busy }: Facts, image: ImageSummary, { names, match, excepted, newest, user }: ImageWords): string | undefined {
   const pinned = names.find((name) => pins.has(name));
   if (user !== undefined) return `used by container ${user}`;
   if (busy.has(image.id)) return "work under way needs it";
   if (pinned !== undefined) return `pinned as ${familiarOf(pinned)}`;
-  const other = match === undefined ? undefined : names.find((name) => !fits(match, name));
+  const other = match === undefined ? undefined : names.find((name) => !match.fits(name));
   if (other !== undefined) return `also named ${familiarOf(other)}`;
-  const excepted = exception(policy, image.labels, names);
-  if (excepted !== undefined) return excepted;
+  const reference = excepted.find(({ pattern }) => names.some((name) => pattern.fits(name)));
+  if (reference !== undefined) return `excepted by reference=${reference.text}`;
+  const label = exception(policy, image.labels);
+  if (label !== undefined) return label;
   const idle = now - image.lastUsedAt;
   if (policy.unusedFor !== undefined && idle <= policy.unusedFor) return `used ${spell(idle)} ago`;
   if (policy.createdBefore !== undefined && image.createdAt >= latest(policy.createdBefore, now)) return "created too late";
@@ -101,10 +109,10 @@ function heldImage(policy: Policy, { now, pins, busy }: Facts, image: ImageSumma
 }
 
 /** Images that are among the newest of a repository, and why that keeps them. */
-function newestOf(images: readonly ImageSummary[], keep: number, match: Glob | undefined): ReadonlyMap<string, string> {
+function newestOf(images: readonly ImageSummary[], keep: number, match: NamePattern | undefined): ReadonlyMap<string, string> {
   const repositories = new Map<string, ImageSummary[]>();
   for (const image of images) {
-    for (const repository of new Set(image.tags.filter((tag) => match === undefined || fits(match, tag)).map((tag) => formsOf(tag)[1]))) {
+    for (const repository of new Set(image.tags.filter((tag) => match === undefined || match.fits(tag)).map((tag) => formsOf(tag)[1]))) {
       const there = repositories.get(repository);
       if (there === undefined) repositories.set(repository, [image]);
       else there.push(image);

@@ -27,8 +27,8 @@ export interface BuildsParts extends BuildNeeds {
   readonly events: EventBus;
   readonly logger: Logger;
   readonly journal?: PruneJournal;
-  /** A build is over, and its cache may have grown. */
-  readonly grown?: () => void;
+  /** A build is over, and its cache may have grown; or it failed. */
+  readonly grown?: (failure?: unknown) => void;
 }
 
 /** Bytes of a Dockerfile at most. */
@@ -60,6 +60,9 @@ export class Builds implements BuildService {
     const context = await this.context(request, signal);
     try {
       return await this.parts.leases.with("build", (lease) => this.solve(request, context, tags, lease, progress, signal));
+    } catch (e) {
+      this.parts.grown?.(e);
+      throw e;
     } finally {
       await context.remove();
       this.parts.collector.notify("deletion");

@@ -33,28 +33,21 @@ export class ImageRemover {
   }
 
   /**
-   * Whole images with all their names, in this order, each in a transaction of its own. `judge` says why one stays;
-   * `leave` runs within the transaction of one that goes, before it does. Nothing is collected.
+   * Whole images with all their names, in this order, all in one transaction. `judge` says why one stays; `leave` is
+   * called for one that goes, before it does. Nothing is collected.
    */
-  take(ids: readonly ImageId[], judge: (image: Image) => string | undefined, leave: (image: Image, taken: Taken) => void): Map<ImageId, Taken | NotTaken> {
+  take(ids: readonly ImageId[], judge: (image: Image) => string | undefined, leave: (image: Image) => void): Map<ImageId, Taken | NotTaken> {
     const { images } = this.options;
     const removal = new Removal(this.options);
-    return new Map(ids.map((id): [ImageId, Taken | NotTaken] => {
+    return images.atomically(() => new Map(ids.map((id): [ImageId, Taken | NotTaken] => {
       if (!images.has(id)) return [id, { kept: null }];
-      const image = images.get(id), why = judge(image);
+      const image = images.get(id), why = judge(image) ?? removal.obstacle(id);
       if (why !== undefined) return [id, { kept: why }];
       const taken = this.#partsOf(image);
-      try {
-        images.atomically(() => {
-          leave(image, taken);
-          removal.take(id);
-        });
-        return [id, taken];
-      } catch (e) {
-        if (!(e instanceof Conflict)) throw e;
-        return [id, { kept: e.message.replace(/^conflict: .* - /, "") }];
-      }
-    }));
+      leave(image);
+      removal.take(id);
+      return [id, taken];
+    })));
   }
 
   #partsOf({ id, config, digests }: Image): Taken {
@@ -174,12 +167,12 @@ class Removal {
     }
   }
 
-  /** All names and the image; its parents stay. Conflict when something holds it. */
-  take(id: ImageId): void {
-    const conflict = this.#conflict(id, { names: false, stopped: true });
-    if (conflict !== undefined) throw conflict;
-    this.#delete(id, true, false, false);
+  /** What holds an image, whatever its names. */
+  obstacle(id: ImageId): string | undefined {
+    return this.#conflict(id, { names: false, stopped: true })?.message.replace(/^conflict: .* - /, "");
   }
+  /** All names and the image, which nothing holds; its parents stay. */
+  take(id: ImageId): void { this.#delete(id, true, false, false); }
 
   /** `quiet`: what stands in the way merely keeps the image. */
   #delete(id: ImageId, force: boolean, prune: boolean, quiet: boolean): void {

@@ -36,6 +36,8 @@ export interface ImagesOptions {
   readonly driver: string;
   readonly pins?: Pins;
   readonly journal?: PruneJournal;
+  /** Told what ended a load or an import. */
+  readonly failed?: (cause: unknown) => void;
 }
 
 type PullOptions = Parameters<ImageService["pull"]>[1];
@@ -109,6 +111,7 @@ export class Images implements ImageService {
       });
     }).catch((e: unknown) => {
       gc.notify("deletion");
+      this.options.failed?.(e);
       throw e;
     });
     images.touch(id);
@@ -121,6 +124,7 @@ export class Images implements ImageService {
     const { loader, gc, images, events } = this.options;
     const loaded = await loader.load(archive, { platform, progress, signal }).catch((e: unknown) => {
       gc.notify("deletion");
+      this.options.failed?.(e);
       throw e;
     });
     for (const { id, tags } of loaded) {

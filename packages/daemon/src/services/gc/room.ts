@@ -1,4 +1,4 @@
-import { type DiskGauge, type DiskState, type EventBus, type Logger, messageOf, type Policy, type RoomKeeper, type Trigger } from "../../core/index.js";
+import { type DiskGauge, type DiskState, type EventBus, isNoSpace, type Logger, messageOf, type Policy, type RoomKeeper, type Trigger } from "../../core/index.js";
 import { describe, isCrossed } from "../../gc/marks.js";
 import type { Collections } from "./service.js";
 
@@ -61,7 +61,7 @@ export class Room implements RoomKeeper {
     }, AFTER_CHANGE).unref();
   }
   private look(): void {
-    this.check().catch((err: unknown) => this.parts.logger.error({ err }, `the disk could not be kept below its marks: ${messageOf(err)}`));
+    this.check().catch((err: unknown) => { if (!this.closed) this.parts.logger.error({ err }, `the disk could not be kept below its marks: ${messageOf(err)}`); });
   }
 
   async reserve(bytes: number): Promise<() => void> {
@@ -86,6 +86,12 @@ export class Room implements RoomKeeper {
     await this.parts.drain();
     const { used, free } = await this.parts.gauge.read();
     return await this.make("no-space", Math.min(used + free, Math.max(bytes, 2 * free, LEAST))) > 0;
+  }
+
+  /** Something that cannot be tried again from here had no room: the next attempt is to have some. */
+  failed(cause: unknown): void {
+    if (!isNoSpace(cause) || this.closed) return;
+    this.exhausted(LEAST).catch((err: unknown) => this.parts.logger.error({ err }, "the disk is full, and no room could be made"));
   }
 
   /** Tells what was crossed, and makes room. */
@@ -139,7 +145,7 @@ export class Room implements RoomKeeper {
     this.told.set(trigger, short);
     if (!news || (plan.items.length === 0 && short === "")) return 0;
     collections.store(plan);
-    return (await collections.carryOut(plan, { grace: 0, drain: true })).freed;
+    return (await collections.carryOut(plan, { grace: 0 })).freed;
   }
 
   private tell(disk: DiskState): void {

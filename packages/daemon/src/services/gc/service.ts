@@ -16,8 +16,6 @@ export interface CollectionParts extends ExecutorParts, FactSources, ImageTrashP
   readonly events: EventBus;
   readonly logger: Logger;
 }
-interface RunOptions { readonly grace: number; readonly drain?: boolean }
-
 /** Longest span that a timer takes. */
 const LONGEST = 2 ** 31 - 1;
 
@@ -138,7 +136,7 @@ export class Collections implements GcService {
   }
 
   /** Within a turn: does what the plan says, and notes how it went. */
-  async carryOut(plan: GcPlan, { grace, drain = false }: RunOptions): Promise<GcRunView> {
+  async carryOut(plan: GcPlan, { grace }: { readonly grace: number }): Promise<GcRunView> {
     const { records, clock, gauge } = this.parts;
     const startedAt = clock.now(), before = (await gauge.read()).free, recoverable = grace > 0 && plan.items.some(({ kind, final }) => kind === "image" && !final);
     const run: GcRun = {
@@ -150,7 +148,8 @@ export class Collections implements GcService {
     let error: Error | undefined;
     try {
       await this.executor.run(run.id, plan.items, grace > 0 ? startedAt + grace : null);
-      if (drain) await this.parts.drain();
+      // What is told as freed is free.
+      await this.parts.drain();
     } catch (e) {
       error = e instanceof Error ? e : new Error(messageOf(e));
     }

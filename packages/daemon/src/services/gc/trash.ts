@@ -50,13 +50,13 @@ export class ImageTrash {
     const restored = await leases.with("undo", async (lease) => images.atomically(() => of.map((image): Restored => {
       images.create(image.config, lease, image.parent !== null && images.has(image.parent) ? { parent: image.parent } : {});
       for (const digest of image.manifests) images.addManifest(image.id, digest);
-      const free = image.names.filter((name) => !isTaken(images, name));
-      for (const name of free) images.tag(image.id, name);
+      const own = image.names.filter((name) => [undefined, image.id].includes(holderOf(images, name)));
+      for (const name of own) images.tag(image.id, name);
       images.touch(image.id);
       const item = records.item(run, image.position);
       if (item !== undefined) records.putItem(run, image.position, { ...item, outcome: "restored" });
       trashed.remove([image.id]);
-      return { id: image.id, names: free.map(familiar), left: image.names.filter((name) => !free.includes(name)).map(familiar) };
+      return { id: image.id, names: own.map(familiar), left: image.names.filter((name) => !own.includes(name)).map(familiar) };
     })));
     for (const { id, names } of restored) for (const name of names) emitImageEvent(events, "tag", id, name, images.get(id as ImageId).config.config?.Labels);
     records.expired([run]);
@@ -64,12 +64,11 @@ export class ImageTrash {
   }
 }
 
-function isTaken(images: ImageStore, name: string): boolean {
+function holderOf(images: ImageStore, name: string): ImageId | undefined {
   try {
-    images.resolve(name);
-    return true;
+    return images.resolve(name);
   } catch (e) {
-    if (e instanceof NotFound) return false;
+    if (e instanceof NotFound) return undefined;
     throw e;
   }
 }
