@@ -22,8 +22,8 @@ const ROUNDS = 3;
 const LARGEST_REQUEST = 0.5;
 /** A full disk is given at least so much. */
 const LEAST = 64 << 20;
-/** Things that have just filled the disk. */
-const FILLING = new Set(["image pull", "image load", "image import", "image tag", "container commit"]);
+/** What has just filled the disk, or left what it held to the build cache alone. */
+const GROWING = new Set(["image delete", "image pull", "image load", "image import", "image tag", "container commit"]);
 
 /** Keeps the file system of the data root on the good side of the policies' marks. */
 export class Room implements RoomKeeper {
@@ -40,7 +40,7 @@ export class Room implements RoomKeeper {
 
   start(): void {
     const { events, collections } = this.parts;
-    this.leave = events.on(({ type, action }) => { if (FILLING.has(`${type} ${action}`)) this.changed(); });
+    this.leave = events.on(({ type, action }) => { if (GROWING.has(`${type} ${action}`)) this.changed(); });
     collections.onChange(() => this.changed());
     this.interval = setInterval(() => { if (this.marked().length > 0) this.look(); }, LOOK).unref();
     this.changed();
