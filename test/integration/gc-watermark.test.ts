@@ -71,8 +71,9 @@ it("what a run says that it freed, the disk has", async () => {
   const { json: run } = await daemon.api("POST", "/gc/runs", { json: { Plan: plan.Id } });
   expect([status, run.State, run.Freed]).toEqual([200, "done", plan.Bytes]);
   expect(run.Freed).toBeGreaterThan(MB * 2 ** 20);
-  // The ledger and the directories that snapshots lie in take and give a few blocks meanwhile.
-  expect(Math.abs(run.FreeAfter - run.FreeBefore - run.Freed)).toBeLessThan(2 ** 20);
+  // The ledger and the directories that snapshots lie in take and give a few blocks meanwhile; the kernel may take a moment.
+  const regained = (): number => { const { bavail, bsize } = statfsSync(mounted); return bavail * bsize - run.FreeBefore; };
+  await until(() => Math.abs(regained() - run.Freed) < 2 ** 20 || undefined, 60_000, () => `${run.Freed} bytes, not ${regained()}`);
   expect((await daemon.api("DELETE", "/gc/policies")).json).toMatchObject({ source: "file", policies: [{ name: "disk" }] });
 }, 300_000);
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseReference, formatReference, withDefaultTag, InvalidReference, familiarOf } from "@strata/oci";
 import {
   type DiskGauge, type EventBus, type GcPlan, type GcRun, type GcRunView, type GcSettings, InvalidArgument, type Logger, messageOf, newId, NotFound, parseGcSettings, type Policy, type Trigger,
@@ -16,6 +17,8 @@ export interface CollectionParts extends ExecutorParts, FactSources, ImageTrashP
   readonly events: EventBus;
   readonly logger: Logger;
 }
+/** Milliseconds that the file system is given to show what was freed. */
+const SETTLE = 3000, LOOK_AGAIN = 50;
 /** Longest span that a timer takes. */
 const LONGEST = 2 ** 31 - 1;
 
@@ -148,8 +151,7 @@ export class Collections implements GcService {
     let error: Error | undefined;
     try {
       await this.executor.run(run.id, plan.items, grace > 0 ? startedAt + grace : null);
-      // What is told as freed is free.
-      await this.parts.drain();
+      await this.settle(run.id, before);
     } catch (e) {
       error = e instanceof Error ? e : new Error(messageOf(e));
     }
@@ -158,6 +160,13 @@ export class Collections implements GcService {
     this.wake();
     if (error !== undefined) throw error;
     return done;
+  }
+  /** What is told as freed is free: the kernel may take a moment for files that are gone. Not for ever: others write meanwhile. */
+  private async settle(run: string, before: number): Promise<void> {
+    const { drain, gauge, records } = this.parts;
+    await drain();
+    const expected = before + records.run(run).freed * 0.95;
+    for (let waited = 0; waited < SETTLE && (await gauge.read()).free < expected; waited += LOOK_AGAIN) await sleep(LOOK_AGAIN);
   }
   private told(id: string): GcRunView {
     const { records } = this.parts;
