@@ -63,6 +63,8 @@ export const commands: Readonly<Record<string, Entry | Group>> = {
   why: command("why", "Show what holds an image, layer, blob, volume or container"),
   layers: command("layers", "Show the layers as a tree: what they occupy, who shares them"),
   login: command("login", "Keep credentials for a registry"),
+  pin: command("pin", "Keep images from policies and prunes, or show which are kept"),
+  unpin: command("unpin", "Let policies and prunes have images again"),
   logout: command("logout", "Forget the credentials for a registry"),
   version: command("version", "Show the versions of client and daemon"),
   container: {
@@ -86,6 +88,16 @@ export const commands: Readonly<Record<string, Entry | Group>> = {
     commands: {
       build,
       prune: command("builder-prune", "Empty the build cache"),
+    },
+  },
+  gc: {
+    summary: "Collection by policy",
+    commands: {
+      plan: command("gc-plan", "Show what the policies would take away now"),
+      policies: command("gc-policies", "Show the policies, or set them from a file"),
+      run: command("gc-run", "Do what a plan says, or make one and do it"),
+      runs: command("gc-runs", "Show what runs have taken away"),
+      undo: command("gc-undo", "Bring back the images that a run took away"),
     },
   },
   volume: {

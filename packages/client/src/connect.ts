@@ -3,6 +3,7 @@ import { defaultHost, parseHost } from "./host.js";
 import { Builds } from "./resources/builds.js";
 import { Containers } from "./resources/containers.js";
 import { Graph } from "./resources/graph.js";
+import { Gc } from "./resources/gc.js";
 import { Images } from "./resources/images.js";
 import { Layers } from "./resources/layers.js";
 import { Networks } from "./resources/networks.js";
@@ -37,6 +38,7 @@ export class StrataClient {
   readonly networks: Networks;
   readonly layers: Layers;
   readonly graph: Graph;
+  readonly gc: Gc;
   readonly system: System;
   readonly #transport: Transport;
 
@@ -50,6 +52,7 @@ export class StrataClient {
     this.networks = new Networks(api);
     this.layers = new Layers(api);
     this.graph = new Graph(api);
+    this.gc = new Gc(api);
     this.system = new System(api);
   }
 

@@ -1,6 +1,6 @@
 import { isAbsolute, resolve } from "node:path";
-import type { UlimitSpec } from "./core/index.js";
-import { parseCidr, parseIp, parseSize } from "./core/index.js";
+import type { GcSettings, UlimitSpec } from "./core/index.js";
+import { NO_GC, parseCidr, parseGcSettings, parseIp, parseSize } from "./core/index.js";
 
 /** Where the API is served. */
 export type Host =
@@ -59,7 +59,7 @@ export interface Values {
   tlscacert: string;
   tlscert: string;
   tlskey: string;
-  gc: object | null;
+  gc: GcSettings;
 }
 export type OptionKey = keyof Values;
 
@@ -237,5 +237,5 @@ export const OPTIONS: Options = {
   tlscacert: { key: "tlscacert", flags: ["--tlscacert"], kind: "string", placeholder: "file", text: "CA of client certificates", default: "", check: notYet("there is no TLS") },
   tlscert: { key: "tlscert", flags: ["--tlscert"], kind: "string", placeholder: "file", text: "certificate of the daemon", default: "", check: notYet("there is no TLS") },
   tlskey: { key: "tlskey", flags: ["--tlskey"], kind: "string", placeholder: "file", text: "key of the certificate", default: "", check: notYet("there is no TLS") },
-  gc: { key: "gc", flags: [], kind: "map", text: "collection policies", default: null, check: notYet("there are no collection policies") },
+  gc: { key: "gc", flags: [], kind: "map", text: "collection policies", default: NO_GC, check: parseGcSettings },
 };

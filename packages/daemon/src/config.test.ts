@@ -74,7 +74,7 @@ test.each<[string, string[], unknown, RegExp]>([
   ["metrics without a port", ["--metrics-addr", "127.0.0.1"], {}, /--metrics-addr: "127\.0\.0\.1" is not an address with a port/],
   ["metrics on a port beyond the last", [], { "metrics-addr": "127.0.0.1:65536" }, /metrics-addr: "127\.0\.0\.1:65536" is not an address with a port/],
   ["TLS", ["--tls"], {}, /--tls: there is no TLS/],
-  ["gc policies", [], { gc: { policies: [] } }, /gc: there are no collection policies/],
+  ["gc policies", [], { gc: { policies: [{ name: "p", kind: "images", unusedFor: "long" }] } }, /gc: policies\[0\]\.unusedFor: "long" is not a duration/],
   ["malformed host", ["-H", "http://x"], {}, /--host: "http:\/\/x" is not unix:/],
   ["malformed file", [], "{", /daemon\.json: /],
   ["a list as file", [], [], /a JSON object is expected/],

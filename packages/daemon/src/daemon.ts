@@ -7,6 +7,7 @@ import { groupId, listenActivated, listenTcp, listenUnix } from "./api/listen.js
 import { routes } from "./api/routes.js";
 import { Api } from "./api/server.js";
 import { WorkerPool } from "./archive/workers/pool.js";
+import { openCollection, type Collection } from "./collection.js";
 import type { Config } from "./config.js";
 import { openContainers } from "./containers.js";
 import { messageOf, systemClock, type Logger } from "./core/index.js";
@@ -29,6 +30,7 @@ import { GitProgram } from "./kernel/git.js";
 import { Builds } from "./services/build.js";
 import { LocalEvents } from "./services/events.js";
 import { Graph } from "./services/graph.js";
+import { PruneHistory } from "./services/gc/prunes.js";
 import { Images } from "./services/images.js";
 import { System, type SystemFacts } from "./services/system.js";
 import { Volumes } from "./services/volumes.js";
@@ -86,7 +88,8 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const stores = openStores({ root, ledger, drivers: storage.drivers, defaultDriver: storage.defaultDriver, absent: storage.absent, workers, volumePlugins, driverUsage: () => storage.usage(), metrics: metrics.told, clock, logger });
     undo.push(() => stores.close());
     const { collector, images: imageStore, layers, content, leases } = stores;
-    const networking = metrics.networking(await openNetworking(config, join(execRoot, "netns"), stores, events, logger));
+    const prunes = new PruneHistory(stores.gcRecords, clock);
+    const networking = metrics.networking(await openNetworking(config, join(execRoot, "netns"), stores, events, logger, prunes));
     undo.push(() => networking.close());
 
     const { proxies, mirrors } = registryOptions(config);
@@ -94,20 +97,25 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     undo.push(() => registry.close());
     const transfer = { registry, content, layers, images: imageStore, leases, logger, clock };
     const platform = hostPlatform();
-    const puller = new Puller({ ...transfer, hostPlatform: platform, maxConcurrentDownloads: config.maxConcurrentDownloads, keepPackedLayers: config.keepPackedLayers });
+    const puller = new Puller({ ...transfer, hostPlatform: platform, maxConcurrentDownloads: config.maxConcurrentDownloads, keepPackedLayers: config.keepPackedLayers, room: { reserve: (bytes) => collection.room.reserve(bytes), exhausted: (bytes) => collection.room.exhausted(bytes) } });
     const pusher = new Pusher({ ...transfer, maxConcurrentUploads: config.maxConcurrentUploads });
     const images = metrics.images(new Images({
       images: imageStore, layers, leases, containers: stores.containers, gc: collector, events, clock, hostPlatform: platform, driver: storage.defaultDriver,
-      registry, puller, pusher,
+      registry, puller, pusher, pins: stores.pins, journal: prunes, failed: (cause) => collection.room.failed(cause),
       loader: new ArchiveLoader({ layers, images: imageStore, leases, temporary: root.tmp, hostPlatform: platform, clock }),
     }));
-    const volumes = new Volumes({ store: stores.volumes, events, logger });
-    const containers = openContainers({ config, execRoot, machine, programs, stores, networking, workers, events, metrics: metrics.told, clock, logger });
+    const volumes = new Volumes({ store: stores.volumes, events, logger, journal: prunes });
+    const containers = openContainers({ journal: prunes, config, execRoot, machine, programs, stores, networking, workers, events, metrics: metrics.told, clock, logger });
     const builds = metrics.builds(new Builds({
       images: imageStore, layers, leases, cache: stores.buildCache, names: stores.buildCache, mounts: stores.buildCache, clock, workers, hostPlatform: platform, temporary: root.tmp, execRoot,
       registry, git: new GitProgram(() => registryOptions(config).proxies), largestSource: () => largestSource(root.tmp, config.buildSourceLimit),
-      imageService: images, containers, volumes: stores.volumes, files: new ConfinedFiles(), porter: new Trees(workers), collector, events, logger,
+      imageService: images, containers, volumes: stores.volumes, files: new ConfinedFiles(), porter: new Trees(workers), collector, events, logger, journal: prunes, grown: (failure) => (failure === undefined ? collection.room.changed() : collection.room.failed(failure)),
     }));
+    const collection: Collection = openCollection({
+      dataRoot: root.root, settings: config.gc, stores, drivers: storage.drivers.values(), workers, events, clock, logger,
+      services: { remover: images.remover, containerService: containers, volumeService: volumes, networkService: networking.networks },
+    });
+    undo.push(() => collection.close());
     const facts = (): SystemFacts => ({
       id, driver: storage.defaultDriver,
       runtimes: Object.fromEntries([...programs.runtimes].map(([name, path]) => [name, { path }])), defaultRuntime: programs.defaultRuntime,
@@ -127,9 +135,10 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     await containers.recover();
     await builds.recover();
     stores.beginMeasuring();
+    collection.start();
 
     const api = new Api(routes({
-      images, builds, containers, files: containers.files, exec: containers.execs, volumes, networks: networking.networks, system, clock,
+      images, builds, containers, files: containers.files, exec: containers.execs, volumes, networks: networking.networks, system, gc: collection.service, clock,
       graph: new Graph({ usage: stores.usage, graph: stores.graph, images: imageStore, containers: stores.containers, volumes: stores.volumes, clock }),
       facts: {
         product: `Strata ${build.version}`, version: build.engineVersion, gitCommit: build.commit, buildTime: build.time, kernel: machine.kernel, arch: platform.architecture, machine: machine.machine,
@@ -154,6 +163,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     return {
       storageDriver: storage.defaultDriver,
       reload(next) {
+        collection.service.configure(next.gc);
         registry.configure(registryOptions(next));
         puller.maxConcurrentDownloads = next.maxConcurrentDownloads;
         puller.keepPackedLayers = next.keepPackedLayers;

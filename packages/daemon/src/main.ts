@@ -4,6 +4,7 @@ import { readInvocation, rereadConfig, type Config } from "./config.js";
 import { messageOf } from "./core/index.js";
 import { startDaemon } from "./daemon.js";
 import { putAnswersAhead } from "./kernel/priority.js";
+import { checkSchedules } from "./gc/scheduler.js";
 import { checkRegistries } from "./registries.js";
 import { parseStorageOptions } from "./storage.js";
 import { readBuild } from "./version.js";
@@ -24,6 +25,7 @@ async function main(): Promise<void> {
   let { config } = invocation;
   parseStorageOptions(config.storageOpts);
   checkRegistries(config);
+  checkSchedules(config.gc, "gc: ");
   if (invocation.kind === "validate") {
     writeSync(1, "configuration OK\n");
     return;
@@ -48,7 +50,9 @@ async function main(): Promise<void> {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
   process.on("SIGHUP", () => {
     try {
-      config = rereadConfig(config);
+      const next = rereadConfig(config);
+      checkSchedules(next.gc, "gc: ");
+      config = next;
       logger.level = level();
       daemon.reload(config);
       logger.info({ file: config.configFile }, "configuration read again; what cannot change while running waits for a restart");

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import type { Config } from "./config.js";
-import { systemClock, type EventBus, type Logger } from "./core/index.js";
+import { systemClock, type EventBus, type Logger, type PruneJournal } from "./core/index.js";
 import { BridgeDriver } from "./drivers/network/bridge.js";
 import { NetworkDrivers } from "./drivers/network/drivers.js";
 import { LanDriver } from "./drivers/network/lan.js";
@@ -26,7 +26,7 @@ export interface Networking {
 const rulesTag = (config: Config): string => `strata_${createHash("sha256").update(resolve(config.dataRoot)).digest("hex").slice(0, 8)}`;
 
 /** Networks of containers, as the configuration wants them. `directory` holds the namespaces; it survives the daemon. */
-export async function openNetworking(config: Config, directory: string, stores: Stores, events: EventBus, logger: Logger): Promise<Networking> {
+export async function openNetworking(config: Config, directory: string, stores: Stores, events: EventBus, logger: Logger, journal: PruneJournal): Promise<Networking> {
   const thread = new NetworkThread();
   const foreign = config.bridge !== "" && config.bridge !== "none" ? config.bridge : undefined;
   const firewall = config.iptables ? new MachineFirewall({ thread, logger, tag: rulesTag(config) }) : noFirewall;
@@ -37,7 +37,7 @@ export async function openNetworking(config: Config, directory: string, stores: 
   const namespaces = new NetnsManager({ dir: directory, thread });
   const names = new NameServers(thread, logger);
   const networks = new Networks({
-    store: stores.networks, driver, namespaces, names, containers: stores.containers, events, logger, clock: systemClock,
+    store: stores.networks, driver, namespaces, names, containers: stores.containers, events, logger, journal, clock: systemClock,
     config: {
       ...defaultNetworksConfig,
       ...(config.bridge === "" ? {} : { bridge: config.bridge }), ...(bip === "" ? {} : { bip }), ...(config.fixedCidr === "" ? {} : { fixedCidr: config.fixedCidr }),

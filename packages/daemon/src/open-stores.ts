@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { WorkerPool } from "./archive/workers/pool.js";
-import type { BuildCache, BuildContainers, CacheMounts, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Metrics, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore, DriverUsage, GraphReader, UsageBooks } from "./core/index.js";
+import type { BuildCache, BuildContainers, CacheMounts, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Metrics, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore, DriverUsage, GraphReader, UsageBooks, GcRecords, LayerShares, Pins, RotatedLogs, TrashedImages } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
 import { openVolumeLimits } from "./drivers/volume/limits.js";
 import { PLUGIN_DIRECTORIES, SocketPlugins } from "./drivers/volume/plugins.js";
@@ -11,6 +11,9 @@ import { LedgerBuildCache } from "./stores/build-cache.js";
 import { LedgerContainers } from "./stores/containers.js";
 import { FileContent } from "./stores/content.js";
 import { LedgerGraph } from "./stores/graph-reader.js";
+import { LedgerLayerShares, LedgerPins, LedgerTrashedImages } from "./stores/gc-images.js";
+import { LedgerGcRecords } from "./stores/gc-records.js";
+import { FileRotatedLogs } from "./stores/rotated-logs.js";
 import { LedgerImages } from "./stores/images.js";
 import { LedgerLayers } from "./stores/layers.js";
 import { LedgerLeases } from "./stores/leases.js";
@@ -66,6 +69,13 @@ export interface Stores {
   readonly graph: GraphReader;
   /** Once, after the recovery: measures what a former process left unmeasured. */
   beginMeasuring(): void;
+  readonly gcRecords: GcRecords;
+  readonly pins: Pins;
+  readonly trashedImages: TrashedImages;
+  readonly shares: LayerShares;
+  readonly rotatedLogs: RotatedLogs;
+  /** Resolves when everything discarded so far is gone from the disk. */
+  drainTrash(): Promise<void>;
   /** Once before serving: volumes that lost their sizes get them back. */
   restoreLimits(): Promise<void>;
   /** Waits for background work and closes what was opened here. */
@@ -106,6 +116,8 @@ export function openStores(options: OpenStoresOptions): Stores {
     usage: new LedgerUsage(ledger, places, meter, options.driverUsage ?? (async () => [])),
     graph: new LedgerGraph(ledger),
     beginMeasuring: () => meter.begin(),
+    gcRecords: new LedgerGcRecords(ledger), pins: new LedgerPins(ledger), trashedImages: new LedgerTrashedImages(ledger), shares: new LedgerLayerShares(ledger), rotatedLogs: new FileRotatedLogs(root),
+    drainTrash: () => trash.drain(),
     restoreLimits: () => volumes.restoreLimits(),
     close: async () => {
       await meter.close();

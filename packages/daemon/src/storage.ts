@@ -36,7 +36,7 @@ export const storageDrivers: readonly string[] = Object.keys(FAMILY);
 
 /** The storage drivers that this data root needs: the one that takes what is new, and those that hold what is older. */
 export interface Storage {
-  readonly drivers: ReadonlyMap<string, StorageDriver>;
+  readonly drivers: ReadonlyMap<string, OpenedDriver>;
   readonly defaultDriver: string;
   /** Stand-ins for those that hold something and do not work here now. */
   readonly absent: ReadonlyMap<string, StorageDriver>;

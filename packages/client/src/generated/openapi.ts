@@ -1157,6 +1157,180 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/gc/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The policies in force, as they were written. */
+        get: operations["gcPolicies"];
+        /**
+         * Sets policies; they take the place of the configuration file's, over restarts too, until they are deleted.
+         * @description The body is the `gc` of daemon.json (GcPolicies without `source`). It is read strictly: an unknown key or a value that makes no sense is a 400 that names it, and nothing changes.
+         */
+        put: operations["gcPoliciesSet"];
+        post?: never;
+        /** Forgets policies that were set here; those of the configuration file are in force again. */
+        delete: operations["gcPoliciesReset"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/gc/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says what a run of the policies would take away now. Changes nothing. */
+        post: operations["gcPlanCreate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/gc/plans/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The plan's ID, or an unambiguous beginning of it. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** A plan; the last fifty are kept. */
+        get: operations["gcPlanInspect"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/gc/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Runs, newest first, without their items; the last two hundred are kept. Prunes are among them. */
+        get: operations["gcRunList"];
+        put?: never;
+        /** Does what a plan says, nothing else. What has come into use, got a name or a pin since then stays. Answers when it is done. */
+        post: operations["gcRunCreate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/gc/runs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run's ID, or an unambiguous beginning of it. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** A run with its items. */
+        get: operations["gcRunInspect"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/gc/runs/{id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run's ID, or an unambiguous beginning of it. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Brings back the images that a run took away, with the same IDs and with the names that nobody has taken since. They count as used. */
+        post: operations["gcRunUndo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/gc/pins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Names of images that are pinned. */
+        get: operations["gcPins"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images/{name}/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pins a name. No policy and no prune takes its image; removing the name itself takes the pin with it. */
+        post: operations["imagePin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images/{name}/unpin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a pin away. */
+        post: operations["imageUnpin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/graph/usage": {
         parameters: {
             query?: never;
@@ -1413,7 +1587,7 @@ export interface components {
             /** @description The image, for containers. */
             from?: string;
             /** @enum {string} */
-            Type: "builder" | "container" | "daemon" | "image" | "network" | "volume";
+            Type: "builder" | "container" | "daemon" | "disk" | "gc" | "image" | "network" | "volume";
             Action: string;
             Actor: {
                 ID: string;
@@ -2524,6 +2698,151 @@ export interface components {
             /** @description When nothing holds it: `next collection`, or `when nobody takes it up` (a download that broke off). */
             Goes: string | null;
             GoesAt: string | null;
+        };
+        /** @description The `gc` of daemon.json. Durations are such as `72h`, `30m`, `7d`; sizes such as `10GB` (powers of 1024) or a number of bytes. */
+        GcPolicies: {
+            /**
+             * @description Where they were set. What was set here wins over the configuration file.
+             * @enum {string}
+             */
+            source: "file" | "api";
+            /** @description Cron expression (five fields, or six with seconds) for policies that have none of their own. Without one they run when they are told to. */
+            schedule?: string;
+            /** @description How long images that a run took can be brought back (default 1h; 0: not at all). Runs for want of room give no grace and empty the trash first. */
+            trashGrace?: string;
+            policies?: components["schemas"]["GcPolicy"][];
+        };
+        GcPolicy: {
+            name: string;
+            /** @enum {string} */
+            kind: "images" | "containers" | "volumes" | "build-cache" | "networks" | "logs";
+            schedule?: string;
+            /** @description `label=KEY`, `label=KEY=VALUE`, for images also `reference=PATTERN`: what stays. */
+            except?: string[];
+            /** @description Images: a pattern for names (`*` and `?` stop at a slash), with or without tag. An image that has another name too stays. */
+            match?: string;
+            /** @description Images, volumes, build cache, networks: not used for so long. */
+            unusedFor?: string;
+            /** @description Images, networks: an age or a time (RFC 3339). */
+            createdBefore?: string;
+            /** @description Images: how many of each repository stay, those created last. */
+            keepLast?: number;
+            /** @description Images: only those that no tag names. */
+            danglingOnly?: boolean;
+            /** @description Containers: ended for so long. */
+            exitedFor?: string;
+            /** @description Volumes: only those without a name (default true). */
+            anonymousOnly?: boolean;
+            /** @description Build cache: what it alone may occupy, least recently used records go first, at the end of every build too. Logs: what old files of one stopped container may occupy. */
+            maxBytes?: string | number;
+            /** @description Logs: old files of stopped containers that were written so long ago. */
+            olderThan?: string;
+            /** @description Images, build cache: only while the file system of the data root is past one of `diskAbove`, `freeBelow`, `inodesAbove` (`85%`, `10GB`). Looked at before and after pulls, after builds and commits, and every ten seconds. */
+            when?: Record<string, never>;
+            /** @description Then no more goes than brings it to `diskBelow`, `freeAbove`, `inodesBelow` (default: `when`). */
+            until?: Record<string, never>;
+            /** @enum {string} */
+            order?: "least-recently-used";
+            /** @description With `when`: what came or was used more recently stays (default 10m). */
+            minAge?: string;
+        };
+        GcPlanRequest: {
+            /** @description The policy's name; all of them without one. */
+            Policy?: string;
+        };
+        GcRunRequest: {
+            Plan: string;
+        };
+        /** @description A target that a policy cannot reach, and what holds the space. */
+        GcShortfall: {
+            Policy: string;
+            Target: string;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            Missing: number;
+            Holders: {
+                Name: string;
+                /** Format: int64 */
+                Bytes: number;
+                Why: string;
+            }[];
+        };
+        GcPlan: {
+            Id: string;
+            Created: string;
+            /** @enum {string} */
+            Trigger: "manual" | "schedule" | "watermark" | "no-space" | "ceiling" | "prune";
+            Policies: string[];
+            Items: components["schemas"]["GcItem"][];
+            /**
+             * Format: int64
+             * @description What the disk would regain; bytes that several share count with the last of them.
+             */
+            Bytes: number;
+            Shortfalls: components["schemas"]["GcShortfall"][];
+        };
+        GcItem: {
+            /** @enum {string} */
+            Kind: "image" | "container" | "volume" | "network" | "build-record" | "log";
+            /** @description ID or name. */
+            Key: string;
+            /** @description For people. */
+            Name: string;
+            /** Format: int64 */
+            Bytes: number;
+            Reason: string;
+            Policy: string;
+        };
+        GcRun: {
+            Id: string;
+            /** @description Null for prunes. */
+            Plan: string | null;
+            /** @enum {string} */
+            Trigger: "manual" | "schedule" | "watermark" | "no-space" | "ceiling" | "prune";
+            /** @description Of a prune, its command. */
+            Policies: string[];
+            Started: string;
+            Finished: string | null;
+            /** @enum {string} */
+            State: "running" | "done" | "failed" | "interrupted";
+            Error: string;
+            /**
+             * Format: int64
+             * @description Bytes that the disk regained.
+             */
+            Freed: number;
+            /**
+             * Format: int64
+             * @description Bytes that it regains when the time of grace is over.
+             */
+            Trashed: number;
+            /** @description Until when its images can be brought back. */
+            UndoUntil: string | null;
+            /**
+             * Format: int64
+             * @description Bytes free on the file system.
+             */
+            FreeBefore: number | null;
+            /** Format: int64 */
+            FreeAfter: number | null;
+            Items: components["schemas"]["GcRunItem"][];
+            Shortfalls: components["schemas"]["GcShortfall"][];
+        };
+        GcRunItem: components["schemas"]["GcItem"] & {
+            /** @enum {string} */
+            Outcome: "freed" | "trashed" | "kept" | "gone" | "restored";
+            /** Format: int64 */
+            Freed: number;
+            /** @description Why it was kept. */
+            Why: string;
+        };
+        GcRestored: {
+            Id: string;
+            Names: string[];
+            /** @description Names that another image has by now. */
+            Left: string[];
         };
     };
     responses: {
@@ -4498,6 +4817,290 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Layer"];
                 };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    gcPolicies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The policies. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GcPolicies"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    gcPoliciesSet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description The policies in force. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GcPolicies"];
+                };
+            };
+            400: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    gcPoliciesReset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The policies in force. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GcPolicies"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    gcPlanCreate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["GcPlanRequest"];
+            };
+        };
+        responses: {
+            /** @description The plan. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GcPlan"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    gcPlanInspect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The plan's ID, or an unambiguous beginning of it. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The plan. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GcPlan"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    gcRunList: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The runs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GcRun"][];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    gcRunCreate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GcRunRequest"];
+            };
+        };
+        responses: {
+            /** @description The run. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GcRun"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    gcRunInspect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run's ID, or an unambiguous beginning of it. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GcRun"];
+                };
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    gcRunUndo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run's ID, or an unambiguous beginning of it. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The images. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GcRestored"][];
+                };
+            };
+            404: components["responses"]["Error"];
+            409: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    gcPins: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The names. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    imagePin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is pinned. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    imageUnpin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name, name with tag or digest, or ID. Slashes may stand as they are. */
+                name: components["parameters"]["imageName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is no longer pinned. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             404: components["responses"]["Error"];
             default: components["responses"]["Error"];

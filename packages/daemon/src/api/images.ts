@@ -51,7 +51,7 @@ async function withProgress(context: Context, run: (sink: ProgressStream["sink"]
 /** docker-compose 1 asks for the newest version, and fails where an image has no `ContainerConfig`. */
 const needsOldImages = (userAgent: string | undefined): boolean => /^docker-compose\/1\./.test(userAgent ?? "");
 
-type ImageRoutes = Pick<Routes, Extract<keyof Routes, `image${string}` | `distribution${string}`>>;
+type ImageRoutes = Pick<Routes, Exclude<Extract<keyof Routes, `image${string}` | `distribution${string}`>, "imagePin" | "imageUnpin">>;
 
 export function imageRoutes(images: ImageService, containers: ContainerService): ImageRoutes {
   return {

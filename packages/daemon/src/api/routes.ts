@@ -4,6 +4,7 @@ import type { Routes } from "./context.js";
 import { containerRoutes, type InspectFactsOf } from "./containers.js";
 import { execRoutes } from "./exec.js";
 import { graphRoutes } from "./graph.js";
+import { gcRoutes } from "./gc.js";
 import { imageRoutes } from "./images.js";
 import { layerRoutes } from "./layers.js";
 import { networkRoutes } from "./networks.js";
@@ -12,6 +13,7 @@ import { systemRoutes, type ServerFacts } from "./system.js";
 import { volumeRoutes } from "./volumes.js";
 import type { ContainerFileService, ContainerService, ExecService, ImageService, NetworkService, SystemService, VolumeService } from "../services/types.js";
 import type { GraphService } from "../services/graph-types.js";
+import type { GcService } from "../services/gc/types.js";
 import type { BuildService } from "../services/build-types.js";
 import type { Clock } from "../core/index.js";
 
@@ -26,6 +28,7 @@ export interface Backends {
   readonly networks: NetworkService;
   readonly system: SystemService;
   readonly graph: GraphService;
+  readonly gc: GcService;
   readonly clock: Clock;
   readonly facts: ServerFacts;
   readonly inspectFacts: InspectFactsOf;
@@ -45,5 +48,6 @@ export function routes(b: Backends): Routes {
     ...networkRoutes(b.networks),
     ...layerRoutes(b.images),
     ...graphRoutes(b.graph),
+    ...gcRoutes(b.gc),
   };
 }

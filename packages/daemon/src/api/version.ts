@@ -28,7 +28,7 @@ export function splitVersion(path: string): { version: ApiVersion; path: string 
 }
 
 const WHY = "/graph/why/";
-const AFTER_NAME = new Set(["json", "history", "get", "push", "tag"]);
+const AFTER_NAME = new Set(["json", "history", "get", "push", "tag", "pin", "unpin"]);
 
 /**
  * Makes an image's name one segment of the path, so that routes and contract see `/images/{name}/json` whatever slashes

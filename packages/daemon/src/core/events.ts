@@ -1,6 +1,6 @@
 /** One event as Docker names it: `type` container, action `die`, attributes with exitCode, image, name. */
 export interface StrataEvent {
-  readonly type: "container" | "image" | "volume" | "network" | "daemon" | "builder";
+  readonly type: "container" | "image" | "volume" | "network" | "daemon" | "builder" | "gc" | "disk";
   readonly action: string;
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;

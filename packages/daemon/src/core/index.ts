@@ -8,6 +8,8 @@ export * from "./gc.js";
 export * from "./git.js";
 export * from "./graph.js";
 export * from "./graph-usage.js";
+export * from "./gc-policies.js";
+export * from "./gc-runs.js";
 export * from "./ids.js";
 export * from "./images.js";
 export * from "./ip.js";

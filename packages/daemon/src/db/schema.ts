@@ -5,6 +5,7 @@ import { sql as fourth } from "./migrations/0004.js";
 import { sql as fifth } from "./migrations/0005.js";
 import { sql as sixth } from "./migrations/0006.js";
 import { sql as seventh } from "./migrations/0007.js";
+import { sql as eighth } from "./migrations/0008.js";
 
 /**
  * The schema. An arrow is a foreign key (or, where the other end may not exist yet, a plain value: ~>).
@@ -25,6 +26,9 @@ import { sql as seventh } from "./migrations/0007.js";
  *
  *   build_record(key) ──→ layer (top)      build_mount(volume) ──→ volume        build_container(name) ~> container
  *
+ *   pin(name) ──→ reference         gc_settings, gc_plan(id), gc_run(id) ←── gc_run_item(run, position)
+ *   trashed_image(id) ──→ layer (top) ←── trashed_blob(image, digest) ~> blob   taken away by a run, and can be brought back
+ *
  *   lease(id) ←── lease_hold(kind, key) ~> anything new            ingest(id): downloads under way, found by `ref`
  *
  * What something takes on disk (`bytes`, `inodes`, `measured_at`, `stale`) is in its own row; place_usage(place) has tmp/, trash/ and downloads.
@@ -36,4 +40,4 @@ import { sql as seventh } from "./migrations/0007.js";
  *
  * Writers: `layer` refers forward within one transaction, so its foreign keys are checked at commit.
  */
-export const migrations: readonly string[] = [first, second, third, fourth, fifth, sixth, seventh];
+export const migrations: readonly string[] = [first, second, third, fourth, fifth, sixth, seventh, eighth];

@@ -1,8 +1,8 @@
 import { setMaxListeners } from "node:events";
 import { chainIdsOf, familiarName, familiarRepository, formatPlatform, formatReference, hexOf, isIndexType, normalizePlatform, platformScore, repositoryOf } from "@strata/oci";
 import type { ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, Platform, Reference } from "@strata/oci";
-import { DataLoss, InvalidArgument, NotFound, StrataError, messageOf } from "../core/index.js";
-import type { Clock, ComingParent, ContentStore, ImageStore, Layer, LayerStore, Lease, LeaseStore, Logger } from "../core/index.js";
+import { DataLoss, InvalidArgument, NotFound, StrataError, isNoSpace, messageOf } from "../core/index.js";
+import type { Clock, ComingParent, ContentStore, ImageStore, Layer, LayerStore, Lease, LeaseStore, Logger, RoomKeeper } from "../core/index.js";
 import type { Credentials } from "./auth.js";
 import { BlobFetcher } from "./blob-fetcher.js";
 import type { FetchStage } from "./blob-fetcher.js";
@@ -34,6 +34,8 @@ export interface PullerOptions {
   /** Packed layers stay when they have been applied. */
   readonly keepPackedLayers?: boolean;
   readonly pieces?: PiecesPolicy;
+  /** Default: there is always room. */
+  readonly room?: RoomKeeper;
 }
 export interface PullRequest {
   /** With a tag or a digest; a digest wins. */
@@ -92,7 +94,7 @@ export class Puller {
       progress({ id: name, status: `Pulling from ${reference.path}` });
       const described = await this.#describe(repository, top, request);
       return await this.#configured(repository, described, request, async (image) => {
-        await this.#fetchLayers(repository, image, lease, request);
+        await this.#withRoom(image, request, () => this.#fetchLayers(repository, image, lease, request));
         return await this.#record(image, lease, request);
       });
     });
@@ -129,6 +131,25 @@ export class Puller {
       if (e instanceof NotFound) return undefined;
       throw e;
     }
+  }
+
+  /** Room for the layers is asked for before the first byte; where that was too little, again, and what was fetched by then stays. */
+  async #withRoom({ manifest, config }: Resolved, { signal }: PullRequest, work: () => Promise<void>): Promise<void> {
+    const { room, layers } = this.options;
+    if (room === undefined) return await work();
+    const chain = chainIdsOf(config.rootfs.diff_ids);
+    const missing = (): number => manifest.layers.reduce((sum, { size }, i) => sum + (layers.has(chain[i]!) ? 0 : size), 0) * UNPACKED;
+    const release = missing() > 0 ? await room.reserve(missing()) : () => undefined;
+    try {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await work();
+        } catch (e) {
+          if (attempt === ROOM_ATTEMPTS || !isNoSpace(e) || signal.aborted || !(await room.exhausted(missing() * attempt))) throw e;
+          this.options.logger.info({ attempt }, "a pull had no room and goes on with what was freed");
+        }
+      }
+    } finally { release(); }
   }
 
   async #fetchLayers(repository: Repository, { manifest, config }: Resolved, lease: Lease, { progress, signal }: PullRequest): Promise<void> {
@@ -216,6 +237,10 @@ export class Puller {
 }
 
 const MAX_INDEX_DEPTH = 3;
+/** Bytes on disk while a layer comes in, for each byte of its packed form: that itself, and what is in it. */
+const UNPACKED = 3;
+/** How often a pull begins again for want of room. */
+const ROOM_ATTEMPTS = 4;
 
 function holderOf(images: ImageStore, name: string): ImageId | undefined {
   try {

@@ -6,7 +6,7 @@ import type { BuildHost, BuildNeeds } from "../builder/needs.js";
 import { parseDockerfile } from "../builder/parse.js";
 import { short } from "../builder/stage.js";
 import {
-  type BuildCacheView, type BuildContainers, type CacheMounts, type EventBus, type GarbageCollector, InvalidArgument, type Lease, type Logger, messageOf, newId, NotFound, type RootFiles, type VolumeStore,
+  type BuildCacheView, type BuildContainers, type CacheMounts, type EventBus, type GarbageCollector, InvalidArgument, type Lease, type Logger, messageOf, newId, NotFound, type PruneJournal, type RootFiles, type VolumeStore,
 } from "../core/index.js";
 import { CacheVolumes } from "./build-mounts.js";
 import { runStep, secretsFolder } from "./build-run.js";
@@ -29,6 +29,9 @@ export interface BuildsParts extends BuildNeeds, SourceParts {
   readonly events: EventBus;
   readonly logger: Logger;
   readonly execRoot: string;
+  readonly journal?: PruneJournal;
+  /** A build is over, and its cache may have grown; or it failed. */
+  readonly grown?: (failure?: unknown) => void;
 }
 
 /** What of a request was read before anything is done. */
@@ -72,9 +75,13 @@ export class Builds implements BuildService {
     const context = await this.sources.context(request, listener.signal);
     try {
       return await this.parts.leases.with("build", (lease) => this.solve(request, asked, context, lease, listener));
+    } catch (e) {
+      this.parts.grown?.(e);
+      throw e;
     } finally {
       await context.remove();
       this.parts.collector.notify("deletion");
+      this.parts.grown?.();
     }
   }
 
@@ -191,6 +198,7 @@ export class Builds implements BuildService {
     for (const mount of going) if (mount.type === "exec.cachemount" && await this.caches.remove(mount.key)) mounts.push(mount);
     const { freed } = await this.parts.collector.collect({ from: tops.map((key) => ({ kind: "layer", key })) });
     const bytes = freed.bytes + mounts.reduce((sum, { size }) => sum + size, 0);
+    this.parts.journal?.pruned("builder", going.map(({ key, description, size }) => ({ kind: "build-record", key, name: description, bytes: size })));
     this.parts.events.emit({ type: "builder", action: "prune", id: "", attributes: { reclaimed: String(bytes) } });
     return { removed: [...steps, ...mounts].map(({ key }) => key), bytes };
   }

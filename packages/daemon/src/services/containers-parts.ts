@@ -1,5 +1,5 @@
 import type {
-  Clock, Container, ContainerStore, EventBus, GarbageCollector, ImageStore, LayerStore, LeaseStore, LogDriver, Logger, Metrics, Mounter, NetworkStore, ProcessTable,
+  Clock, Container, ContainerStore, EventBus, GarbageCollector, ImageStore, LayerStore, LeaseStore, LogDriver, Logger, Metrics, Mounter, NetworkStore, ProcessTable, PruneJournal,
   ResourceMeters, RootFiles, Runtime, TreeArchiver, TreeCopier, TreePorter, VolumeStore,
 } from "../core/index.js";
 import type { HostDefaults } from "./containers-config.js";
@@ -26,6 +26,7 @@ export interface ContainerParts {
   /** By name. */
   readonly runtimes: ReadonlyMap<string, Runtime>;
   readonly logs: ReadonlyMap<string, LogDriver>;
+  readonly journal?: PruneJournal;
   readonly mounter: Mounter;
   readonly files: RootFiles;
   readonly copier: TreeCopier;

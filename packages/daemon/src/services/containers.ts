@@ -163,19 +163,21 @@ export class Containers implements ContainerService {
   async #prune(filters: Filters): Promise<{ removed: ContainerId[]; bytes: number }> {
     rejectUnknown(filters, ["label", "label!", "until"]);
     const until = untilOf(filters, this.#parts.clock.now());
-    const removed: ContainerId[] = [];
+    const removed: ContainerId[] = [], items: { kind: "container"; key: string; name: string; bytes: number }[] = [];
     let bytes = 0;
     for (const c of this.#parts.containers.list()) {
       if (BUSY[c.state.status] !== undefined || c.createdAt > until || !labelsMatch(filters, c.config.Labels ?? {})) continue;
       try {
-        const usage = await this.#parts.layers.usage(c.id).catch(() => ({ size: 0 }));
+        const usage = await this.#parts.layers.usage(c.id).catch(() => ({ size: 0, bytes: 0 }));
         await this.remove(c.id, { force: false, volumes: false, link: false });
         removed.push(c.id);
+        items.push({ kind: "container", key: c.id, name: c.name, bytes: usage.bytes });
         bytes += usage.size;
       } catch (err) {
         this.#parts.logger.warn({ err, container: c.id }, "a container was not pruned"); // started meanwhile
       }
     }
+    this.#parts.journal?.pruned("container", items);
     this.#parts.events.emit({ type: "container", action: "prune", id: "", attributes: { reclaimed: String(bytes) } });
     return { removed, bytes };
   }

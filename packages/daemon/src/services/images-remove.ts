@@ -1,7 +1,7 @@
 import { chainIdsOf, formatReference, repositoryOf, withDefaultTag } from "@strata/oci";
 import type { ChainId, ImageId } from "@strata/oci";
 import { Conflict } from "../core/index.js";
-import type { Clock, Container, ContainerStore, EventBus, GarbageCollector, GraphNode, ImageStore, ImageSummary } from "../core/index.js";
+import type { Clock, Container, ContainerStore, EventBus, GarbageCollector, GraphNode, ImageStore, ImageSummary, GcItem, Image, Pins, PruneJournal } from "../core/index.js";
 import { booleanFilter, labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
 import { isDangling } from "./images-list.js";
 import { emitImageEvent, familiar, isIdPrefix, readReference, repositoryName } from "./images-names.js";
@@ -13,6 +13,9 @@ export interface ImageRemoverOptions {
   readonly gc: GarbageCollector;
   readonly events: EventBus;
   readonly clock: Clock;
+  /** Names whose images prunes leave. */
+  readonly pins?: Pick<Pins, "list">;
+  readonly journal?: PruneJournal;
 }
 
 /**
@@ -29,31 +32,79 @@ export class ImageRemover {
     return [...removal.lines, ...(await this.#collect(removal)).lines];
   }
 
-  /** Untagged images (with `dangling=false`: all) that no container uses. */
+  /**
+   * Whole images with all their names, in this order, all in one transaction. `judge` says why one stays; `leave` is
+   * called for one that goes, before it does. Nothing is collected.
+   */
+  take(ids: readonly ImageId[], judge: (image: Image) => string | undefined, leave: (image: Image) => void): Map<ImageId, Taken | NotTaken> {
+    const { images } = this.options;
+    const removal = new Removal(this.options);
+    return images.atomically(() => new Map(ids.map((id): [ImageId, Taken | NotTaken] => {
+      if (!images.has(id)) return [id, { kept: null }];
+      const image = images.get(id), why = judge(image) ?? removal.obstacle(id);
+      if (why !== undefined) return [id, { kept: why }];
+      const taken = this.#partsOf(image);
+      leave(image);
+      removal.take(id);
+      return [id, taken];
+    })));
+  }
+
+  #partsOf({ id, config, digests }: Image): Taken {
+    const { images } = this.options;
+    const { diff_ids: diffIds } = config.rootfs;
+    return { chains: chainIdsOf(diffIds), blobs: [...images.manifests(id), ...digests.map((name) => name.slice(name.indexOf("@") + 1)), ...diffIds.flatMap((diffId) => images.sources(diffId).map(({ digest }) => digest))] };
+  }
+
+  /** Untagged images (with `dangling=false`: all) that no container uses; pinned ones stay. */
   async prune(filters: Filters): Promise<{ removed: Removed[]; bytes: number }> {
     rejectUnknown(filters, ["dangling", "label", "label!", "until"]);
     const danglingOnly = booleanFilter(filters, "dangling") ?? true;
     const until = untilOf(filters, this.options.clock.now());
     const removal = new Removal(this.options);
     const parents = new Set(removal.all.map((i) => i.parent));
+    const pins = this.options.pins?.list();
+    const isPinned = ({ tags, digests }: ImageSummary): boolean => pins !== undefined && pins.size > 0 && [...tags, ...digests].some((name) => pins.has(name));
     const unused = removal.all.filter((image) => {
       const loose = danglingOnly ? isDangling(image, parents) : image.tags.length + image.digests.length > 0 || !parents.has(image.id);
-      return loose && image.containers === 0 && image.createdAt <= until && labelsMatch(filters, image.labels);
+      return loose && !isPinned(image) && image.containers === 0 && image.createdAt <= until && labelsMatch(filters, image.labels);
     });
     this.options.images.atomically(() => { for (const image of unused) removal.prune(image); });
-    const { lines, bytes } = await this.#collect(removal);
+    const names = new Map(removal.all.map((i) => [i.id, i.tags[0] === undefined ? short(i.id) : familiar(i.tags[0])]));
+    const { lines, bytes, own } = await this.#collect(removal);
+    this.options.journal?.pruned("image", [...attribute(removal.taken, own)].reverse().map(([key, size]) => ({ kind: "image" as const, key, name: names.get(key) ?? short(key), bytes: size })));
     return { removed: [...removal.lines, ...lines], bytes };
   }
 
   /** Layers that went with the images, top first; their bytes on disk. */
-  async #collect({ chains, loose }: Removal): Promise<{ lines: Removed[]; bytes: number }> {
-    if (loose.length === 0) return { lines: [], bytes: 0 };
+  async #collect({ chains, loose }: Removal): Promise<{ lines: Removed[]; bytes: number; own: readonly GcItem[] }> {
+    if (loose.length === 0) return { lines: [], bytes: 0, own: [] };
     const report = await this.options.gc.collect({ wait: true, from: loose });
     this.options.gc.notify("deletion");
     const gone = new Map(report.items.filter((i) => i.kind === "layer").map((i) => [i.key, i.bytes]));
     const own = [...chains].filter((c) => gone.has(c)).reverse();
-    return { lines: own.map((c) => ({ deleted: c })), bytes: own.reduce((sum, c) => sum + (gone.get(c) ?? 0), 0) };
+    return { lines: own.map((c) => ({ deleted: c })), bytes: own.reduce((sum, c) => sum + (gone.get(c) ?? 0), 0), own: report.items };
   }
+}
+
+/** Why an image stays: null when it was gone already. */
+export type NotTaken = { readonly kept: string | null };
+/** What goes with an image once nothing else has it. */
+export interface Taken { readonly chains: readonly ChainId[]; readonly blobs: readonly string[] }
+
+/** Bytes of what is gone, by whom had it: shared things count with the last. */
+export function attribute<K>(taken: readonly (readonly [K, Taken])[], items: readonly GcItem[]): Map<K, number> {
+  const gone = new Map(items.map(({ key, bytes }) => [key, bytes]));
+  const found = new Map<K, number>();
+  for (const [key, { chains, blobs }] of [...taken].reverse()) {
+    let sum = 0;
+    for (const part of [...chains, ...blobs]) {
+      sum += gone.get(part) ?? 0;
+      gone.delete(part);
+    }
+    found.set(key, sum);
+  }
+  return found;
 }
 
 /** What stands in an image's way and is looked for; children and running containers always are. */
@@ -69,6 +120,7 @@ class Removal {
   readonly chains = new Set<ChainId>();
   /** What images and names that went referred to. */
   readonly loose: GraphNode[] = [];
+  readonly taken: (readonly [ImageId, Taken])[] = [];
   readonly all: readonly ImageSummary[];
   readonly #children = new Map<ImageId, number>();
   readonly #gone = new Set<ImageId>();
@@ -118,6 +170,13 @@ class Removal {
     }
   }
 
+  /** What holds an image, whatever its names. */
+  obstacle(id: ImageId): string | undefined {
+    return this.#conflict(id, { names: false, stopped: true })?.message.replace(/^conflict: .* - /, "");
+  }
+  /** All names and the image, which nothing holds; its parents stay. */
+  take(id: ImageId): void { this.#delete(id, true, false, false); }
+
   /** `quiet`: what stands in the way merely keeps the image. */
   #delete(id: ImageId, force: boolean, prune: boolean, quiet: boolean): void {
     const { images, events } = this.options;
@@ -133,7 +192,9 @@ class Removal {
     this.loose.push(...(top === null ? [] : [{ kind: "layer" as const, key: top }]), ...images.manifests(id).map((key) => ({ kind: "blob" as const, key })));
     images.remove(id);
     this.#gone.add(id);
-    for (const chain of chainIdsOf(config.rootfs.diff_ids)) this.chains.add(chain);
+    const chains = chainIdsOf(config.rootfs.diff_ids);
+    this.taken.push([id, { chains, blobs: [] }]);
+    for (const chain of chains) this.chains.add(chain);
     emitImageEvent(events, "delete", id, id, config.config?.Labels);
     this.lines.push({ deleted: id });
     if (parent === null) return;

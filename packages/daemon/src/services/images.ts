@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { familiarName, familiarRepository, formatReference, platformScore, repositoryOf, withDefaultTag } from "@strata/oci";
 import type { ImageConfig, ImageId, Platform, Reference } from "@strata/oci";
 import { InvalidArgument, NotFound, rfc3339Nano } from "../core/index.js";
-import type { Clock, ContainerStore, EventBus, GarbageCollector, ImageStore, ImageSummary, LayerStore, LeaseStore } from "../core/index.js";
+import type { Clock, ContainerStore, EventBus, GarbageCollector, ImageStore, ImageSummary, LayerStore, LeaseStore, Pins, PruneJournal } from "../core/index.js";
 import type { RegistryClient } from "../distribution/client.js";
 import type { ArchiveLoader } from "../distribution/load.js";
 import type { Puller } from "../distribution/pull.js";
@@ -34,6 +34,10 @@ export interface ImagesOptions {
   readonly hostPlatform: Platform;
   /** Name of the storage driver, for images without layers. */
   readonly driver: string;
+  readonly pins?: Pins;
+  readonly journal?: PruneJournal;
+  /** Told what ended a load or an import. */
+  readonly failed?: (cause: unknown) => void;
 }
 
 type PullOptions = Parameters<ImageService["pull"]>[1];
@@ -41,11 +45,12 @@ type PushOptions = Parameters<ImageService["push"]>[1];
 
 /** The use cases around images. */
 export class Images implements ImageService {
-  readonly #remover: ImageRemover;
+  /** Also for plans of collections. */
+  readonly remover: ImageRemover;
   readonly #pruning = new PruneTurn();
 
   constructor(private readonly options: ImagesOptions) {
-    this.#remover = new ImageRemover(options);
+    this.remover = new ImageRemover(options);
   }
 
   async pull(ref: string, options: PullOptions): Promise<void> {
@@ -106,6 +111,7 @@ export class Images implements ImageService {
       });
     }).catch((e: unknown) => {
       gc.notify("deletion");
+      this.options.failed?.(e);
       throw e;
     });
     images.touch(id);
@@ -120,6 +126,7 @@ export class Images implements ImageService {
     const { loader, gc, images, events } = this.options;
     const loaded = await loader.load(archive, { platform, progress, signal }).catch((e: unknown) => {
       gc.notify("deletion");
+      this.options.failed?.(e);
       throw e;
     });
     for (const { id, tags } of loaded) {
@@ -176,12 +183,12 @@ export class Images implements ImageService {
       const { config } = images.get(images.resolve(name));
       if (!platforms.some((p) => platformScore(p, config) >= 0)) needPlatform(name, config, platforms[0]);
     }
-    return await this.#remover.remove(name, options);
+    return await this.remover.remove(name, options);
   }
 
   prune(filters: Filters): Promise<{ removed: Removed[]; bytes: number }> { return this.#pruning.take(() => this.#prune(filters)); }
   async #prune(filters: Filters): Promise<{ removed: Removed[]; bytes: number }> {
-    const result = await this.#remover.prune(filters);
+    const result = await this.remover.prune(filters);
     this.options.events.emit({ type: "image", action: "prune", id: "", attributes: { reclaimed: String(result.bytes) } });
     return result;
   }

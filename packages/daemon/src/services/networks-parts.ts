@@ -1,4 +1,4 @@
-import type { Clock, Container, ContainerStore, EventBus, Logger, NamespaceManager, NameServerDriver, Network, NetworkDriver, NetworkStore } from "../core/index.js";
+import type { Clock, Container, ContainerStore, EventBus, Logger, NamespaceManager, NameServerDriver, Network, NetworkDriver, NetworkStore, PruneJournal } from "../core/index.js";
 import type { AddressPool } from "./networks-ipam.js";
 
 export interface NetworksConfig {
@@ -35,6 +35,7 @@ export interface NetworkParts {
   readonly events: EventBus;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly journal?: PruneJournal;
   readonly config: NetworksConfig;
 }
 

@@ -113,12 +113,14 @@ export class Networks implements NetworkService, ContainerNetworking {
     const unused = this.list(new Map()).filter(({ network, endpoints }) =>
       isDriven(network) && !PREDEFINED.has(network.name) && endpoints.length === 0 && network.createdAt <= until && labelsMatch(filters, network.labels));
     const wanted = new Set([...this.parts.containers.list()].flatMap((c) => Object.keys(c.networks)));
-    const removed: string[] = [];
+    const removed: string[] = [], items: { kind: "network"; key: string; name: string; bytes: number }[] = [];
     for (const { network } of unused) {
       if (wanted.has(network.name) || wanted.has(network.id)) continue;
       await this.remove(network.id);
       removed.push(network.name);
+      items.push({ kind: "network", key: network.id, name: network.name, bytes: 0 });
     }
+    this.parts.journal?.pruned("network", items);
     this.parts.events.emit({ type: "network", action: "prune", id: "", attributes: { reclaimed: "0" } });
     return removed;
   }

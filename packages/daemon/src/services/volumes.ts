@@ -1,4 +1,4 @@
-import { errnoOf, InvalidArgument, NotFound, type EventBus, type Logger, type Volume, type VolumeSpec, type VolumeStore } from "../core/index.js";
+import { errnoOf, InvalidArgument, NotFound, type EventBus, type Logger, type PruneJournal, type Volume, type VolumeSpec, type VolumeStore } from "../core/index.js";
 import { booleanFilter, labelsMatch, rejectUnknown, textMatches } from "./filter-match.js";
 import { PruneTurn } from "./prune-turn.js";
 import type { Filters, VolumeService, VolumeView } from "./types.js";
@@ -7,6 +7,7 @@ export interface VolumesOptions {
   readonly store: VolumeStore;
   readonly events: EventBus;
   readonly logger: Logger;
+  readonly journal?: PruneJournal;
 }
 
 /** Volumes for users. Containers hold and mount them through the store. */
@@ -14,12 +15,14 @@ export class Volumes implements VolumeService {
   private readonly store: VolumeStore;
   private readonly events: EventBus;
   private readonly logger: Logger;
+  private readonly journal: PruneJournal | undefined;
   private readonly pruning = new PruneTurn();
 
   constructor(options: VolumesOptions) {
     this.store = options.store;
     this.events = options.events;
     this.logger = options.logger;
+    this.journal = options.journal;
   }
 
   async create(spec: VolumeSpec): Promise<Volume> {
@@ -76,7 +79,7 @@ export class Volumes implements VolumeService {
   private async pruneNow(filters: Filters): Promise<{ removed: string[]; bytes: number }> {
     rejectUnknown(filters, ["all", "label", "label!"]);
     const all = booleanFilter(filters, "all") ?? false;
-    const removed: string[] = [];
+    const removed: string[] = [], items: { kind: "volume"; key: string; name: string; bytes: number }[] = [];
     let bytes = 0;
     for (const volume of this.known(new Map())) {
       if (volume.refs > 0 || !(all || volume.anonymous) || !labelsMatch(filters, labelsOf(volume))) continue;
@@ -88,8 +91,10 @@ export class Volumes implements VolumeService {
         continue;
       }
       removed.push(volume.name);
+      items.push({ kind: "volume", key: volume.name, name: volume.name, bytes: size });
       bytes += size;
     }
+    this.journal?.pruned("volume", items);
     this.events.emit({ type: "volume", action: "prune", id: "", attributes: { reclaimed: String(bytes) } });
     return { removed, bytes };
   }
