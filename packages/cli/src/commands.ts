@@ -56,6 +56,7 @@ export const commands: Readonly<Record<string, Entry | Group>> = {
   cp, stats, update,
   run, exec, ps, build, pull, push, images, history, logs, create, start, stop, restart, kill, pause, unpause, rm, rmi, rename, wait, top, diff, port, attach, commit,
   export: exportContainer, import: importImage, load, save, tag, events, info,
+  check: command("check", "Look for what is lost, damaged or belongs to nothing, and repair it"),
   inspect: command("inspect", "Show everything known about any object"),
   layers: command("layers", "Show the layers as a tree: what they occupy, who shares them"),
   login: command("login", "Keep credentials for a registry"),

@@ -7,6 +7,7 @@ import { groupId, listenActivated, listenTcp, listenUnix } from "./api/listen.js
 import { routes } from "./api/routes.js";
 import { Api } from "./api/server.js";
 import { WorkerPool } from "./archive/workers/pool.js";
+import { openChecks } from "./checks.js";
 import type { Config } from "./config.js";
 import { openContainers } from "./containers.js";
 import { messageOf, systemClock, type Logger } from "./core/index.js";
@@ -78,7 +79,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     });
     undo.push(() => storage.close());
     const volumePlugins = new SocketPlugins(PLUGIN_DIRECTORIES);
-    const stores = openStores({ root, ledger, drivers: storage.drivers, defaultDriver: storage.defaultDriver, absent: storage.absent, workers, volumePlugins, clock, logger });
+    const stores = openStores({ root, ledger, drivers: storage.drivers, defaultDriver: storage.defaultDriver, absent: storage.absent, workers, volumePlugins, clock, logger, driversTrash: () => storage.drainTrash() });
     undo.push(() => stores.close());
     const { collector, images: imageStore, layers, content, leases } = stores;
     const networking = await openNetworking(config, join(execRoot, "netns"), stores, events, logger);
@@ -115,14 +116,18 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       facts, driverStatus: () => storage.status(), containerStore: stores.containers, imageStore, layers, volumeStore: stores.volumes, buildCache: stores.buildCache, images, containers, volumes, events, registry,
     });
 
+    const { checks, scrub } = openChecks({ execRoot, stores, networking, runtimes: containers.runtimes, puller, events, id, clock, logger });
+
     await collector.recover();
     await stores.restoreLimits();
     await networking.networks.ensureDefaults();
     await containers.recover();
     await builds.recover();
+    scrub.configure(config.scrub);
+    undo.push(() => scrub.close());
 
     const api = new Api(routes({
-      images, builds, containers, files: containers.files, exec: containers.execs, volumes, networks: networking.networks, system, clock,
+      images, builds, checks, containers, files: containers.files, exec: containers.execs, volumes, networks: networking.networks, system, clock,
       facts: {
         product: `Strata ${build.version}`, version: build.engineVersion, gitCommit: build.commit, buildTime: build.time, kernel: machine.kernel, arch: platform.architecture, machine: machine.machine,
         components: Object.entries(programs.versions).map(([name, version]) => ({ name, version })), debug: config.debug,
@@ -144,6 +149,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
         pusher.maxConcurrentUploads = next.maxConcurrentUploads;
         const options = parseStorageOptions(next.storageOpts);
         storage.reconfigure(options).catch((err: unknown) => logger.error({ err }, `the storage options stay as they were: ${messageOf(err)}`));
+        scrub.configure(next.scrub);
         config = next;
         events.emit({ type: "daemon", action: "reload", id, attributes: { name: machine.hostname } });
       },

@@ -1,16 +1,23 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { WorkerPool } from "./archive/workers/pool.js";
-import type { BuildCache, BuildContainers, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore } from "./core/index.js";
+import type { BuildCache, BuildContainers, CheckRuns, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, Inspector, LayerStore, LeaseStore, Logger, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
 import { openVolumeLimits } from "./drivers/volume/limits.js";
 import { PLUGIN_DIRECTORIES, SocketPlugins } from "./drivers/volume/plugins.js";
 import { Collector } from "./gc/collect.js";
 import { KernelMounter } from "./kernel/mounter.js";
 import { LedgerBuildCache } from "./stores/build-cache.js";
+import { LedgerCheckRuns } from "./stores/check-runs.js";
 import { LedgerContainers } from "./stores/containers.js";
 import { FileContent } from "./stores/content.js";
+import { Damage } from "./stores/damage.js";
 import { LedgerImages } from "./stores/images.js";
+import { ContentInspector } from "./stores/inspect-content.js";
+import { LayerInspector } from "./stores/inspect-layers.js";
+import { LedgerInspector } from "./stores/inspect-ledger.js";
+import { MountInspector } from "./stores/inspect-mounts.js";
+import { PlaceInspector } from "./stores/inspect-places.js";
 import { LedgerLayers } from "./stores/layers.js";
 import { LedgerLeases } from "./stores/leases.js";
 import { LedgerNetworks } from "./stores/networks.js";
@@ -36,6 +43,8 @@ export interface OpenStoresOptions {
   readonly volumeLimits?: VolumeLimits;
   /** Default: those that Docker's directories name. */
   readonly volumePlugins?: VolumePlugins;
+  /** Resolves when what the drivers have put into the trash is gone. Default: they have no part in it. */
+  readonly driversTrash?: () => Promise<unknown>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -52,6 +61,9 @@ export interface Stores {
   readonly networks: NetworkStore;
   readonly buildCache: BuildCache & BuildContainers;
   readonly collector: GarbageCollector;
+  /** What a check looks at in the data root, and the checks that were. */
+  readonly inspectors: readonly Inspector[];
+  readonly checkRuns: CheckRuns;
   /** Once before serving: volumes that lost their sizes get them back. */
   restoreLimits(): Promise<void>;
   /** Waits for background work and closes what was opened here. */
@@ -84,6 +96,14 @@ export function openStores(options: OpenStoresOptions): Stores {
     images: new LedgerImages(ledger, leases, clock),
     networks: new LedgerNetworks(ledger),
     buildCache: new LedgerBuildCache(ledger, clock),
+    inspectors: [
+      new LedgerInspector(root),
+      new LayerInspector(ledger, snapshots, new Damage(ledger, clock, logger)),
+      new ContentInspector(ledger, content),
+      new PlaceInspector({ ledger, root, containers, volumes, writables, trash, clock, driversTrash: options.driversTrash ?? (async () => undefined) }),
+      new MountInspector(ledger, root, writables, mounter),
+    ],
+    checkRuns: new LedgerCheckRuns(ledger),
     restoreLimits: () => volumes.restoreLimits(),
     close: async () => {
       await collector.close();

@@ -45,6 +45,8 @@ export interface Storage {
   status(): Promise<StatusLines>;
   /** As StorageControl's, for every driver. */
   reconfigure(options: StorageOptions): Promise<void>;
+  /** As StorageControl's, for every driver. */
+  drainTrash(): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -118,6 +120,7 @@ export async function openStorage({ wanted, inUse, options, root, report, worker
     warnings: [...absent.keys()].map((name) => `WARNING: the storage driver ${name}, which holds layers, does not work here: ${reasons[name]!}`),
     status: async () => [...await chosen.status(), ...(former.length > 0 ? [["Former Drivers", former.join(", ")] as const] : [])],
     reconfigure: async (next) => { for (const driver of drivers.values()) await driver.reconfigure(next); },
+    drainTrash: () => Promise.all([...drivers.values()].map((driver) => driver.drainTrash())),
     close: async () => { for (const driver of drivers.values()) await driver.close(); },
   };
 }

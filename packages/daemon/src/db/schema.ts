@@ -2,6 +2,7 @@ import { sql as first } from "./migrations/0001.js";
 import { sql as second } from "./migrations/0002.js";
 import { sql as third } from "./migrations/0003.js";
 import { sql as fourth } from "./migrations/0004.js";
+import { sql as checks } from "./migrations/0005.js";
 
 /**
  * The schema. An arrow is a foreign key (or, where the other end may not exist yet, a plain value: ~>).
@@ -22,6 +23,8 @@ import { sql as fourth } from "./migrations/0004.js";
  *
  *   build_record(key) ──→ layer (top)                                          build_container(name) ~> container
  *
+ *   check_run(id): what checks found
+ *
  *   lease(id) ←── lease_hold(kind, key) ~> anything new            ingest(id): downloads under way, found by `ref`
  *
  * The schema is the graph: the views `root(kind, key)` and `edge(from_kind, from_key, to_kind, to_key)` say what is
@@ -30,4 +33,4 @@ import { sql as fourth } from "./migrations/0004.js";
  *
  * Writers: `layer` refers forward within one transaction, so its foreign keys are checked at commit.
  */
-export const migrations: readonly string[] = [first, second, third, fourth];
+export const migrations: readonly string[] = [first, second, third, fourth, checks];

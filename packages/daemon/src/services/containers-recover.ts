@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Container, type ContainerId, errnoOf, messageOf, NotFound, type Process, Unavailable } from "../core/index.js";
+import { removeRun } from "./check/exec-root.js";
 import type { HealthChecks } from "./containers-health.js";
 import type { Launcher } from "./containers-launch.js";
 import type { LiveContainers } from "./containers-live.js";
@@ -116,10 +117,7 @@ export class Recovery {
       if (errnoOf(e) === "ENOENT") return;
       throw e;
     }
-    for (const id of names.filter((name) => !known.has(name))) {
-      for (const runtime of this.parts.runtimes.values()) await runtime.delete(id);
-      await this.parts.mounter.unmount(join(directory, id, "shm"));
-      await rm(join(directory, id), { recursive: true, force: true });
-    }
+    const { runtimes, mounter, config: { execRoot } } = this.parts;
+    for (const id of names.filter((name) => !known.has(name))) await removeRun({ execRoot, runtimes, mounter }, id);
   }
 }

@@ -5,6 +5,7 @@ import type { WorkerPool } from "../archive/workers/pool.js";
 import { type Clock, type Collectable, Conflict, type DataRoot, errnoOf, InvalidArgument, type Logger, messageOf, type Mount, type Mounted, type Mounter, newId, noUsage, NotFound, type Told, type Usage, type Volume, type VolumeLimits, type VolumePlugins, type VolumeSpec, type VolumeStore } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import { Mounts } from "./mounts.js";
+import { Leaving } from "./leaving.js";
 import { namesIn } from "./names.js";
 import { PluginVolumes } from "./plugin-volumes.js";
 import { flag, parseFrozen } from "./rows.js";
@@ -21,6 +22,9 @@ export class LedgerVolumes implements VolumeStore, Collectable {
   readonly kind = "volume";
   private readonly mounts: Mounts;
   private readonly foreign: PluginVolumes;
+  /** Their directories are not made yet, or on their way out. */
+  private readonly coming = new Leaving();
+  private readonly leaving = new Leaving();
 
   constructor(
     private readonly ledger: Ledger, private readonly root: DataRoot, private readonly trash: Trash, private readonly workers: WorkerPool, mounter: Mounter,
@@ -42,6 +46,9 @@ export class LedgerVolumes implements VolumeStore, Collectable {
     } else {
       await this.foreign.check(name, driver);
     }
+    return this.coming.during(name, () => this.make(name, driver, anonymous, spec));
+  }
+  private async make(name: string, driver: string, anonymous: boolean, spec: VolumeSpec): Promise<Volume> {
     const { changes: made } = this.ledger.transaction(() => this.ledger.sql<[string, string, number, string, string, number]>("INSERT INTO volume (name, driver, anonymous, labels, options, created_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
       .run(name, driver, flag(anonymous), JSON.stringify(spec.labels ?? {}), JSON.stringify(spec.options ?? {}), this.clock.now()), { durable: false });
     const volume = this.get(name);
@@ -143,11 +150,13 @@ export class LedgerVolumes implements VolumeStore, Collectable {
     const volume = this.get(name);
     this.unused(name);
     if (volume.driver !== "local") await this.foreign.remove(volume, force);
-    this.ledger.transaction(() => {
-      this.unused(name);
-      this.ledger.sql<[string]>("DELETE FROM volume WHERE name = ?").run(name);
+    await this.leaving.during(name, async () => {
+      this.ledger.transaction(() => {
+        this.unused(name);
+        this.ledger.sql<[string]>("DELETE FROM volume WHERE name = ?").run(name);
+      });
+      if (volume.driver === "local") await this.discard(dirname(volume.mountpoint));
     });
-    if (volume.driver === "local") await this.discard(dirname(volume.mountpoint));
   }
 
   /** Conflict while a container has it. */
@@ -167,11 +176,28 @@ export class LedgerVolumes implements VolumeStore, Collectable {
 
   async sweep(): Promise<Usage> {
     for (const name of await namesIn(this.root.volumes)) {
-      if (this.ledger.sql<[string]>("SELECT 1 FROM volume WHERE name = ?").get(name) !== undefined) continue;
-      this.logger.info({ volume: name }, "removing a volume directory that belongs to no volume");
-      await this.discard(join(this.root.volumes, name));
+      if (!this.isVolume(name)) await this.removeStray(name);
     }
     return noUsage;
+  }
+  private isVolume(name: string): boolean {
+    return this.ledger.sql<[string]>("SELECT 1 FROM volume WHERE name = ?").get(name) !== undefined;
+  }
+
+  /** Directories that are no volume's; none of what is on its way out. */
+  async strays(): Promise<string[]> {
+    const strays = (await namesIn(this.root.volumes)).filter((name) => !this.isVolume(name) && !this.leaving.has(name));
+    return strays.filter((name) => existsSync(join(this.root.volumes, name)));
+  }
+  /** As a sweep does. */
+  async removeStray(name: string): Promise<void> {
+    this.logger.info({ volume: name }, "removing a volume directory that belongs to no volume");
+    await this.discard(join(this.root.volumes, name));
+  }
+  /** Volumes of ours whose directories are gone. */
+  bereft(): string[] {
+    const names = this.ledger.sql<[], { name: string }>("SELECT name FROM volume WHERE driver = 'local'").all().map(({ name }) => name);
+    return names.filter((name) => !this.coming.has(name) && !existsSync(join(this.root.volumes, name, "_data")) && this.isVolume(name));
   }
 
   private async directory(volume: Volume): Promise<void> {
@@ -187,8 +213,10 @@ export class LedgerVolumes implements VolumeStore, Collectable {
   }
   /** Takes back a volume whose directory could not be made. */
   private async drop(volume: Volume): Promise<void> {
-    this.ledger.transaction(() => this.ledger.sql<[string]>("DELETE FROM volume WHERE name = ?").run(volume.name), { durable: false });
-    if (volume.driver === "local") await this.discard(dirname(volume.mountpoint));
+    await this.leaving.during(volume.name, async () => {
+      this.ledger.transaction(() => this.ledger.sql<[string]>("DELETE FROM volume WHERE name = ?").run(volume.name), { durable: false });
+      if (volume.driver === "local") await this.discard(dirname(volume.mountpoint));
+    });
   }
 
   private fromRow(row: Row): Volume {
