@@ -150,7 +150,7 @@ describe.each(["overlay2", "erofs"])("%s", (driver) => {
     // What was brought back is what it was.
     expect(await daemon.dockerOk("run", "--rm", name("app"), "cat", "/word", "/app")).toBe(`${WORD}\napp`);
     await daemon.dockerOk("start", "-a", "bereft");
-    expect((await daemon.inspect("runs")).State).toMatchObject({ Running: true, RestartCount: 0 });
+    expect(await daemon.inspect("runs")).toMatchObject({ State: { Running: true }, RestartCount: 0 });
     const ledger = new Database(join(daemon.dataRoot, "strata.db"), { timeout: 5_000 });
     ledger.exec("DELETE FROM health WHERE container = 'nobody'");
     ledger.close();
@@ -241,7 +241,7 @@ it("one at a time, ended by its client, by the clock too; its exit code tells", 
   expect(scheduled).toMatchObject({ deep: false, repair: false, found: 0, findings: [], unchecked: [] });
   writeFileSync(config, "{}");
   process.kill(daemon.pid, "SIGHUP");
-  expect(await daemon.dockerOk("events", "--since", String(since), "--until", String(Math.ceil(Date.now() / 1000)), "-f", "event=check", "--format", "{{.Type}} {{.Actor.Attributes.found}}")).toMatch(/^daemon 0/);
+  expect(await daemon.dockerOk("events", "--since", String(since), "--until", String(Math.ceil(Date.now() / 1000)), "-f", "event=check", "--format", "{{.Type}} {{.Actor.Attributes.found}}")).toMatch(/^daemon 0$/m);
   expect(readdirSync(join(daemon.dataRoot, "trash"))).toEqual([]);
   await bed.end(daemon);
 

@@ -1,4 +1,5 @@
 import Sqlite, { type Database } from "better-sqlite3";
+import { errnoOf, messageOf } from "../core/index.js";
 
 /** Something in the ledger that is not as it must be. */
 export interface LedgerFault {
@@ -31,7 +32,7 @@ export function examineLedger(path: string, deep: boolean): LedgerFault[] {
     })();
   } catch (e) {
     // A page that cannot be read ends the query.
-    if (e instanceof Sqlite.SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(e.code)) return [{ problem: "corrupt", where: "strata.db", detail: e.message }];
+    if (/^SQLITE_(CORRUPT|NOTADB)/.test(errnoOf(e) ?? "")) return [{ problem: "corrupt", where: "strata.db", detail: messageOf(e) }];
     throw e;
   } finally {
     db.close();

@@ -54,16 +54,20 @@ export class Checks implements CheckService {
   }
 
   private async *part(inspector: Inspector, how: Inspection, { repair, signal }: CheckOptions, findings: Told[]): AsyncGenerator<CheckLine, void> {
+    // What is fetched may mend more than one thing: that waits until all are found.
+    const later: Found[] = [];
+    const tell = async (found: Found): Promise<CheckLine> => {
+      const finding = await this.told(found, repair, signal);
+      findings.push(finding);
+      return { finding };
+    };
     try {
       for await (const step of inspector.inspect(how)) {
-        if (!("problem" in step)) {
-          yield { part: inspector.about, ...step };
-          continue;
-        }
-        const finding = await this.told(step, repair, signal);
-        findings.push(finding);
-        yield { finding };
+        if (!("problem" in step)) yield { part: inspector.about, ...step };
+        else if (repair && step.mended !== undefined) later.push(step);
+        else yield await tell(step);
       }
+      for (const found of later) yield await tell(found);
     } catch (e) {
       signal.throwIfAborted();
       this.parts.logger.error({ err: e, part: inspector.about }, "a part of a check failed");

@@ -16,7 +16,7 @@ export interface ExecRootParts {
   readonly monitors: () => Promise<readonly Monitor[]>;
 }
 
-/** A container's last files may go a little after its row: so long do those of no container have to stay to be orphans. */
+/** A monitor ends a little after it has told of its container's end: so long does one of no container have to stay to be an orphan. */
 const PATIENCE_MS = 4_000;
 const LOOK_EVERY_MS = 250;
 
@@ -28,10 +28,12 @@ export class ExecRootInspector implements Inspector {
 
   async *inspect({ signal }: Inspection): AsyncIterable<Found> {
     let strays = await this.strays();
-    for (let waited = 0; strays.size > 0 && waited < PATIENCE_MS; waited += LOOK_EVERY_MS) {
+    // What went together with its container between the two looks is gone at the second.
+    if (strays.size > 0) strays = await this.still(strays);
+    const mayEnd = (): boolean => [...strays.values()].some((left) => left.has("monitor"));
+    for (let waited = 0; mayEnd() && waited < PATIENCE_MS; waited += LOOK_EVERY_MS) {
       await sleep(LOOK_EVERY_MS, undefined, { signal });
-      const now = await this.strays();
-      strays = new Map([...strays.keys()].flatMap((id) => { const left = now.get(id); return left === undefined ? [] : [[id, left] as const]; }));
+      strays = await this.still(strays);
     }
     for (const [id, left] of strays) {
       yield {
@@ -42,6 +44,10 @@ export class ExecRootInspector implements Inspector {
         },
       };
     }
+  }
+
+  private async still(strays: ReadonlyMap<string, unknown>): Promise<Map<string, Map<FindingKind, string>>> {
+    return new Map([...await this.strays()].filter(([id]) => strays.has(id)));
   }
 
   /** By container, what there is: looked for first, and the containers afterwards. */

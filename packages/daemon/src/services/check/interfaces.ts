@@ -11,7 +11,7 @@ export interface InterfaceParts {
 /** As the ends of containers' interfaces on this machine are called; others may be plugged into our bridges as well. */
 const OURS = /^veth[0-9a-f]{7}$/;
 /** The kernel takes interfaces with their namespaces, and takes its time. */
-const PATIENCE_MS = 4_000;
+const PATIENCE_MS = 3_000;
 const LOOK_EVERY_MS = 250;
 
 /** Interfaces on our bridges that are no container's. */
