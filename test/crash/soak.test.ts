@@ -12,7 +12,8 @@ const SEED = Number(process.env["STRATA_SOAK_SEED"] ?? Date.now() % 1_000_000);
 const TAGS = ["1", "2", "3", "4", "5", "6"];
 
 let bed: TestBed;
-let disk: SmallDisk;
+let disk: SmallDisk | undefined;
+let daemon: Daemon | undefined;
 let repository: string;
 beforeAll(async () => {
   bed = await TestBed.create();
@@ -32,14 +33,16 @@ beforeAll(async () => {
   disk = await SmallDisk.make(bed, LONG ? 700 : 300);
 }, 180_000);
 afterAll(async () => {
+  if (daemon !== undefined) await bed.end(daemon);
+  await disk?.remove();
   await bed.close();
-  await disk.remove();
 }, 60_000);
 
 it(`whatever befalls the daemon at work, every byte is accounted for, nothing is lost, and all of it can be removed (seed ${SEED})`, async () => {
   const chance = new Chance(SEED), storageDriver = chance.next() < 0.6 ? "erofs" : "overlay2";
-  const daemon: Daemon = await bed.daemon({ dataRoot: join(disk.folder, "data"), storageDriver });
-  const soak = new Soak(daemon, disk, { repository, tags: TAGS }, chance, (n) => new Chance(SEED * 31 + n + 1));
+  daemon = await bed.daemon({ dataRoot: join(disk!.folder, "data"), storageDriver });
+  const soak = new Soak(daemon, disk!, { repository, tags: TAGS }, chance, (n) => new Chance(SEED * 31 + n + 1));
+  await soak.setPolicies();
   const done = await soak.run({ minutes: MINUTES, pause: LONG ? 8 : 2, workers: 3 });
   const context = { seed: SEED, storageDriver, done, ...soak.tally };
   if (LONG) console.log(JSON.stringify(context));
@@ -54,5 +57,4 @@ it(`whatever befalls the daemon at work, every byte is accounted for, nothing is
   await soak.removeEverything();
   await emptied(daemon, { butDownloads: true });
   expect({ ...context, found: findingNames(await checked(daemon, { deep: true })) }).toEqual({ ...context, found: [] });
-  await bed.end(daemon);
 }, MINUTES * 60_000 + 300_000);

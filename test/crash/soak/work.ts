@@ -8,8 +8,8 @@ export interface Wares { readonly repository: string; readonly tags: readonly st
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests pick what they check
 type Any = any;
 
-/** What may be refused while others work on the same things, or while the disk is full. */
-const REFUSED = /no space left|ENOSPC|disk is full|quota exceeded/i;
+/** In whose words ever a full disk refuses. */
+export const NO_ROOM = /no space left|ENOSPC|disk is full|quota exceeded/i;
 
 /** What users do, one thing after the other, until told to stop. What fails for no good reason is kept. */
 export class Worker {
@@ -28,7 +28,7 @@ export class Worker {
       } catch (e) {
         // Connections break when the daemon dies under them.
         const text = String(e);
-        if (!REFUSED.test(text) && !this.down() && !/ECONNRESET|ECONNREFUSED|socket hang up|ENOENT.*s\.sock|aborted/.test(text)) this.unexpected.push(`${this.name} ${i} ${verb}: ${text}`);
+        if (!NO_ROOM.test(text) && !this.down() && !/ECONNRESET|ECONNREFUSED|socket hang up|ENOENT.*s\.sock|aborted/.test(text)) this.unexpected.push(`${this.name} ${i} ${verb}: ${text}`);
         await sleep(50);
       }
     }

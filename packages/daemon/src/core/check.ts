@@ -38,9 +38,9 @@ export interface Inspection {
   readonly deep: boolean;
   readonly signal: AbortSignal;
   /** So much was read: waits where that was too fast. Rejects once the signal has aborted. */
-  read(bytes: number): Promise<void>;
+  readonly read: (bytes: number) => Promise<void>;
   /** Says what could not be looked at, and why. */
-  note(text: string): void;
+  readonly note: (text: string) => void;
 }
 
 /**
