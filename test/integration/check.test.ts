@@ -1,7 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, readSync, readdirSync, rmSync, truncateSync, utimesSync, writeFileSync, writeSync } from "node:fs";
 import { join, resolve } from "node:path";
 import Database from "better-sqlite3";
-import { type CheckFinding, type Daemon, type Registry, TestBed, checked, daemonNeeds, emptied, findingNames, importBusybox, needs, ok, open, run, unmountBelow, until } from "../helpers/index.js";
+import { type CheckFinding, type Daemon, type Registry, TestBed, checked, daemonNeeds, emptied, findingNames, importBusybox, needs, ok, open, run, unmountBelow, until, which } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "registry");
 const program = resolve(__dirname, "../../../packages/cli/bin/strata.js");
@@ -93,6 +93,11 @@ async function spoil(daemon: Daemon, driver: string): Promise<Fault[]> {
   mkdirSync(join(daemon.execRoot, "containers", stray(7), "shm"), { recursive: true });
   await ok("mount", ["-t", "tmpfs", "none", join(daemon.execRoot, "containers", stray(7), "shm")]);
   await bed.netns.ok("ip", ["link", "add", "veth0123abc", "master", await bridgeOf(daemon), "type", "veth", "peer", "name", `p${driver}`]);
+  const withRules = which("nft") !== undefined;
+  if (withRules) {
+    const table = /^table ip (strata_[0-9a-f]+)$/m.exec(await bed.netns.ok("nft", ["list", "tables"]))![1]!;
+    await bed.netns.ok("nft", ["add", "element", "ip", table, "anywhere", "{ tcp . 8099 : 172.17.0.99 . 80 }"]);
+  }
   const ledger = new Database(at("strata.db"), { timeout: 5_000 });
   ledger.pragma("foreign_keys = OFF");
   ledger.exec("INSERT INTO health (container, document) VALUES ('nobody', '{}')");
@@ -117,6 +122,7 @@ async function spoil(daemon: Daemon, driver: string): Promise<Fault[]> {
     { name: `orphan namespace ${stray(6)}`, says: /a network namespace/ },
     { name: `orphan bundle ${stray(7)}`, says: /a bundle/ },
     { name: "orphan interface veth0123abc", says: /no container has its other end/ },
+    ...(withRules ? [{ name: "orphan rule ip tcp . 8099", says: /no container has published it/ }] : []),
     { name: "inconsistent ledger health.container", says: /1 row of health with nobody, which no container is called/, stays: true },
   ];
 }

@@ -8,6 +8,7 @@ import { Checks } from "./services/check/checks.js";
 import { ExecRootInspector } from "./services/check/exec-root.js";
 import { InterfaceInspector } from "./services/check/interfaces.js";
 import { Refetcher } from "./services/check/refetch.js";
+import { RuleInspector } from "./services/check/rules.js";
 import { Scrub } from "./services/check/scrub.js";
 
 export interface ChecksNeeds {
@@ -31,6 +32,7 @@ export function openChecks({ execRoot, stores, networking, runtimes, puller, eve
       ...stores.inspectors,
       new ExecRootInspector({ execRoot, containers, runtimes, namespaces: networking.namespaces, mounter: new KernelMounter(), monitors: () => monitorsBelow(execRoot) }),
       new InterfaceInspector({ networks, plugged: (all) => networking.plugged(all), unplug: (name) => networking.unplug(name) }),
+      new RuleInspector({ networks, rules: () => networking.listPorts(), drop: (rule) => networking.dropPort(rule) }),
     ],
     runs: stores.checkRuns, refetcher: new Refetcher({ layers, images, content, leases, puller }), collector, events, id, clock, logger,
   });

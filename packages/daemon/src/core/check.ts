@@ -1,7 +1,7 @@
 import type { ImageId } from "@strata/oci";
 
 /** What a finding is about; `id` names it among its kind. */
-export type FindingKind = "layer" | "snapshot" | "blob" | "ingest" | "container" | "volume" | "mount" | "namespace" | "interface" | "bundle" | "runtime" | "monitor" | "file" | "ledger";
+export type FindingKind = "layer" | "snapshot" | "blob" | "ingest" | "container" | "volume" | "mount" | "namespace" | "interface" | "rule" | "bundle" | "runtime" | "monitor" | "file" | "ledger";
 /**
  * `orphan`: there, and in no table. `missing`: in a table, and not there. `corrupt`: there, and not what it should be.
  * `inconsistent`: rows that contradict each other.

@@ -2374,7 +2374,7 @@ export interface components {
         };
         CheckFinding: {
             /** @enum {string} */
-            kind: "layer" | "snapshot" | "blob" | "ingest" | "container" | "volume" | "mount" | "namespace" | "interface" | "bundle" | "runtime" | "monitor" | "file" | "ledger";
+            kind: "layer" | "snapshot" | "blob" | "ingest" | "container" | "volume" | "mount" | "namespace" | "interface" | "rule" | "bundle" | "runtime" | "monitor" | "file" | "ledger";
             /** @description Names it among its kind. */
             id: string;
             /**
