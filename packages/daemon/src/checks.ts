@@ -6,9 +6,8 @@ import type { Networking } from "./networking.js";
 import type { Stores } from "./open-stores.js";
 import { Checks } from "./services/check/checks.js";
 import { ExecRootInspector } from "./services/check/exec-root.js";
-import { InterfaceInspector } from "./services/check/interfaces.js";
+import { NetworkInspector } from "./services/check/network.js";
 import { Refetcher } from "./services/check/refetch.js";
-import { RuleInspector } from "./services/check/rules.js";
 import { Scrub } from "./services/check/scrub.js";
 
 export interface ChecksNeeds {
@@ -31,8 +30,9 @@ export function openChecks({ execRoot, stores, networking, runtimes, puller, eve
     inspectors: [
       ...stores.inspectors,
       new ExecRootInspector({ execRoot, containers, runtimes, namespaces: networking.namespaces, mounter: new KernelMounter(), monitors: () => monitorsBelow(execRoot) }),
-      new InterfaceInspector({ networks, plugged: (all) => networking.plugged(all), unplug: (name) => networking.unplug(name) }),
-      new RuleInspector({ networks, rules: () => networking.listPorts(), drop: (rule) => networking.dropPort(rule) }),
+      new NetworkInspector({
+        networks, plugged: (all) => networking.plugged(all), unplug: (name) => networking.unplug(name), rules: () => networking.listPorts(), drop: (rule) => networking.dropPort(rule),
+      }),
     ],
     runs: stores.checkRuns, refetcher: new Refetcher({ layers, images, content, leases, puller }), collector, events, id, clock, logger,
   });

@@ -3,8 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Container, Endpoint, Found, Inspector, Mounter, NamespaceManager, Network, Runtime } from "../../core/index.js";
 import { ExecRootInspector, type ExecRootParts } from "./exec-root.js";
-import { InterfaceInspector } from "./interfaces.js";
-import { RuleInspector } from "./rules.js";
+import { NetworkInspector } from "./network.js";
 
 const id = (n: number): string => `${n}`.repeat(64);
 async function all(inspector: Inspector): Promise<Found[]> {
@@ -56,23 +55,15 @@ describe("the exec root", () => {
   });
 });
 
-test("interfaces on our bridges that are no container's, and only those that are called like ours", async () => {
+test("interfaces on our bridges and published ports that are no container's, and of interfaces only those that are called like ours", async () => {
   const plugged = new Set(["veth0000001", "veth0000002", "eth7"]);
-  const found = await all(new InterfaceInspector({
-    networks: { list: () => [{ driver: "bridge" } as Network], endpoints: () => [{ hostInterface: "veth0000001" } as Endpoint] }, plugged: async () => [...plugged], unplug: async (name) => { plugged.delete(name); },
-  }));
-  expect(found.map(({ id: name }) => name)).toEqual(["veth0000002"]);
-  expect(await found[0]!.mend!()).toBe(true);
-  expect([...plugged]).toEqual(["veth0000001", "eth7"]);
-});
-
-test("ports that are led somewhere for no container", async () => {
-  const rule = (protocol: string, hostPort: number) => ({ family: "ip", map: "anywhere", protocol, hostPort, key: `${protocol} . ${hostPort}` });
+  const rule = (protocol: string, hostPort: number) => ({ family: "ip", protocol, hostPort, key: `${protocol} . ${hostPort}` });
   let rules = [rule("tcp", 80), rule("udp", 80), rule("tcp", 81)];
-  const found = await all(new RuleInspector({
-    networks: { ports: () => [{ protocol: "tcp", containerPort: 1, hostIp: "0.0.0.0", hostPort: 80, container: "c" }] }, rules: async () => rules, drop: async ({ key }) => { rules = rules.filter((r) => r.key !== key); },
+  const found = await all(new NetworkInspector({
+    networks: { list: () => [{ driver: "bridge" } as Network], endpoints: () => [{ hostInterface: "veth0000001" } as Endpoint], ports: () => [{ protocol: "tcp", containerPort: 1, hostIp: "0.0.0.0", hostPort: 80, container: "c" }] },
+    plugged: async () => [...plugged], unplug: async (name) => { plugged.delete(name); }, rules: async () => rules, drop: async ({ key }) => { rules = rules.filter((r) => r.key !== key); },
   }));
-  expect(found.map(({ id: name }) => name)).toEqual(["ip udp . 80", "ip tcp . 81"]);
+  expect(found.map(({ kind, id: name }) => `${kind} ${name}`)).toEqual(["interface veth0000002", "rule ip udp . 80", "rule ip tcp . 81"]);
   for (const { mend } of found) expect(await mend!()).toBe(true);
-  expect(rules).toHaveLength(1);
+  expect([[...plugged], rules.length]).toEqual([["veth0000001", "eth7"], 1]);
 });
