@@ -17,7 +17,7 @@ import { sql as checks } from "./migrations/0005.js";
  *   container(id) ──→ image
  *        ↑~ writable(owner) ──→ snapshot (the container's own), snapshot (init), layer (parent)
  *        ↑── health(container)
- *        ↑~ volume_use(volume, owner) ──→ volume(name) ←── plugin_mount(volume, mount)
+ *        ↑~ volume_use(volume, owner) ──→ volume(name) ←── plugin_mount(volume, mount), volume_coming(volume)
  *        ↑~ endpoint(network, container) ──→ network(id)
  *        ↑~ port(protocol, host_port, host_ip)
  *

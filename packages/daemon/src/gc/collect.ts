@@ -62,6 +62,9 @@ export class Collector implements GarbageCollector {
       this.forgetKeys("snapshot", findHalfMade(ledger));
       // Whoever used a volume without being a container did so in the process that died.
       ledger.sql("DELETE FROM volume_use WHERE owner NOT IN (SELECT id FROM container)").run();
+      // Nobody was told that these were made, and nothing was ever in them.
+      ledger.sql("DELETE FROM volume WHERE name IN (SELECT volume FROM volume_coming) AND name NOT IN (SELECT volume FROM volume_use)").run();
+      ledger.sql("DELETE FROM volume_coming").run();
       return this.dead();
     });
     await emptyScratch();

@@ -34,6 +34,8 @@ export class Recovery {
       else if (status === "removing" || status === "dead") this.behind(container.id, () => this.remover.remove(container.id, { volumes: false, clean: true }));
       else ended.push(container);
     }));
+    // One that was cut off at its making may lack its directory; nothing was in that yet.
+    await Promise.all(ended.filter(({ state }) => state.status === "created").map(({ id }) => this.parts.containers.makeDirectory(id)));
     await this.parts.networking.recover(running.map((c) => this.parts.containers.get(c.id)));
     for (const container of ended) this.settle(container);
     const known = new Set(all.map((c) => c.id));

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setImmediate as turn } from "node:timers/promises";
 import type { ChainId, DiffId, ImageId } from "@strata/oci";
 import { type Counted, DataLoss, errnoOf, type Found, type Inspection, type Inspector, messageOf, NotFound, type SnapshotId, type StorageDriver } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
@@ -7,8 +8,14 @@ import { listed, type Snapshots } from "./snapshots.js";
 
 interface Row { readonly id: SnapshotId; readonly chain: ChainId | null; readonly diff_id: DiffId | null; readonly parent: ChainId | null; readonly tar_size: number | null; readonly owner: string | null }
 
-const COMMITTED = `SELECT snapshot.id, chain, diff_id, layer.parent, tar_size, writable.owner FROM snapshot
-  LEFT JOIN layer ON layer.chain_id = snapshot.chain LEFT JOIN writable ON snapshot.id IN (writable.snapshot, writable.init) WHERE driver = ? AND state = 'committed' AND (chain IS NOT NULL OR owner IS NOT NULL)`;
+/** Committed snapshots of a driver from an ID on: layers', then containers' own. */
+const PAGES = [
+  "SELECT snapshot.id, chain, diff_id, layer.parent, tar_size, NULL AS owner FROM snapshot JOIN layer ON layer.chain_id = chain WHERE driver = ? AND state = 'committed' AND snapshot.id > ? ORDER BY snapshot.id LIMIT ?",
+  ...["snapshot", "init"].map((column) => `SELECT snapshot.id, NULL AS chain, NULL AS diff_id, NULL AS parent, NULL AS tar_size, owner FROM writable JOIN snapshot ON snapshot.id = writable.${column}
+    WHERE driver = ? AND state = 'committed' AND snapshot.id > ? ORDER BY snapshot.id LIMIT ?`),
+];
+/** Rows that are read before others get a turn. */
+const PAGE = 1000;
 
 /** Layers that are opened in one go. */
 const AT_ONCE = 50;
@@ -26,12 +33,25 @@ export class LayerInspector implements Inspector {
     const { working, absent } = this.snapshots.all;
     for (const name of absent.keys()) how.note(`layers on ${name}: the storage driver does not work here`);
     for (const driver of working.values()) {
-      const rows = this.ledger.sql<[string], Row>(COMMITTED).all(driver.name);
+      const rows = await this.committed(driver.name);
       const there = await listed(driver), present = new Set(there);
       yield* this.orphans(driver, there);
       yield* this.missing(driver, rows, present);
       yield* this.contents(driver, rows.filter(({ id, chain }) => chain !== null && present.has(id)), how);
     }
+  }
+
+  private async committed(driver: string): Promise<Row[]> {
+    const rows: Row[] = [];
+    for (const query of PAGES) {
+      for (let from = "", more = true; more; await turn()) {
+        const page = this.ledger.sql<[string, string, number], Row>(query).all(driver, from, PAGE);
+        rows.push(...page);
+        more = page.length === PAGE;
+        from = page.at(-1)?.id ?? "";
+      }
+    }
+    return rows;
   }
 
   private async *orphans(driver: StorageDriver, there: readonly SnapshotId[]): AsyncIterable<Found> {
@@ -72,7 +92,7 @@ export class LayerInspector implements Inspector {
       current += how.deep ? row.tar_size! : 1;
       if (how.deep || i % AT_ONCE === AT_ONCE - 1) {
         yield { current, total };
-        await new Promise((resolve) => setImmediate(resolve));
+        await turn();
       }
     }
   }

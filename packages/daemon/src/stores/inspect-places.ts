@@ -61,11 +61,13 @@ export class PlaceInspector implements Inspector {
 
   private async *trash({ note, signal }: Inspection): AsyncIterable<Found> {
     const { trash, driversTrash } = this.places;
-    const found = new AbortController();
-    const patience = sleep(TRASH_PATIENCE, undefined, { signal: AbortSignal.any([signal, found.signal]) });
+    const over = new AbortController(), end = (): void => over.abort();
+    signal.addEventListener("abort", end, { once: true });
+    const patience = sleep(TRASH_PATIENCE, undefined, { signal: over.signal });
     patience.catch(() => undefined);
     const left = await Promise.race([trash.left(driversTrash), patience]);
-    found.abort();
+    end();
+    signal.removeEventListener("abort", end);
     if (left === undefined) note("trash: what is in it is still being removed");
     for (const name of left ?? []) yield { kind: "file", id: `trash/${name}`, problem: "orphan", detail: "nobody is removing it", images: [], mend: () => trash.removeLeft(name) };
   }

@@ -136,3 +136,12 @@ test("other bytes are found by reading; what turns out to be sound is so again",
   expect(names(await inspect(true))).toEqual([`corrupt blob ${manifest}`]);
   expect(stores.layers.has(chain[0]!.chainId)).toBe(true);
 });
+
+test("a volume that a crash cut off at its making is forgotten at the next start; one that lost its directory is not", async () => {
+  for (const name of ["lost", "cut", "whole"]) await stores.volumes.create({ name });
+  for (const name of ["lost", "cut"]) rmSync(join(root.volumes, name), { recursive: true });
+  stores.ledger.sql("INSERT INTO volume_coming (volume) VALUES ('cut')").run();
+  await stores.collector.recover();
+  expect([...stores.volumes.list()].map(({ name }) => name)).toEqual(["lost", "whole"]);
+  expect(names(await inspect())).toEqual(["missing volume lost"]);
+});

@@ -49,8 +49,12 @@ export class LedgerVolumes implements VolumeStore, Collectable {
     return this.coming.during(name, () => this.make(name, driver, anonymous, spec));
   }
   private async make(name: string, driver: string, anonymous: boolean, spec: VolumeSpec): Promise<Volume> {
-    const { changes: made } = this.ledger.transaction(() => this.ledger.sql<[string, string, number, string, string, number]>("INSERT INTO volume (name, driver, anonymous, labels, options, created_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
-      .run(name, driver, flag(anonymous), JSON.stringify(spec.labels ?? {}), JSON.stringify(spec.options ?? {}), this.clock.now()), { durable: false });
+    const { changes: made } = this.ledger.transaction(() => {
+      const result = this.ledger.sql<[string, string, number, string, string, number]>("INSERT INTO volume (name, driver, anonymous, labels, options, created_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+        .run(name, driver, flag(anonymous), JSON.stringify(spec.labels ?? {}), JSON.stringify(spec.options ?? {}), this.clock.now());
+      if (driver === "local" && result.changes > 0) this.ledger.sql<[string]>("INSERT INTO volume_coming (volume) VALUES (?)").run(name);
+      return result;
+    }, { durable: false });
     const volume = this.get(name);
     if (volume.driver !== driver) throw new Conflict(`a volume named ${name} already exists with the ${volume.driver} driver`);
     const size = spec.options?.size;
@@ -62,6 +66,7 @@ export class LedgerVolumes implements VolumeStore, Collectable {
       if (made > 0) await this.drop(volume);
       throw e;
     }
+    if (made > 0) this.ledger.transaction(() => this.ledger.sql<[string]>("DELETE FROM volume_coming WHERE volume = ?").run(name), { durable: false });
     await this.ledger.flush();
     return volume;
   }

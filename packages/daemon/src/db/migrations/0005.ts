@@ -1,4 +1,4 @@
-/** Checks that are over. */
+/** Checks that are over; volumes whose directories are being made. */
 export const sql = `
 CREATE TABLE check_run (
   id           INTEGER PRIMARY KEY,
@@ -12,4 +12,7 @@ CREATE TABLE check_run (
   findings     TEXT NOT NULL,
   unchecked    TEXT NOT NULL
 ) STRICT;
+
+-- From the volume's row until its directory is there: what a crash leaves of it has never held anything, and is forgotten at the start.
+CREATE TABLE volume_coming (volume TEXT PRIMARY KEY REFERENCES volume ON DELETE CASCADE) STRICT, WITHOUT ROWID;
 `;
