@@ -1,6 +1,7 @@
 export * from "./agreement.js";
 export * from "./api.js";
 export * from "./bed.js";
+export * from "./check.js";
 export * from "./compose.js";
 export * from "./context.js";
 export * from "./daemon.js";

@@ -57,6 +57,7 @@ export const commands: Readonly<Record<string, Entry | Group>> = {
   cp, stats, update,
   run, exec, ps, build, pull, push, images, history, logs, create, start, stop, restart, kill, pause, unpause, rm, rmi, rename, wait, top, diff, port, attach, commit,
   export: exportContainer, import: importImage, load, save, search, tag, events, info,
+  check: command("check", "Look for what is lost, damaged or belongs to nothing, and repair it"),
   inspect: command("inspect", "Show everything known about any object"),
   doctor: command("doctor", "Examine a data root of Docker's: what holds its bytes, and what nothing refers to"),
   df: command("df", "Show what occupies the data root, to the byte"),

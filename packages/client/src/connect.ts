@@ -1,6 +1,7 @@
 import { Api } from "./api.js";
 import { defaultHost, parseHost } from "./host.js";
 import { Builds } from "./resources/builds.js";
+import { Checks } from "./resources/checks.js";
 import { Containers } from "./resources/containers.js";
 import { Graph } from "./resources/graph.js";
 import { Gc } from "./resources/gc.js";
@@ -34,6 +35,7 @@ export class StrataClient {
   readonly containers: Containers;
   readonly images: Images;
   readonly builds: Builds;
+  readonly checks: Checks;
   readonly volumes: Volumes;
   readonly networks: Networks;
   readonly layers: Layers;
@@ -48,6 +50,7 @@ export class StrataClient {
     this.containers = new Containers(api);
     this.images = new Images(api);
     this.builds = new Builds(api);
+    this.checks = new Checks(api);
     this.volumes = new Volumes(api);
     this.networks = new Networks(api);
     this.layers = new Layers(api);

@@ -6,6 +6,7 @@ export type { Filters } from "./query.js";
 export { splitReference } from "./reference.js";
 export { Output, Session, type TerminalSize } from "./session.js";
 export type { BuildOptions } from "./resources/builds.js";
+export type { CheckOptions } from "./resources/checks.js";
 export { MODE_DIRECTORY, MODE_SYMLINK } from "./resources/archives.js";
 export type { ArchiveWriteOptions, PathStat } from "./resources/archives.js";
 export type { AttachOptions, CreateOptions, ExecSession, ListOptions, LogsOptions, StopOptions, WaitCondition } from "./resources/containers.js";

@@ -1,4 +1,5 @@
 import { isAbsolute, resolve } from "node:path";
+import { validate } from "node-cron";
 import type { GcSettings, UlimitSpec } from "./core/index.js";
 import { NO_GC, parseCidr, parseGcSettings, parseIp, parseSize } from "./core/index.js";
 
@@ -60,6 +61,7 @@ export interface Values {
   tlscert: string;
   tlskey: string;
   gc: GcSettings;
+  scrub: { readonly schedule: string; readonly rate: number; readonly deep: boolean } | null;
 }
 export type OptionKey = keyof Values;
 
@@ -182,6 +184,14 @@ function runtimes(value: Record<string, unknown>): Record<string, string> {
     return [name, at];
   }));
 }
+function scrub({ schedule, rate = 0, deep = true, ...rest }: Record<string, unknown>): { schedule: string; rate: number; deep: boolean } {
+  for (const key of Object.keys(rest)) throw new Error(`${key} is not one of schedule, rate, deep`);
+  if (typeof schedule !== "string" || !validate(schedule)) throw new Error(`schedule: ${JSON.stringify(schedule)} is not a cron expression`);
+  if (typeof deep !== "boolean") throw new Error(`deep: ${JSON.stringify(deep)} is neither true nor false`);
+  if (typeof rate === "string") return { schedule, deep, rate: parseSize("rate", rate) };
+  if (typeof rate !== "number" || !Number.isInteger(rate) || rate < 0) throw new Error(`rate: ${JSON.stringify(rate)} is not a number of bytes per second`);
+  return { schedule, deep, rate };
+}
 const label = (values: string[]): string[] => {
   for (const v of values) if (!/^[^=]+=/.test(v)) throw new Error(`"${v}" is not of the form key=value`);
   return values;
@@ -238,4 +248,5 @@ export const OPTIONS: Options = {
   tlscert: { key: "tlscert", flags: ["--tlscert"], kind: "string", placeholder: "file", text: "certificate of the daemon", default: "", check: notYet("there is no TLS") },
   tlskey: { key: "tlskey", flags: ["--tlskey"], kind: "string", placeholder: "file", text: "key of the certificate", default: "", check: notYet("there is no TLS") },
   gc: { key: "gc", flags: [], kind: "map", text: "collection policies", default: NO_GC, check: parseGcSettings },
+  scrub: { key: "scrub", flags: [], kind: "map", text: "scheduled checks", default: null, check: scrub },
 };

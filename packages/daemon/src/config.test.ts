@@ -75,6 +75,9 @@ test.each<[string, string[], unknown, RegExp]>([
   ["metrics on a port beyond the last", [], { "metrics-addr": "127.0.0.1:65536" }, /metrics-addr: "127\.0\.0\.1:65536" is not an address with a port/],
   ["TLS", ["--tls"], {}, /--tls: there is no TLS/],
   ["gc policies", [], { gc: { policies: [{ name: "p", kind: "images", unusedFor: "long" }] } }, /gc: policies\[0\]\.unusedFor: "long" is not a duration/],
+  ["a scrub without a time", [], { scrub: { deep: true } }, /scrub: schedule: undefined is not a cron expression/],
+  ["a scrub with a rate that is none", [], { scrub: { schedule: "0 3 * * 0", rate: -1 } }, /scrub: rate: -1 is not a number of bytes/],
+  ["a scrub with something else", [], { scrub: { schedule: "0 3 * * 0", repair: true } }, /scrub: repair is not one of schedule, rate, deep/],
   ["malformed host", ["-H", "http://x"], {}, /--host: "http:\/\/x" is not unix:/],
   ["malformed file", [], "{", /daemon\.json: /],
   ["a list as file", [], [], /a JSON object is expected/],
@@ -82,6 +85,11 @@ test.each<[string, string[], unknown, RegExp]>([
   ["ulimit above its hard limit", ["--default-ulimit", "nofile=3:2"], {}, /soft limit 3 is above/],
 ])("%s", (_name, argv, value, message) => {
   expect(() => config(argv, value)).toThrow(message);
+});
+
+test("a scrub reads everything, as fast as it goes, unless told otherwise", () => {
+  expect(config([], { scrub: { schedule: "0 3 * * 0" } }).scrub).toEqual({ schedule: "0 3 * * 0", deep: true, rate: 0 });
+  expect(config([], { scrub: { schedule: "@daily", deep: false, rate: "20m" } }).scrub).toEqual({ schedule: "@daily", deep: false, rate: 20 << 20 });
 });
 
 test("a configuration file that was named must exist", () => {

@@ -7,6 +7,7 @@ import { groupId, listenActivated, listenTcp, listenUnix } from "./api/listen.js
 import { routes } from "./api/routes.js";
 import { Api } from "./api/server.js";
 import { WorkerPool } from "./archive/workers/pool.js";
+import { openChecks } from "./checks.js";
 import { openCollection, type Collection } from "./collection.js";
 import type { Config } from "./config.js";
 import { openContainers } from "./containers.js";
@@ -85,7 +86,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     });
     undo.push(() => storage.close());
     const volumePlugins = new SocketPlugins(PLUGIN_DIRECTORIES);
-    const stores = openStores({ root, ledger, drivers: storage.drivers, defaultDriver: storage.defaultDriver, absent: storage.absent, workers, volumePlugins, driverUsage: () => storage.usage(), metrics: metrics.told, clock, logger });
+    const stores = openStores({ root, ledger, drivers: storage.drivers, defaultDriver: storage.defaultDriver, absent: storage.absent, workers, volumePlugins, driverUsage: () => storage.usage(), driversTrash: () => storage.drainTrash(), metrics: metrics.told, clock, logger });
     undo.push(() => stores.close());
     const { collector, images: imageStore, layers, content, leases } = stores;
     const prunes = new PruneHistory(stores.gcRecords, clock);
@@ -129,6 +130,8 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       facts, driverStatus: () => storage.status(), containerStore: stores.containers, imageStore, layers, volumeStore: stores.volumes, buildCache: { list: () => builds.records() }, images, containers, volumes, events, registry,
     });
 
+    const { checks, scrub } = openChecks({ execRoot, stores, networking, runtimes: containers.runtimes, puller, events, id, clock, logger });
+
     await collector.recover();
     await stores.restoreLimits();
     await networking.networks.ensureDefaults();
@@ -136,9 +139,11 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     await builds.recover();
     stores.beginMeasuring();
     collection.start();
+    scrub.configure(config.scrub);
+    undo.push(() => scrub.close());
 
     const api = new Api(routes({
-      images, builds, containers, files: containers.files, exec: containers.execs, volumes, networks: networking.networks, system, gc: collection.service, clock,
+      images, builds, checks, containers, files: containers.files, exec: containers.execs, volumes, networks: networking.networks, system, gc: collection.service, clock,
       graph: new Graph({ usage: stores.usage, graph: stores.graph, images: imageStore, containers: stores.containers, volumes: stores.volumes, clock }),
       facts: {
         product: `Strata ${build.version}`, version: build.engineVersion, gitCommit: build.commit, buildTime: build.time, kernel: machine.kernel, arch: platform.architecture, machine: machine.machine,
@@ -170,6 +175,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
         pusher.maxConcurrentUploads = next.maxConcurrentUploads;
         const options = parseStorageOptions(next.storageOpts);
         storage.reconfigure(options).catch((err: unknown) => logger.error({ err }, `the storage options stay as they were: ${messageOf(err)}`));
+        scrub.configure(next.scrub);
         config = next;
         events.emit({ type: "daemon", action: "reload", id, attributes: { name: machine.hostname } });
       },

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import type { Config } from "./config.js";
-import { systemClock, type EventBus, type Logger, type PruneJournal } from "./core/index.js";
-import { BridgeDriver } from "./drivers/network/bridge.js";
+import { systemClock, type EventBus, type Logger, type Network, type PruneJournal } from "./core/index.js";
+import { BridgeDriver, bridgeName } from "./drivers/network/bridge.js";
 import { NetworkDrivers } from "./drivers/network/drivers.js";
 import { LanDriver } from "./drivers/network/lan.js";
 import { MachineFirewall } from "./drivers/network/machine-firewall.js";
+import { dropPort, type ListedPort, listPorts } from "./drivers/network/nft-listed.js";
 import { NetnsManager } from "./drivers/network/netns.js";
 import { noFirewall } from "./drivers/network/firewall.js";
 import { NameServers } from "./drivers/network/name-servers.js";
@@ -17,6 +18,12 @@ import { defaultNetworksConfig } from "./services/networks-parts.js";
 export interface Networking {
   readonly networks: Networks;
   readonly namespaces: NetnsManager;
+  /** Names of what is plugged into the bridges of networks, an administrator's own aside; and the way to take one out. */
+  plugged(networks: readonly Network[]): Promise<readonly string[]>;
+  unplug(name: string): Promise<void>;
+  /** Ports that the kernel leads to containers, where nftables does that. */
+  listPorts(): Promise<readonly ListedPort[]>;
+  dropPort(port: ListedPort): Promise<void>;
   /** What makes the rules: nftables, iptables, or none. */
   firewall(): string;
   close(): Promise<void>;
@@ -45,5 +52,10 @@ export async function openNetworking(config: Config, directory: string, stores: 
       ...(config.hostGatewayIp === "" ? {} : { hostGateway: config.hostGatewayIp }),
     },
   });
-  return { networks, namespaces, firewall: () => firewall.name, close: async () => { names.closeAll(); await networks.close(); await thread.close(); } };
+  return {
+    networks, namespaces,
+    plugged: (all) => thread.call("portsOf", all.map(bridgeName).filter((name) => name !== foreign)), unplug: (name) => thread.call("removeLink", name),
+    listPorts: async () => (firewall.name === "nftables" ? listPorts(rulesTag(config)) : []), dropPort: (port) => dropPort(rulesTag(config), port),
+    firewall: () => firewall.name, close: async () => { names.closeAll(); await networks.close(); await thread.close(); },
+  };
 }

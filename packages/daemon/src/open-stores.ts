@@ -1,20 +1,27 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { WorkerPool } from "./archive/workers/pool.js";
-import type { BuildCache, BuildContainers, CacheMounts, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Metrics, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore, DriverUsage, GraphReader, UsageBooks, GcRecords, LayerShares, Pins, RotatedLogs, TrashedImages } from "./core/index.js";
+import type { BuildCache, BuildContainers, CacheMounts, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Metrics, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore, DriverUsage, GraphReader, UsageBooks, GcRecords, LayerShares, Pins, RotatedLogs, TrashedImages, CheckRuns, Inspector } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
 import { openVolumeLimits } from "./drivers/volume/limits.js";
 import { PLUGIN_DIRECTORIES, SocketPlugins } from "./drivers/volume/plugins.js";
 import { Collector } from "./gc/collect.js";
 import { KernelMounter } from "./kernel/mounter.js";
 import { LedgerBuildCache } from "./stores/build-cache.js";
+import { LedgerCheckRuns } from "./stores/check-runs.js";
 import { LedgerContainers } from "./stores/containers.js";
 import { FileContent } from "./stores/content.js";
 import { LedgerGraph } from "./stores/graph-reader.js";
 import { LedgerLayerShares, LedgerPins, LedgerTrashedImages } from "./stores/gc-images.js";
 import { LedgerGcRecords } from "./stores/gc-records.js";
 import { FileRotatedLogs } from "./stores/rotated-logs.js";
+import { Damage } from "./stores/damage.js";
 import { LedgerImages } from "./stores/images.js";
+import { ContentInspector } from "./stores/inspect-content.js";
+import { LayerInspector } from "./stores/inspect-layers.js";
+import { LedgerInspector } from "./stores/inspect-ledger.js";
+import { MountInspector } from "./stores/inspect-mounts.js";
+import { PlaceInspector } from "./stores/inspect-places.js";
 import { LedgerLayers } from "./stores/layers.js";
 import { LedgerLeases } from "./stores/leases.js";
 import { LedgerNetworks } from "./stores/networks.js";
@@ -49,6 +56,8 @@ export interface OpenStoresOptions {
   readonly metrics?: Pick<Metrics, "collection">;
   /** What the storage drivers take besides their snapshots. Default: nothing. */
   readonly driverUsage?: () => Promise<readonly DriverUsage[]>;
+  /** Resolves when what the drivers have put into the trash is gone. Default: they have no part in it. */
+  readonly driversTrash?: () => Promise<unknown>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -76,6 +85,9 @@ export interface Stores {
   readonly rotatedLogs: RotatedLogs;
   /** Resolves when everything discarded so far is gone from the disk. */
   drainTrash(): Promise<void>;
+  /** What a check looks at in the data root, and the checks that were. */
+  readonly inspectors: readonly Inspector[];
+  readonly checkRuns: CheckRuns;
   /** Once before serving: volumes that lost their sizes get them back. */
   restoreLimits(): Promise<void>;
   /** Waits for background work and closes what was opened here. */
@@ -118,6 +130,14 @@ export function openStores(options: OpenStoresOptions): Stores {
     beginMeasuring: () => meter.begin(),
     gcRecords: new LedgerGcRecords(ledger), pins: new LedgerPins(ledger), trashedImages: new LedgerTrashedImages(ledger), shares: new LedgerLayerShares(ledger), rotatedLogs: new FileRotatedLogs(root),
     drainTrash: () => trash.drain(),
+    inspectors: [
+      new LedgerInspector(root),
+      new LayerInspector(ledger, snapshots, new Damage(ledger, clock, logger)),
+      new ContentInspector(ledger, content),
+      new PlaceInspector({ ledger, root, containers, volumes, writables, trash, clock, driversTrash: options.driversTrash ?? (async () => undefined) }),
+      new MountInspector(ledger, root, writables, mounter),
+    ],
+    checkRuns: new LedgerCheckRuns(ledger),
     restoreLimits: () => volumes.restoreLimits(),
     close: async () => {
       await meter.close();

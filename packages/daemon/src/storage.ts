@@ -48,6 +48,8 @@ export interface Storage {
   reconfigure(options: StorageOptions): Promise<void>;
   /** What drivers take besides their snapshots; of those that do not work, their directories. */
   usage(): Promise<readonly DriverUsage[]>;
+  /** As StorageControl's, for every driver. */
+  drainTrash(): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -122,6 +124,7 @@ export async function openStorage({ wanted, inUse, options, root, report, worker
     status: async () => [...await chosen.status(), ...(former.length > 0 ? [["Former Drivers", former.join(", ")] as const] : [])],
     reconfigure: async (next) => { for (const driver of drivers.values()) await driver.reconfigure(next); },
     usage: async () => Promise.all(storageDrivers.filter((name) => existsSync(root.driver(name))).map((name) => drivers.get(name)?.overhead() ?? directoriesOf(name, root.driver(name)))),
+    drainTrash: () => Promise.all([...drivers.values()].map((driver) => driver.drainTrash())),
     close: async () => { for (const driver of drivers.values()) await driver.close(); },
   };
 }

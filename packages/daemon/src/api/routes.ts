@@ -1,5 +1,6 @@
 import { archiveRoutes } from "./archive.js";
 import { buildRoutes } from "./build.js";
+import { checkRoutes } from "./check.js";
 import type { Routes } from "./context.js";
 import { containerRoutes, type InspectFactsOf } from "./containers.js";
 import { execRoutes } from "./exec.js";
@@ -15,12 +16,14 @@ import type { ContainerFileService, ContainerService, ExecService, ImageService,
 import type { GraphService } from "../services/graph-types.js";
 import type { GcService } from "../services/gc/types.js";
 import type { BuildService } from "../services/build-types.js";
+import type { CheckService } from "../services/check/types.js";
 import type { Clock } from "../core/index.js";
 
 /** The services behind the API. */
 export interface Backends {
   readonly images: ImageService;
   readonly builds: BuildService;
+  readonly checks: CheckService;
   readonly containers: ContainerService;
   readonly files: ContainerFileService;
   readonly exec: ExecService;
@@ -40,6 +43,7 @@ export function routes(b: Backends): Routes {
     ...systemRoutes(b.system, b.facts, b.clock),
     ...imageRoutes(b.images, b.containers),
     ...buildRoutes(b.builds),
+    ...checkRoutes(b.checks),
     ...containerRoutes(b.containers, b.clock, b.inspectFacts),
     ...sessionRoutes(b.containers, b.clock),
     ...archiveRoutes(b.files),

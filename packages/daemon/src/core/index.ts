@@ -1,4 +1,5 @@
 export * from "./build-cache.js";
+export * from "./check.js";
 export * from "./clock.js";
 export * from "./containers.js";
 export * from "./content.js";

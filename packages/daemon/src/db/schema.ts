@@ -6,6 +6,7 @@ import { sql as fifth } from "./migrations/0005.js";
 import { sql as sixth } from "./migrations/0006.js";
 import { sql as seventh } from "./migrations/0007.js";
 import { sql as eighth } from "./migrations/0008.js";
+import { sql as ninth } from "./migrations/0009.js";
 
 /**
  * The schema. An arrow is a foreign key (or, where the other end may not exist yet, a plain value: ~>).
@@ -20,7 +21,7 @@ import { sql as eighth } from "./migrations/0008.js";
  *   container(id) ──→ image
  *        ↑~ writable(owner) ──→ snapshot (the container's own), snapshot (init), layer (parent)
  *        ↑── health(container), container_usage(container)
- *        ↑~ volume_use(volume, owner) ──→ volume(name) ←── plugin_mount(volume, mount)
+ *        ↑~ volume_use(volume, owner) ──→ volume(name) ←── plugin_mount(volume, mount), volume_coming(volume)
  *        ↑~ endpoint(network, container) ──→ network(id)
  *        ↑~ port(protocol, host_port, host_ip)
  *
@@ -40,4 +41,4 @@ import { sql as eighth } from "./migrations/0008.js";
  *
  * Writers: `layer` refers forward within one transaction, so its foreign keys are checked at commit.
  */
-export const migrations: readonly string[] = [first, second, third, fourth, fifth, sixth, seventh, eighth];
+export const migrations: readonly string[] = [first, second, third, fourth, fifth, sixth, seventh, eighth, ninth];

@@ -54,7 +54,7 @@ export interface Pulled {
 }
 
 type LayerStage = FetchStage | { readonly stage: "extracting"; readonly current: number; readonly total: number } | { readonly stage: "done" };
-interface LayerJob { readonly chainId: ChainId; readonly diffId: DiffId; readonly parent: ChainId | null; readonly packed: Descriptor }
+export interface LayerJob { readonly chainId: ChainId; readonly diffId: DiffId; readonly parent: ChainId | null; readonly packed: Descriptor }
 /** What the registry says of an image, before its layers are here. */
 interface Described { readonly top: FetchedManifest; readonly own: FetchedManifest; readonly manifest: Manifest }
 interface Resolved extends Described { readonly configBytes: Buffer; readonly config: ImageConfig }
@@ -98,6 +98,19 @@ export class Puller {
         return await this.#record(image, lease, request);
       });
     });
+  }
+
+  /** Makes one layer that is not here, or damaged, from its packed form in a repository. No image changes. */
+  async layer(reference: Reference, job: LayerJob, signal: AbortSignal): Promise<Layer> {
+    const { registry, leases } = this.options;
+    const repository = registry.repository(reference);
+    return await leases.with("repair", (lease) =>
+      this.#flights.join(job.chainId, signal, () => undefined, (context) => this.#makeLayer(repository, job, undefined, context), () => leases.hold(lease, "layer", job.chainId)));
+  }
+
+  /** A manifest by its digest. */
+  async manifest(reference: Reference, digest: Digest, signal: AbortSignal): Promise<FetchedManifest> {
+    return await this.options.registry.repository(reference).manifest(digest, signal);
   }
 
   async #describe(repository: Repository, top: FetchedManifest, { reference, platform, signal }: PullRequest): Promise<Described> {

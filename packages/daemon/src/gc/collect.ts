@@ -85,6 +85,9 @@ export class Collector implements GarbageCollector {
       collectables.find(({ kind }) => kind === "snapshot")?.forget(findHalfMade(ledger));
       // Whoever used a volume without being a container did so in the process that died.
       ledger.sql("DELETE FROM volume_use WHERE owner NOT IN (SELECT id FROM container)").run();
+      // Nobody was told that these were made, and nothing was ever in them.
+      ledger.sql("DELETE FROM volume WHERE name IN (SELECT volume FROM volume_coming) AND name NOT IN (SELECT volume FROM volume_use)").run();
+      ledger.sql("DELETE FROM volume_coming").run();
     }, { durable: false });
     const ingests = this.forgetIngests();
     // Nobody is served yet, so nothing is held up.

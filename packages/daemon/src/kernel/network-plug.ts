@@ -251,6 +251,11 @@ export class NetworkPlug {
     const namespace = openSync(netns, "r");
     try { return this.inside(namespace, work); } finally { closeSync(namespace); }
   }
+  /** Names of what is plugged into these bridges. */
+  portsOf(bridges: readonly string[]): string[] {
+    const all = this.links.list(), masters = new Set(all.filter(({ name }) => bridges.includes(name)).map(({ index }) => index));
+    return all.filter(({ master }) => masters.has(master)).map(({ name }) => name);
+  }
   /** Names of all interfaces. */
   interfaces(): string[] { return this.links.list().map((l) => l.name); }
   /** Ranges that routes and addresses of this machine cover, default routes and the interfaces named aside. */

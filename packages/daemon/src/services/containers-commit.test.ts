@@ -32,6 +32,14 @@ const usable = ["runc", "crun"].filter((name) => whyNoRuntime(name) === null);
     expect(rig.state(id)).toMatchObject({ status: "exited", exitCode: 137 });
   });
 
+  test("of a container that is removed meanwhile is refused, and leaves nothing", async () => {
+    const id = await started(), before = [...rig.stores.images.list()].length;
+    const spy = jest.spyOn(rig.runtime, "pause").mockImplementationOnce(async () => { await rig.containers.remove(id, { force: true, volumes: true, link: false }); });
+    await expect(rig.containers.commit(id, options)).rejects.toMatchObject({ code: "Conflict", message: `You cannot commit container ${id} which is being removed` });
+    spy.mockRestore();
+    expect([...rig.stores.images.list()]).toHaveLength(before);
+  });
+
   test("of a container that runs and cannot be paused is refused", async () => {
     const id = await started(), before = [...rig.stores.images.list()].length;
     const spy = jest.spyOn(rig.runtime, "pause").mockRejectedValueOnce(new Error("no freezer"));

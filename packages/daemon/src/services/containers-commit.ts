@@ -1,5 +1,5 @@
 import { familiarName, formatReference, type History, hostPlatform, type ImageConfig, type ImageId, parseReference, withDefaultTag } from "@strata/oci";
-import { type Container, type ContainerConfig, InvalidArgument, type Layer, rfc3339Nano } from "../core/index.js";
+import { Conflict, type Container, type ContainerConfig, type ContainerId, InvalidArgument, type Layer, NotFound, rfc3339Nano } from "../core/index.js";
 import { applyChanges } from "./config-changes.js";
 import { mergeConfig } from "./containers-config.js";
 import type { LiveContainers } from "./containers-live.js";
@@ -18,7 +18,10 @@ export class Committer {
     const config = mergeConfig(applyChanges(options.config ?? container.config, options.changes), container.config);
     const image = images.get(container.imageId);
     const id = await leases.with(`commit ${container.name}`, async (lease) => {
-      const layer = await this.still(container, options.pause, async () => layers.register(await layers.tar({ owner: container.id }), image.top, lease));
+      const layer = await this.still(container, options.pause, async () => layers.register(await layers.tar({ owner: container.id }), image.top, lease))
+        .catch((e: unknown) => { throw this.isGoing(container.id) ? beingRemoved(container, e) : e; });
+      // Files that went while they were read are missing from the layer, and nobody was told.
+      if (this.isGoing(container.id)) throw beingRemoved(container);
       const bytes = Buffer.from(JSON.stringify(committedConfig(image.config, layer, config, container, options, this.parts.clock.now())));
       return images.atomically(() => {
         const made = images.create(bytes, lease, { parent: image.id });
@@ -30,6 +33,16 @@ export class Committer {
     emitContainer(this.parts, container, "commit", { comment: options.message, imageID: id, imageRef: ref === undefined ? "" : familiarName(ref) });
     this.parts.collector.notify("mutation");
     return id;
+  }
+
+  private isGoing(id: ContainerId): boolean {
+    try {
+      const { status } = this.parts.containers.get(id).state;
+      return status === "removing" || status === "dead";
+    } catch (e) {
+      if (e instanceof NotFound) return true;
+      throw e;
+    }
   }
 
   /** Works while the container's processes stand still, if that is wanted and it runs. */
@@ -54,6 +67,8 @@ export class Committer {
     }
   }
 }
+
+const beingRemoved = ({ id }: Container, cause?: unknown): Conflict => new Conflict(`You cannot commit container ${id} which is being removed`, { cause });
 
 /** Tars without a member, at the two lengths in use. */
 const EMPTY_TARS: ReadonlySet<string> = new Set([

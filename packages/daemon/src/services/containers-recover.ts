@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Container, type ContainerId, errnoOf, messageOf, NotFound, type Process, Unavailable } from "../core/index.js";
+import { removeRun } from "./check/exec-root.js";
 import type { HealthChecks } from "./containers-health.js";
 import type { Launcher } from "./containers-launch.js";
 import type { LiveContainers } from "./containers-live.js";
@@ -33,6 +34,8 @@ export class Recovery {
       else if (status === "removing" || status === "dead") this.behind(container.id, () => this.remover.remove(container.id, { volumes: false, clean: true }));
       else ended.push(container);
     }));
+    // One that was cut off at its making may lack its directory; nothing was in that yet.
+    await Promise.all(ended.filter(({ state }) => state.status === "created").map(({ id }) => this.parts.containers.makeDirectory(id)));
     await this.parts.networking.recover(running.map((c) => this.parts.containers.get(c.id)));
     for (const container of ended) this.settle(container);
     const known = new Set(all.map((c) => c.id));
@@ -117,10 +120,7 @@ export class Recovery {
       if (errnoOf(e) === "ENOENT") return;
       throw e;
     }
-    for (const id of names.filter((name) => !known.has(name))) {
-      for (const runtime of this.parts.runtimes.values()) await runtime.delete(id);
-      await this.parts.mounter.unmount(join(directory, id, "shm"));
-      await rm(join(directory, id), { recursive: true, force: true });
-    }
+    const { runtimes, mounter, config: { execRoot } } = this.parts;
+    for (const id of names.filter((name) => !known.has(name))) await removeRun({ execRoot, runtimes, mounter }, id);
   }
 }

@@ -65,6 +65,9 @@ export class Containers implements ContainerService {
     this.files = new ContainerFiles(parts, launcher);
   }
 
+  /** Those that containers run by. */
+  get runtimes(): ContainerParts["runtimes"] { return this.#parts.runtimes; }
+
   /** Start-up, after the stores have recovered: finds running containers again. */
   recover(): Promise<void> { return this.#recovery.recover(); }
 

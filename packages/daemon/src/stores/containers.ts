@@ -1,11 +1,13 @@
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import type { WorkerPool } from "../archive/workers/pool.js";
 import {
   AlreadyExists, type Clock, type Collectable, Conflict, type Container, type ContainerId, type ContainerState, type ContainerStatus, type ContainerStore, type DataRoot, type Health, InvalidArgument, type Logger, NotFound, noUsage, type Usage,
 } from "../core/index.js";
 import { type Ledger, violated } from "../db/ledger.js";
 import { writeMirror } from "./container-mirror.js";
+import { Leaving } from "./leaving.js";
 import { namesIn } from "./names.js";
 import { afterPrefix, flag, orNull, parseFrozen } from "./rows.js";
 import type { Trash } from "./trash.js";
@@ -31,6 +33,9 @@ export class LedgerContainers implements ContainerStore, Collectable {
   readonly kind = "container";
   private readonly documents = new Map<ContainerId, { revision: number; document: Document }>();
   private listed = new Map<ContainerId, { readonly revision: number; readonly container: Container }>();
+  /** Their directories are not made yet, or on their way out. */
+  private readonly coming = new Set<ContainerId>();
+  private readonly leaving = new Leaving();
   /** Every write takes the next, also one that is rolled back: a kept document cannot be mistaken for another. */
   private revision: number;
   readonly measurable: Measurable;
@@ -44,10 +49,12 @@ export class LedgerContainers implements ContainerStore, Collectable {
 
   /** On disk when `makeDirectory` returns. */
   create(container: Container): void {
+    this.coming.add(container.id);
     try {
       this.ledger.transaction(() => this.ledger.sql<Bound>(`INSERT INTO container (${COLUMNS}, document) VALUES (@id, @name, @image, @created_at, @driver, @revision, @status, @pid, @exit_code,
         @error, @oom_killed, @started_at, @finished_at, @stopped_by_user, @restart_count, @document)`).run(this.bind(container)), { durable: false });
     } catch (e) {
+      this.coming.delete(container.id);
       throw this.explain(e, container);
     }
   }
@@ -86,6 +93,8 @@ export class LedgerContainers implements ContainerStore, Collectable {
     if (changes === 0) throw missing(id);
     this.documents.delete(id);
     this.figures.forget("container", id);
+    this.coming.delete(id);
+    if (existsSync(this.directory(id))) this.leaving.add(id);
   }
 
   health(id: ContainerId): Health | undefined {
@@ -114,12 +123,15 @@ export class LedgerContainers implements ContainerStore, Collectable {
   }
   async makeDirectory(id: ContainerId): Promise<void> {
     const made = await mkdir(this.directory(id), { recursive: true, mode: 0o710 });
+    this.coming.delete(id);
     if (made !== undefined) await this.ledger.flush();
   }
   /** Waits until the row's removal is on disk, so that no power cut leaves a container without its directory. */
   async removeDirectory(id: ContainerId): Promise<void> {
-    await this.ledger.flush();
-    await this.trash.discard(this.directory(id));
+    await this.leaving.sweeping((name) => name === id, async () => {
+      await this.ledger.flush();
+      await this.trash.discard(this.directory(id));
+    });
   }
   async mirror(container: Container): Promise<void> {
     await writeMirror(this.directory(container.id), container);
@@ -131,11 +143,29 @@ export class LedgerContainers implements ContainerStore, Collectable {
 
   async sweep(): Promise<Usage> {
     for (const id of await namesIn(this.root.containers)) {
-      if (this.ledger.sql<[string]>("SELECT 1 FROM container WHERE id = ?").get(id) !== undefined) continue;
-      this.logger.info({ container: id }, "removing a container directory that belongs to no container");
-      await this.trash.discard(join(this.root.containers, id));
+      if (!this.isContainer(id)) await this.removeStray(id);
     }
     return noUsage;
+  }
+  private isContainer(id: string): boolean {
+    return this.ledger.sql<[string]>("SELECT 1 FROM container WHERE id = ?").get(id) !== undefined;
+  }
+
+  /** Directories that are no container's; none of what is on its way out. */
+  async strays(): Promise<string[]> {
+    const strays = (await namesIn(this.root.containers)).filter((id) => !this.isContainer(id) && !this.leaving.has(id));
+    return strays.filter((id) => existsSync(join(this.root.containers, id)));
+  }
+  /** As a sweep does. */
+  async removeStray(id: string): Promise<void> {
+    this.logger.info({ container: id }, "removing a container directory that belongs to no container");
+    await this.trash.discard(join(this.root.containers, id));
+  }
+  /** Containers whose directories are gone. */
+  async bereft(): Promise<ContainerId[]> {
+    const ids = this.ledger.sql<[], { id: ContainerId }>("SELECT id FROM container").all().map(({ id }) => id);
+    const there = new Set(await namesIn(this.root.containers));
+    return ids.filter((id) => !there.has(id) && !this.coming.has(id) && this.isContainer(id) && !existsSync(this.directory(id)));
   }
 
   private fromRow(row: Row): Container {

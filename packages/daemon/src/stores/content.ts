@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, open, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -9,6 +10,7 @@ import type { Ledger } from "../db/ledger.js";
 import { DirectSink, threadSink } from "./ingest-sink.js";
 import { CompleteIngest, FileIngest, type IngestHome } from "./ingest.js";
 import { KeyedLock } from "./keyed-lock.js";
+import { Leaving } from "./leaving.js";
 import { namesIn } from "./names.js";
 import { orNull } from "./rows.js";
 import { readVerified } from "./verified.js";
@@ -29,11 +31,13 @@ export class FileContent implements ContentStore {
   /** Blobs by digest: a sweep must not take the file that a commit has just moved in. */
   private readonly files = new KeyedLock();
   readonly collectables: readonly Collectable[];
+  /** Names of files and directories whose rows are gone, until they are. */
+  private readonly leaving = new Leaving();
 
   constructor(private readonly ledger: Ledger, private readonly leases: LeaseStore, private readonly root: DataRoot, private readonly workers: WorkerPool, private readonly clock: Clock, private readonly logger: Logger) {
     this.collectables = [
-      { kind: "blob", forget: (keys) => this.forget("DELETE FROM blob WHERE digest = ?", keys), sweep: () => this.sweepBlobs() },
-      { kind: "ingest", forget: (keys) => this.forget("DELETE FROM ingest WHERE id = ?", keys), sweep: () => this.sweepIngests() },
+      { kind: "blob", forget: (keys) => this.forget("DELETE FROM blob WHERE digest = ?", keys), sweep: () => this.leaving.sweeping((key) => key.startsWith("sha256:"), () => this.sweepBlobs()) },
+      { kind: "ingest", forget: (keys) => this.forget("DELETE FROM ingest WHERE id = ?", keys), sweep: () => this.leaving.sweeping((key) => !key.startsWith("sha256:"), () => this.sweepIngests()) },
     ];
   }
 
@@ -103,8 +107,34 @@ export class FileContent implements ContentStore {
     return this.ledger.sql<[], Descriptor>(`${BLOB} ORDER BY digest`).all();
   }
 
-  private path(digest: Digest): string {
+  /** Where a blob's bytes lie. */
+  path(digest: Digest): string {
     return join(this.root.blobs, hexOf(digest));
+  }
+
+  /** Files that are no blob's, and directories that are no ingest's; none of what is coming or going. */
+  async strays(): Promise<{ blobs: Digest[]; ingests: string[] }> {
+    const blobs = (await namesIn(this.root.blobs)).map((name) => `sha256:${name}` as Digest).filter((digest) => this.stat(digest) === undefined && !this.leaving.has(digest));
+    const ingests = (await namesIn(this.root.ingests)).filter((id) => !this.isIngest(id) && !this.leaving.has(id));
+    if (blobs.length + ingests.length === 0) return { blobs, ingests };
+    // What was leaving until a moment ago is gone now; a file that a commit has just moved in has its row once its lock is free.
+    const real = await Promise.all(blobs.map((digest) => this.files.run(digest, async () => this.stat(digest) === undefined && existsSync(this.path(digest)))));
+    return { blobs: blobs.filter((_, i) => real[i]), ingests: ingests.filter((id) => existsSync(join(this.root.ingests, id))) };
+  }
+  /** As a sweep does. Absent is success. */
+  async removeStrayBlob(digest: Digest): Promise<Usage> {
+    if (this.stat(digest) !== undefined) return noUsage;
+    return this.files.run(digest, async () => (this.stat(digest) === undefined ? removeFile(this.path(digest)) : noUsage));
+  }
+  async removeStrayIngest(id: string): Promise<Usage> {
+    if (this.isIngest(id)) return noUsage;
+    const freed = await removeFile(join(this.root.ingests, id, "data"));
+    await this.removeIngest(id);
+    return freed;
+  }
+
+  private isIngest(id: string): boolean {
+    return this.ledger.sql<[string]>("SELECT 1 FROM ingest WHERE id = ?").get(id) !== undefined;
   }
 
   private async isSound({ digest }: Descriptor): Promise<boolean> {
@@ -125,7 +155,7 @@ export class FileContent implements ContentStore {
       if (!(e instanceof DataLoss)) throw e;
       this.logger.warn({ digest, reason: e.message }, "a kept blob is damaged and goes");
       this.forget("DELETE FROM blob WHERE digest = ?", [digest]);
-      await this.sweepBlob(digest);
+      await this.removeStrayBlob(digest);
       throw e;
     }
   }
@@ -177,6 +207,9 @@ export class FileContent implements ContentStore {
     } finally {
       await file.close();
     }
+    return this.leaving.during(id, () => this.moveIn(id, lease, from, blob, bytes));
+  }
+  private async moveIn(id: string, lease: Lease, from: string, blob: Descriptor, bytes: number): Promise<Descriptor> {
     await this.files.run(blob.digest, async () => {
       await rename(from, this.path(blob.digest));
       await syncDirectory(this.root.blobs);
@@ -192,34 +225,37 @@ export class FileContent implements ContentStore {
   }
 
   private async drop(id: string): Promise<void> {
-    this.ledger.transaction(() => this.ledger.sql<[string]>("DELETE FROM ingest WHERE id = ?").run(id), { durable: false });
-    await this.removeIngest(id);
+    await this.leaving.during(id, async () => {
+      this.ledger.transaction(() => this.ledger.sql<[string]>("DELETE FROM ingest WHERE id = ?").run(id), { durable: false });
+      await this.removeIngest(id);
+    });
   }
   private async removeIngest(id: string): Promise<void> {
     await rm(join(this.root.ingests, id), { recursive: true, force: true });
   }
 
   private forget(statement: string, keys: readonly string[]): void {
-    for (const key of keys) this.ledger.sql<[string]>(statement).run(key);
+    for (const key of keys) {
+      this.ledger.sql<[string]>(statement).run(key);
+      this.leaving.add(key);
+    }
   }
 
   private async sweepBlobs(): Promise<Usage> {
     let freed = noUsage;
-    for (const name of await namesIn(this.root.blobs)) freed = added(freed, await this.sweepBlob(`sha256:${name}` as Digest));
+    for (const name of await namesIn(this.root.blobs)) {
+      const digest = `sha256:${name}` as Digest;
+      if (this.stat(digest) === undefined) freed = added(freed, await this.removeStrayBlob(digest));
+    }
     return freed;
-  }
-  private async sweepBlob(digest: Digest): Promise<Usage> {
-    if (this.stat(digest) !== undefined) return noUsage;
-    return await this.files.run(digest, async () => (this.stat(digest) === undefined ? await removeFile(this.path(digest)) : noUsage));
   }
 
   private async sweepIngests(): Promise<Usage> {
     let freed = noUsage;
     for (const id of await namesIn(this.root.ingests)) {
-      if (this.ledger.sql<[string]>("SELECT 1 FROM ingest WHERE id = ?").get(id) !== undefined) continue;
+      if (this.isIngest(id)) continue;
       this.logger.debug({ ingest: id }, "removing a download that nobody resumes");
-      freed = added(freed, await removeFile(join(this.root.ingests, id, "data")));
-      await this.removeIngest(id);
+      freed = added(freed, await this.removeStrayIngest(id));
     }
     return freed;
   }

@@ -29,6 +29,10 @@ const REMOVERS = 4;
 export class Snapshots {
   /** What forgotten snapshots took, until they are swept: nobody needs to walk them. */
   private readonly forgotten = new Map<SnapshotId, Usage>();
+  /** Their rows are gone, and the driver is being asked to remove them. */
+  private readonly leaving = new Set<SnapshotId>();
+  /** Those that could not be removed. */
+  private readonly stuck = new Set<SnapshotId>();
   private readonly removing = new KeyedLock();
 
   constructor(
@@ -41,6 +45,8 @@ export class Snapshots {
   get defaultDriver(): string { return this.drivers.defaultDriver; }
   /** Names of the drivers that work. */
   get working(): readonly string[] { return [...this.drivers.working.keys()]; }
+
+  get all(): SnapshotDrivers { return this.drivers; }
 
   driver(name: string): StorageDriver {
     const driver = this.drivers.working.get(name) ?? this.drivers.absent.get(name);
@@ -103,17 +109,27 @@ export class Snapshots {
    */
   async discard(ids: readonly SnapshotId[], made: boolean): Promise<void> {
     const rows = ids.map((id) => this.get(id)).filter((row) => row !== undefined);
-    this.ledger.transaction(() => {
-      for (const { id } of rows) this.ledger.sql<[string]>("DELETE FROM snapshot WHERE id = ?").run(id);
-    }, { durable: false });
-    if (made) await this.ledger.flush();
-    await Promise.all(rows.map((row) => this.removing.run(row.id, async () => {
-      try {
-        await this.driver(row.driver).remove(row.id);
-      } catch (e) {
-        this.couldNotRemove(e, row.driver, row.id);
-      }
-    })));
+    for (const { id } of rows) this.leaving.add(id);
+    try {
+      this.ledger.transaction(() => {
+        for (const { id } of rows) this.ledger.sql<[string]>("DELETE FROM snapshot WHERE id = ?").run(id);
+      }, { durable: false });
+      if (made) await this.ledger.flush();
+      await Promise.all(rows.map((row) => this.removing.run(row.id, async () => {
+        try {
+          await this.driver(row.driver).remove(row.id);
+        } catch (e) {
+          this.couldNotRemove(e, row.driver, row.id);
+        }
+      })));
+    } finally {
+      for (const { id } of rows) this.leaving.delete(id);
+    }
+  }
+
+  /** Whether its row is gone and its directory is still on the way out. */
+  isLeaving(id: SnapshotId): boolean {
+    return this.leaving.has(id) || (this.forgotten.has(id) && !this.stuck.has(id));
   }
 
   /** Within the collector's transaction. */
@@ -132,13 +148,22 @@ export class Snapshots {
     return freed.reduce(plus, noUsage);
   }
 
-  private async sweepDriver(driver: StorageDriver): Promise<Usage> {
-    const found: SnapshotId[] = [];
-    for await (const id of driver.list()) found.push(id);
-    if (found.length === 0) return noUsage;
-    // Rows after the listing: whatever was listed and is alive had its row by then.
+  /** What of a driver's listing has no row. Rows are read after the listing: whatever was listed and is alive had its row by then. */
+  withoutRow(driver: StorageDriver, listed: readonly SnapshotId[]): SnapshotId[] {
+    if (listed.length === 0) return [];
     const known = new Set(this.ledger.sql<[string], { id: SnapshotId }>("SELECT id FROM snapshot WHERE driver = ?").all(driver.name).map((row) => row.id));
-    const orphans = found.filter((id) => !known.has(id)).values();
+    return listed.filter((id) => !known.has(id));
+  }
+
+  /** Removes one that has no row, as a sweep would. False when it stays. */
+  async removeStray(driver: StorageDriver, id: SnapshotId): Promise<boolean> {
+    if (this.get(id) !== undefined) return false;
+    await this.removing.run(id, () => this.removeOrphan(driver, id));
+    return !this.stuck.has(id);
+  }
+
+  private async sweepDriver(driver: StorageDriver): Promise<Usage> {
+    const orphans = this.withoutRow(driver, await listed(driver)).values();
     let freed = noUsage;
     const remover = async (): Promise<void> => {
       for (const id of orphans) {
@@ -158,8 +183,10 @@ export class Snapshots {
       if (known === undefined) this.logger.info({ driver: driver.name, snapshot: id, bytes: usage.bytes }, "removing a snapshot that nothing knows");
       await driver.remove(id);
       this.forgotten.delete(id);
+      this.stuck.delete(id);
       return usage;
     } catch (e) {
+      this.stuck.add(id);
       this.couldNotRemove(e, driver.name, id);
       return noUsage;
     }
@@ -168,6 +195,13 @@ export class Snapshots {
   private couldNotRemove(e: unknown, driver: string, snapshot: SnapshotId): void {
     this.logger.warn({ err: e, driver, snapshot }, "cannot remove a snapshot; the next sweep tries again");
   }
+}
+
+/** Everything that a driver has on disk. */
+export async function listed(driver: StorageDriver): Promise<SnapshotId[]> {
+  const found: SnapshotId[] = [];
+  for await (const id of driver.list()) found.push(id);
+  return found;
 }
 
 const notAvailable = (name: string): Unavailable => new Unavailable(`the storage driver ${name} is not available`);

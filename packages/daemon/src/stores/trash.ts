@@ -1,7 +1,9 @@
+import { existsSync } from "node:fs";
 import { mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { WorkerPool } from "../archive/workers/pool.js";
 import { errnoOf, type Logger, type Mounter, newId } from "../core/index.js";
+import { namesIn } from "./names.js";
 
 /**
  * Deletes by rename: what is discarded is out of the way at once, its files go in the background. Nothing that is
@@ -33,6 +35,27 @@ export class Trash {
     if (left.length === 0) return;
     await this.unmountBelow(this.directory);
     for (const name of left) this.background(join(this.directory, name));
+  }
+
+  /** Removes one thing that was left in the trash. True when it is gone. */
+  async removeLeft(name: string): Promise<boolean> {
+    const path = join(this.directory, name);
+    await this.unmountBelow(path);
+    this.background(path);
+    await this.settled();
+    return !existsSync(path);
+  }
+
+  /** Names of what lies there and nobody is removing; `others` waits for those who have a trash of their own there. */
+  async left(others: () => Promise<unknown>): Promise<string[]> {
+    const before = new Set(await namesIn(this.directory));
+    if (before.size === 0) return [];
+    await Promise.all([this.settled(), others()]);
+    return (await namesIn(this.directory)).filter((name) => before.has(name));
+  }
+
+  private async settled(): Promise<void> {
+    await Promise.all(this.running);
   }
 
   /** Resolves when everything discarded so far is gone from disk. */

@@ -5,6 +5,7 @@ import type { WorkerPool } from "../archive/workers/pool.js";
 import { type Clock, type Collectable, Conflict, type DataRoot, errnoOf, InvalidArgument, type Logger, messageOf, type Mount, type Mounted, type Mounter, newId, noUsage, NotFound, type Told, type Usage, type Volume, type VolumeLimits, type VolumePlugins, type VolumeSpec, type VolumeStore } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import { Mounts } from "./mounts.js";
+import { Leaving } from "./leaving.js";
 import { namesIn } from "./names.js";
 import { PluginVolumes } from "./plugin-volumes.js";
 import { flag, parseFrozen } from "./rows.js";
@@ -29,6 +30,9 @@ export class LedgerVolumes implements VolumeStore, Collectable {
     kind: "volume", stale: () => this.ledger.sql<[], { name: string }>("SELECT name FROM volume WHERE stale = 1 AND driver = 'local'").all().map(({ name }) => name),
     held: (name) => this.attached.has(name), measure: (name) => this.measure(name),
   };
+  /** Their directories are not made yet, or on their way out. */
+  private readonly coming = new Leaving();
+  private readonly leaving = new Leaving();
 
   constructor(
     private readonly ledger: Ledger, private readonly root: DataRoot, private readonly trash: Trash, private readonly workers: WorkerPool, mounter: Mounter,
@@ -50,8 +54,15 @@ export class LedgerVolumes implements VolumeStore, Collectable {
     } else {
       await this.foreign.check(name, driver);
     }
-    const { changes: made } = this.ledger.transaction(() => this.ledger.sql<[string, string, number, string, string, number, number]>("INSERT INTO volume (name, driver, anonymous, labels, options, created_at, last_used_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
-      .run(name, driver, flag(anonymous), JSON.stringify(spec.labels ?? {}), JSON.stringify(spec.options ?? {}), this.clock.now(), this.clock.now()), { durable: false });
+    return this.coming.during(name, () => this.make(name, driver, anonymous, spec));
+  }
+  private async make(name: string, driver: string, anonymous: boolean, spec: VolumeSpec): Promise<Volume> {
+    const { changes: made } = this.ledger.transaction(() => {
+      const result = this.ledger.sql<[string, string, number, string, string, number, number]>("INSERT INTO volume (name, driver, anonymous, labels, options, created_at, last_used_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+        .run(name, driver, flag(anonymous), JSON.stringify(spec.labels ?? {}), JSON.stringify(spec.options ?? {}), this.clock.now(), this.clock.now());
+      if (driver === "local" && result.changes > 0) this.ledger.sql<[string]>("INSERT INTO volume_coming (volume) VALUES (?)").run(name);
+      return result;
+    }, { durable: false });
     const volume = this.get(name);
     if (volume.driver !== driver) throw new Conflict(`a volume named ${name} already exists with the ${volume.driver} driver`);
     const size = spec.options?.size;
@@ -63,6 +74,7 @@ export class LedgerVolumes implements VolumeStore, Collectable {
       if (made > 0) await this.drop(volume);
       throw e;
     }
+    if (made > 0) this.ledger.transaction(() => this.ledger.sql<[string]>("DELETE FROM volume_coming WHERE volume = ?").run(name), { durable: false });
     await this.ledger.flush();
     if (made > 0) this.figures.changed("volume", name);
     return volume;
@@ -185,12 +197,14 @@ export class LedgerVolumes implements VolumeStore, Collectable {
     const volume = this.get(name);
     this.unused(name);
     if (volume.driver !== "local") await this.foreign.remove(volume, force);
-    this.ledger.transaction(() => {
-      this.unused(name);
-      this.ledger.sql<[string]>("DELETE FROM volume WHERE name = ?").run(name);
+    await this.leaving.during(name, async () => {
+      this.ledger.transaction(() => {
+        this.unused(name);
+        this.ledger.sql<[string]>("DELETE FROM volume WHERE name = ?").run(name);
+      });
+      if (volume.driver === "local") await this.discard(dirname(volume.mountpoint));
     });
     this.figures.forget("volume", name);
-    if (volume.driver === "local") await this.discard(dirname(volume.mountpoint));
   }
 
   /** Conflict while a container has it. */
@@ -229,11 +243,28 @@ export class LedgerVolumes implements VolumeStore, Collectable {
 
   async sweep(): Promise<Usage> {
     for (const name of await namesIn(this.root.volumes)) {
-      if (this.ledger.sql<[string]>("SELECT 1 FROM volume WHERE name = ?").get(name) !== undefined) continue;
-      this.logger.info({ volume: name }, "removing a volume directory that belongs to no volume");
-      await this.discard(join(this.root.volumes, name));
+      if (!this.isVolume(name)) await this.removeStray(name);
     }
     return noUsage;
+  }
+  private isVolume(name: string): boolean {
+    return this.ledger.sql<[string]>("SELECT 1 FROM volume WHERE name = ?").get(name) !== undefined;
+  }
+
+  /** Directories that are no volume's; none of what is on its way out. */
+  async strays(): Promise<string[]> {
+    const strays = (await namesIn(this.root.volumes)).filter((name) => !this.isVolume(name) && !this.leaving.has(name));
+    return strays.filter((name) => existsSync(join(this.root.volumes, name)));
+  }
+  /** As a sweep does. */
+  async removeStray(name: string): Promise<void> {
+    this.logger.info({ volume: name }, "removing a volume directory that belongs to no volume");
+    await this.discard(join(this.root.volumes, name));
+  }
+  /** Volumes of ours whose directories are gone. */
+  bereft(): string[] {
+    const names = this.ledger.sql<[], { name: string }>("SELECT name FROM volume WHERE driver = 'local'").all().map(({ name }) => name);
+    return names.filter((name) => !this.coming.has(name) && !existsSync(join(this.root.volumes, name, "_data")) && this.isVolume(name));
   }
 
   private async directory(volume: Volume): Promise<void> {
@@ -249,8 +280,10 @@ export class LedgerVolumes implements VolumeStore, Collectable {
   }
   /** Takes back a volume whose directory could not be made. */
   private async drop(volume: Volume): Promise<void> {
-    this.ledger.transaction(() => this.ledger.sql<[string]>("DELETE FROM volume WHERE name = ?").run(volume.name), { durable: false });
-    if (volume.driver === "local") await this.discard(dirname(volume.mountpoint));
+    await this.leaving.during(volume.name, async () => {
+      this.ledger.transaction(() => this.ledger.sql<[string]>("DELETE FROM volume WHERE name = ?").run(volume.name), { durable: false });
+      if (volume.driver === "local") await this.discard(dirname(volume.mountpoint));
+    });
   }
 
   private fromRow(row: Row): Volume {

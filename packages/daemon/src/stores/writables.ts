@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ChainId } from "@strata/oci";
 import {
@@ -6,6 +6,7 @@ import {
 } from "../core/index.js";
 import { type Ledger, violated } from "../db/ledger.js";
 import { makeMountPoints } from "./init-layer.js";
+import { Leaving } from "./leaving.js";
 import { Mounts } from "./mounts.js";
 import { namesIn } from "./names.js";
 import type { Snapshots } from "./snapshots.js";
@@ -28,6 +29,7 @@ export class Writables {
   private readonly mounts: Mounts;
   /** Measurements under way of what is not mounted. */
   private readonly measuring = new Map<string, Promise<TreeUsage>>();
+  private readonly leaving = new Leaving();
 
   constructor(
     private readonly ledger: Ledger, private readonly snapshots: Snapshots, private readonly root: DataRoot, private readonly mounter: Mounter, private readonly figures: Figures,
@@ -52,8 +54,7 @@ export class Writables {
       }, { durable: false });
       this.figures.changed("snapshot", snapshot);
     } catch (e) {
-      await this.snapshots.discard([snapshot, init], false);
-      this.removeMountId(driverName, owner);
+      await this.discard(owner, driverName, false);
       throw e;
     }
   }
@@ -112,19 +113,37 @@ export class Writables {
     this.measuring.delete(owner);
     if (row === undefined) return;
     await this.mounts.end(owner, await this.target(row));
-    await this.snapshots.discard([row.snapshot, row.init], true);
+    await this.discard(owner, row.driver, true);
     this.figures.forget("snapshot", row.snapshot);
-    this.removeMountId(row.driver, owner);
+  }
+  private discard(owner: string, driver: string, made: boolean): Promise<void> {
+    return this.leaving.during(owner, async () => {
+      await this.snapshots.discard([owner, `${owner}-init`] as SnapshotId[], made);
+      this.removeMountId(driver, owner);
+    });
   }
 
   /** Removes `mount-id` files of layers that are gone. */
   async sweepMountIds(): Promise<void> {
+    for (const { driver, owner } of await this.strayMountIds()) this.removeStrayMountId(driver, owner);
+  }
+  /** `mount-id` files of no layer; none of those that are on their way out. */
+  async strayMountIds(): Promise<{ driver: string; owner: string }[]> {
+    const found: { driver: string; owner: string }[] = [];
     for (const driver of await namesIn(this.root.images)) {
       for (const owner of await namesIn(this.root.layerdbMounts(driver))) {
-        if (this.row(owner) === undefined) this.removeMountId(driver, owner);
+        if (this.row(owner) === undefined && !this.leaving.has(owner) && !this.snapshots.isLeaving(owner as SnapshotId)) found.push({ driver, owner });
       }
     }
+    return found.filter(({ driver, owner }) => existsSync(this.root.layerdbMount(driver, owner)));
   }
+  /** As a sweep does. */
+  removeStrayMountId(driver: string, owner: string): void {
+    if (this.row(owner) === undefined) this.removeMountId(driver, owner);
+  }
+
+  /** Whether somebody has the owner's layer mounted, or it is on its way up or down, or still being made. */
+  inUse(owner: string): boolean { return this.mounts.held(owner) || this.row(owner)?.state === "preparing"; }
 
   private row(owner: string): Row | undefined {
     return this.ledger.sql<[string], Row>("SELECT owner, snapshot, init, parent, volatile, driver, state, bytes, inodes, tree_size AS size, stale FROM writable JOIN snapshot ON snapshot.id = writable.snapshot WHERE owner = ?").get(owner);

@@ -1371,6 +1371,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/graph/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The last checks, scheduled ones among them, the latest first. */
+        get: operations["graphCheckList"];
+        put?: never;
+        /**
+         * Looks at everything in the data root and at what the daemon has in the kernel, while all goes on: what belongs to nothing, what is gone, what is damaged.
+         * @description One at a time: 409 while another runs. A client that leaves ends it. With `repair` what belongs to nothing is removed, and damaged layers and manifests are fetched from registries that have them; nothing that could be recovered is deleted. A damaged layer counts as absent from then on: the next pull or load of an image that has it brings a sound one.
+         */
+        post: operations["graphCheck"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2843,6 +2864,59 @@ export interface components {
             Names: string[];
             /** @description Names that another image has by now. */
             Left: string[];
+        };
+        CheckRequest: {
+            /** @description Read and hash every blob, and put every layer's tar together again and hash it. */
+            deep?: boolean;
+            repair?: boolean;
+            /**
+             * Format: int64
+             * @description Bytes per second that are read at most; 0 (the default) is as fast as it goes.
+             */
+            rate?: number;
+        };
+        CheckLine: {
+            /** @description What is being looked at. */
+            part?: string;
+            /**
+             * Format: int64
+             * @description How far that is, in things or (deep) bytes.
+             */
+            current?: number;
+            /** Format: int64 */
+            total?: number;
+            finding?: components["schemas"]["CheckFinding"];
+            report?: components["schemas"]["CheckReport"];
+        };
+        CheckFinding: {
+            /** @enum {string} */
+            kind: "layer" | "snapshot" | "blob" | "ingest" | "container" | "volume" | "mount" | "namespace" | "interface" | "rule" | "bundle" | "runtime" | "monitor" | "file" | "ledger";
+            /** @description Names it among its kind. */
+            id: string;
+            /**
+             * @description `orphan`: there, and in no table; `missing`: in a table, and not there; `corrupt`: not what it should be; `inconsistent`: rows that contradict each other.
+             * @enum {string}
+             */
+            problem: "orphan" | "missing" | "corrupt" | "inconsistent";
+            detail: string;
+            /** @description IDs of images that suffer from it. */
+            images: string[];
+            repaired: boolean;
+        };
+        CheckReport: {
+            started: string;
+            finished: string;
+            deep: boolean;
+            repair: boolean;
+            /** @description By the `scrub` setting, not by a request. */
+            scheduled: boolean;
+            /** @description How many findings there were. */
+            found: number;
+            /** @description How many of them were repaired. */
+            repaired: number;
+            findings: components["schemas"]["CheckFinding"][];
+            /** @description What could not be looked at, with the reasons. */
+            unchecked: string[];
         };
     };
     responses: {
@@ -5154,6 +5228,53 @@ export interface operations {
                 };
             };
             404: components["responses"]["Error"];
+            default: components["responses"]["Error"];
+        };
+    };
+    graphCheckList: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The reports. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckReport"][];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    graphCheck: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CheckRequest"];
+            };
+        };
+        responses: {
+            /** @description Lines of JSON: how far it is, findings as they are made, and the report as the last. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckLine"];
+                };
+            };
+            409: components["responses"]["Error"];
             default: components["responses"]["Error"];
         };
     };

@@ -14,7 +14,7 @@ const facts: ServerFacts = {
 };
 
 /** Services of which a test gives the methods it needs; any other call fails by name. */
-export type Fakes = { readonly [K in "images" | "containers" | "files" | "exec" | "volumes" | "networks" | "system" | "builds" | "graph" | "gc"]?: Partial<Backends[K]> };
+export type Fakes = { readonly [K in "images" | "containers" | "files" | "exec" | "volumes" | "networks" | "system" | "builds" | "graph" | "gc" | "checks"]?: Partial<Backends[K]> };
 
 function standIn<T extends object>(name: string, methods: Partial<T> | undefined): T {
   return new Proxy({}, {
@@ -33,7 +33,7 @@ export class TestApi {
   constructor(fakes: Fakes, answered?: ApiOptions["answered"]) {
     this.socket = join(this.#dir, "s");
     const backends: Backends = {
-      images: standIn("images", fakes.images), builds: standIn("builds", fakes.builds), containers: standIn("containers", fakes.containers), files: standIn("files", fakes.files), exec: standIn("exec", fakes.exec), volumes: standIn("volumes", fakes.volumes),
+      images: standIn("images", fakes.images), builds: standIn("builds", fakes.builds), checks: standIn("checks", fakes.checks), containers: standIn("containers", fakes.containers), files: standIn("files", fakes.files), exec: standIn("exec", fakes.exec), volumes: standIn("volumes", fakes.volumes),
       networks: standIn("networks", fakes.networks), system: standIn("system", fakes.system), graph: standIn("graph", fakes.graph), gc: standIn("gc", fakes.gc), clock: systemClock, facts,
       inspectFacts: () => ({ directory: "/c", graphDriver: { name: "overlay2", data: {} }, sandbox: "", execs: [] }),
     };
