@@ -38,7 +38,8 @@ import { Volumes } from "./services/volumes.js";
 import { openStorage, parseStorageOptions } from "./storage.js";
 import { lockRoot } from "./stores/root-lock.js";
 import { driversInUse } from "./stores/snapshots.js";
-import { containerStates, ledgerTotals } from "./stores/totals.js";
+import { containerStates } from "./stores/totals.js";
+import { lastCheck, planFigures, usageFigures } from "./services/metrics/sources.js";
 import type { Build } from "./version.js";
 
 /** A daemon that serves. */
@@ -156,7 +157,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       },
     }), { server: `Strata/${build.version} (linux)`, experimental: config.experimental, log: logger, answered: metrics.request });
     undo.push(await metrics.serve({
-      usage: () => ledgerTotals(ledger), containers: () => containerStates(ledger), disk: () => diskFigures(root.root), subscribers: () => events.subscribers,
+      usage: () => usageFigures(stores.usage), check: () => lastCheck(stores.checkRuns), plan: () => planFigures(stores.gcRecords), containers: () => containerStates(ledger), disk: () => diskFigures(root.root), subscribers: () => events.subscribers,
       engine: {
         labels: { architecture: machine.machine, commit: build.commit, daemon_id: id, graphdriver: storage.defaultDriver, kernel: machine.kernel, os: machine.operatingSystem, os_type: "linux", os_version: machine.osVersion, version: build.engineVersion },
         cpus: machine.cpus, memory: machine.memory,

@@ -77,6 +77,8 @@ export interface GcRecords {
   addPlan(plan: GcPlan): void;
   /** NotFound when it is unknown, or no longer kept. */
   plan(id: string): GcPlan;
+  /** The last one that was made. */
+  latestPlan(): GcPlan | undefined;
   /** Stores a run, new or changed. Keeps the last ones. */
   putRun(run: GcRun): void;
   putItem(run: string, position: number, item: RunItem): void;

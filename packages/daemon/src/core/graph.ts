@@ -1,7 +1,7 @@
 import type { NodeKind } from "./leases.js";
 
-/** Nodes of the graph, and what holds them from outside: names of images, records of builds, leases. */
-export type GraphKind = NodeKind | "tag" | "build-record" | "lease";
+/** Nodes of the graph, and what holds them from outside: names of images, records of builds, leases, images that a collection took and that can be brought back. */
+export type GraphKind = NodeKind | "tag" | "build-record" | "lease" | "trash";
 
 export interface WhyNode {
   readonly kind: GraphKind;
@@ -10,7 +10,7 @@ export interface WhyNode {
   readonly name: string;
   /** Of a container. */
   readonly status?: string;
-  /** Of a lease. */
+  /** Of a lease, and of an image in the trash. */
   readonly purpose?: string;
   readonly expiresAt?: number;
 }

@@ -24,6 +24,11 @@ export class LedgerGcRecords implements GcRecords {
     return JSON.parse(this.find<{ document: string }>("plan", "SELECT document FROM gc_plan", id).document) as GcPlan;
   }
 
+  latestPlan(): GcPlan | undefined {
+    const row = this.ledger.cached("latest plan", () => this.ledger.sql<[], { document: string }>("SELECT document FROM gc_plan ORDER BY created_at DESC LIMIT 1").get(), ["gc_plan"]);
+    return row === undefined ? undefined : JSON.parse(row.document) as GcPlan;
+  }
+
   putRun(run: GcRun): void {
     this.ledger.transaction(() => {
       this.ledger.sql<[string, number, string, string]>("INSERT INTO gc_run (id, started_at, state, document) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state, document = excluded.document")

@@ -33,7 +33,8 @@ const HOLDERS = `WITH RECURSIVE up (kind, key, path) AS (
     SELECT @kind, @key, @kind || ' ' || @key
     ${UPWARDS.map(([from, to, key, join]) => `UNION ALL SELECT '${to}', ${key}, '${to} ' || ${key} || char(10) || up.path FROM up JOIN ${join} WHERE up.kind = '${from}'`).join("\n    ")})
   SELECT DISTINCT path FROM up
-  WHERE kind IN ('image', 'container', 'volume', 'network') OR (kind = 'layer' AND EXISTS (SELECT 1 FROM build_record WHERE top = up.key)) OR EXISTS (SELECT 1 FROM lease_hold WHERE lease_hold.kind = up.kind AND lease_hold.key = up.key)
+  WHERE kind IN ('image', 'container', 'volume', 'network') OR (kind = 'layer' AND (EXISTS (SELECT 1 FROM build_record WHERE top = up.key) OR EXISTS (SELECT 1 FROM trashed_image WHERE top = up.key)))
+    OR (kind = 'blob' AND EXISTS (SELECT 1 FROM trashed_blob WHERE digest = up.key)) OR EXISTS (SELECT 1 FROM lease_hold WHERE lease_hold.kind = up.kind AND lease_hold.key = up.key)
   LIMIT @limit`;
 
 /** The graph read upwards: from something to what holds it. */
@@ -55,6 +56,7 @@ export class LedgerGraph implements GraphReader {
     }
     if (digits !== undefined && !text.startsWith("sha256:")) for (const [kind, table] of [["snapshot", "snapshot"], ["ingest", "ingest"], ["network", "network"], ["lease", "lease"]] as const) ranges(kind, "id", table, "id", digits);
     if (digits !== undefined) ranges("build-record", "key", "build_record", "key", digits);
+    add("trash", "SELECT id AS key FROM trashed_image WHERE id = ?", text);
     add("snapshot", "SELECT id AS key FROM snapshot WHERE id = ?", text);
     add("network", "SELECT id AS key FROM network WHERE name = ?", text);
     add("ingest", "SELECT id AS key FROM ingest WHERE ref = ?", text);
@@ -63,7 +65,7 @@ export class LedgerGraph implements GraphReader {
 
   why(kind: GraphKind, key: string): Why {
     const node = this.node(kind, key);
-    if (kind === "build-record" || kind === "lease") return { node, paths: [[node]], more: false };
+    if (kind === "build-record" || kind === "lease" || kind === "trash") return { node, paths: [[node]], more: false };
     const rows = this.ledger.sql<object, { path: string }>(HOLDERS).all({ kind, key, limit: MOST_PATHS + 1 });
     const all = rows.flatMap(({ path }) => this.complete(path.split("\n").map((line) => this.node(line.slice(0, line.indexOf(" ")) as GraphKind, line.slice(line.indexOf(" ") + 1)))));
     // Its own holder only where there is no other.
@@ -83,7 +85,12 @@ export class LedgerGraph implements GraphReader {
     }
     if (kind === "layer") {
       const records = this.ledger.sql<[string], { key: string }>("SELECT key FROM build_record WHERE top = ? ORDER BY key").all(key);
-      return [...records.map((record): WhyNode[] => [this.node("build-record", record.key), ...path]), ...leases];
+      const trashed = this.ledger.sql<[string], { id: string }>("SELECT id FROM trashed_image WHERE top = ? ORDER BY id").all(key);
+      return [...records.map((record): WhyNode[] => [this.node("build-record", record.key), ...path]), ...trashed.map(({ id }): WhyNode[] => [this.node("trash", id), ...path]), ...leases];
+    }
+    if (kind === "blob") {
+      const trashed = this.ledger.sql<[string], { image: string }>("SELECT image FROM trashed_blob WHERE digest = ? ORDER BY image").all(key);
+      return [...trashed.map(({ image }): WhyNode[] => [this.node("trash", image), ...path]), ...leases];
     }
     return OWN.includes(kind) ? [[...path], ...leases] : leases;
   }
@@ -109,5 +116,6 @@ const NAMES: Readonly<Record<GraphKind, string>> = {
   ingest: "SELECT ref AS name FROM ingest WHERE id = ?",
   tag: "SELECT name FROM reference WHERE name = ?",
   "build-record": "SELECT description AS name FROM build_record WHERE key = ?",
+  trash: "SELECT 'removed by run ' || run AS name, 'trash' AS purpose, expires_at AS expiresAt FROM trashed_image WHERE id = ?",
   lease: "SELECT purpose AS name, purpose, expires_at AS expiresAt FROM lease WHERE id = ?",
 };

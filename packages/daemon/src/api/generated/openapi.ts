@@ -2699,7 +2699,7 @@ export interface components {
         };
         GraphNode: {
             /** @enum {string} */
-            Kind: "image" | "container" | "volume" | "network" | "layer" | "snapshot" | "blob" | "ingest" | "tag" | "build-record" | "lease";
+            Kind: "image" | "container" | "volume" | "network" | "layer" | "snapshot" | "blob" | "ingest" | "tag" | "build-record" | "lease" | "trash";
             Key: string;
             /** @description Image: one of its names, or nothing; layer: diff ID; snapshot: its driver; blob: media type; build record: the instruction; lease: what it is for. */
             Name: string;

@@ -43,11 +43,6 @@ CREATE TABLE place_usage (
   measured_at  REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX lease_hold_key ON lease_hold (kind, key);
-CREATE INDEX reference_digest ON reference (digest) WHERE digest IS NOT NULL;
-CREATE INDEX image_manifest_digest ON image_manifest (digest);
-CREATE INDEX packed_source_digest ON packed_source (digest);
-
 -- Sums that are asked for, kept by triggers: of a layer over its snapshots, how many images and containers hold it; of an
 -- image over its layers, and over those that it alone has; of all layers by how many images (2: several) and whether
 -- containers hold them.

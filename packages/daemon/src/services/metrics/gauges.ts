@@ -31,7 +31,7 @@ export function addGauges(registry: Registry, sources: MetricSources): void {
     add("strata_check_timestamp_seconds", "When the last check ended", [], (gauge) => setOrReset(gauge, seconds(check()?.finishedAt)));
   }
   if (plan !== undefined) {
-    add("strata_gc_plan_items", "What the collection policies would remove now", [], (gauge) => setOrReset(gauge, plan()?.items));
+    add("strata_gc_plan_items", "What the last plan of the collection policies would remove", [], (gauge) => setOrReset(gauge, plan()?.items));
     add("strata_gc_plan_bytes", "What that would give back", [], (gauge) => setOrReset(gauge, plan()?.bytes));
   }
 }

@@ -1,3 +1,5 @@
+import type { CheckRuns, GcRecords, UsageBooks } from "../../core/index.js";
+
 /** Things of one kind that the data root holds. */
 export interface KindUsage {
   readonly kind: string;
@@ -16,7 +18,7 @@ export interface CheckFigures {
   readonly finishedAt: number;
   readonly problems: number;
 }
-/** What a run of the policies would do now. */
+/** What the last plan would remove. */
 export interface PlanFigures {
   readonly items: number;
   readonly bytes: number;
@@ -37,4 +39,20 @@ export interface EngineFacts {
   readonly labels: Readonly<Record<"architecture" | "commit" | "daemon_id" | "graphdriver" | "kernel" | "os" | "os_type" | "os_version" | "version", string>>;
   readonly cpus: number;
   readonly memory: number;
+}
+
+/** Usage as the books have it; images and the build cache are parts of the layers and are counted only. */
+export async function usageFigures(books: Pick<UsageBooks, "kinds" | "images" | "buildCache">): Promise<KindUsage[]> {
+  const kinds = (await books.kinds()).map(({ kind, count, bytes }) => ({ kind, count, bytes }));
+  return [...kinds, { kind: "images", count: books.images().count }, { kind: "build-cache", count: books.buildCache().count }];
+}
+
+export function lastCheck(runs: Pick<CheckRuns, "list">): CheckFigures | undefined {
+  const last = runs.list()[0];
+  return last === undefined ? undefined : { finishedAt: last.finishedAt, problems: last.found - last.repaired };
+}
+
+export function planFigures(records: Pick<GcRecords, "latestPlan">): PlanFigures | undefined {
+  const plan = records.latestPlan();
+  return plan === undefined ? undefined : { items: plan.items.length, bytes: plan.bytes };
 }
