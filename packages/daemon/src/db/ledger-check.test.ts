@@ -29,7 +29,7 @@ test("rows that lead nowhere are named, once for a column", () => {
 });
 
 test("ports and endpoints of no container, and documents that are none", () => {
-  spoil("INSERT INTO port VALUES ('tcp', 80, '0.0.0.0', 'nobody', 80); INSERT INTO network VALUES ('n', 'n', 0, '{')");
+  spoil("INSERT INTO port VALUES ('tcp', 80, '0.0.0.0', 'nobody', 80); INSERT INTO network (id, name, created_at, document) VALUES ('n', 'n', 0, '{')");
   expect(examineLedger(path, true)).toEqual([
     { problem: "inconsistent", where: "port.container", detail: "1 row of port with nobody, which no container is called" },
     { problem: "inconsistent", where: "network.document", detail: "1 row of network with n, whose value is not JSON" },
@@ -38,7 +38,7 @@ test("ports and endpoints of no container, and documents that are none", () => {
 
 test("a damaged file is told", () => {
   const db = new Sqlite(path);
-  db.exec("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO network SELECT 'n' || i, 'n' || i, 0, '{}' FROM n");
+  db.exec("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO network (id, name, created_at, document) SELECT 'n' || i, 'n' || i, 0, '{}' FROM n");
   db.pragma("wal_checkpoint(TRUNCATE)");
   db.close();
   const fd = openSync(path, "r+");
