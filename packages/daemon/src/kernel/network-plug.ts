@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { forgetDatagrams } from "./conntrack.js";
 import { close, CLONE_NEWNET, mount, MNT_DETACH, MS, setns, tryBind, umount, unshare } from "./libc.js";
 import { AF_INET, AF_INET6, bindSocket, connectSocket, openSocket, SOCK_DGRAM, SOCK_STREAM } from "./libc-sockets.js";
-import { Links, type LanKind } from "./links.js";
+import { type Link, Links, type LanKind } from "./links.js";
 import { addressBytes } from "./netlink.js";
 import { NetlinkSocket } from "./netlink-socket.js";
 import { elementBatch, type ElementChange } from "./nft-elements.js";
@@ -16,6 +16,9 @@ import { REDIRECT_MESSAGES, redirectBatch } from "./nft-redirect.js";
 
 const NSFS_MAGIC = 0x6e736673;
 const NETLINK_NETFILTER = 12;
+/** A bridge of ours whose making was cut off before its owner was noted on it: the kernel takes the note in a second step only. */
+const isUnsigned = (bridge: Link, mac: string): boolean => bridge.kind === "bridge" && bridge.alias === "" && bridge.mac === mac;
+
 /** Elements to a transaction: it must fit the socket's send buffer and its answers the receive buffer. */
 const ELEMENTS_AT_ONCE = 200;
 const DNS_PORT = 53, EPHEMERAL = { from: 32_768, to: 61_000 }, PORTS_TO_TRY = 20;
@@ -103,7 +106,7 @@ export class NetworkPlug {
   ensureBridge(spec: BridgeSpec): void {
     const made = this.links.addBridge(spec.name, spec.mac, spec.mtu);
     const bridge = this.links.find(spec.name);
-    if (bridge && made) this.links.setAlias(bridge.index, spec.owner);
+    if (bridge && (made || isUnsigned(bridge, spec.mac))) this.links.setAlias(bridge.index, spec.owner);
     else if (bridge?.kind !== "bridge" || bridge.alias !== spec.owner) throw Object.assign(new Error(`EEXIST: interface ${spec.name}`), { code: "EEXIST" });
     sysctl(`net/ipv6/conf/${spec.name}/disable_ipv6`, spec.addresses.some((a) => a.address.includes(":")) ? "0" : "1");
     const wanted = new Set(spec.addresses.map((a) => `${addressBytes(a.address).toString("hex")}/${a.prefix}`));
@@ -129,9 +132,9 @@ export class NetworkPlug {
     sysctl("net/ipv6/conf/all/forwarding", "1");
   }
   /** Removes a bridge of this owner's; false when it is somebody else's. Absent is success. */
-  removeBridge(name: string, owner: string): boolean {
+  removeBridge(name: string, owner: string, mac: string): boolean {
     const bridge = this.links.find(name);
-    if (bridge && bridge.alias !== owner) return false;
+    if (bridge && bridge.alias !== owner && !isUnsigned(bridge, mac)) return false;
     if (bridge) this.links.remove(name);
     return true;
   }

@@ -56,7 +56,7 @@ export class LedgerTrashedImages implements TrashedImages {
 
 /** A layer on disk: its snapshots, and packed forms of it that are kept. */
 const BYTES = `coalesce((SELECT sum(bytes) FROM snapshot WHERE snapshot.chain = layer.chain_id), 0)
-  + coalesce((SELECT sum(size) FROM blob WHERE digest IN (SELECT digest FROM packed_source WHERE packed_source.diff_id = layer.diff_id)), 0)`;
+  + coalesce((SELECT sum(blob.bytes) FROM blob WHERE digest IN (SELECT digest FROM packed_source WHERE packed_source.diff_id = layer.diff_id)), 0)`;
 const INODES = "coalesce((SELECT sum(inodes) FROM snapshot WHERE snapshot.chain = layer.chain_id), 0)";
 const IMAGES = "(SELECT count(*) FROM image_layer AS other WHERE other.chain = layer.chain_id)";
 const LINES = `WITH RECURSIVE line (holder, kind, chain) AS (
@@ -73,7 +73,7 @@ export class LedgerLayerShares implements LayerShares {
     return this.ledger.sql<[string], HeldLayer>(`SELECT chain_id AS chain, ${BYTES} AS bytes, ${INODES} AS inodes, ${IMAGES} AS images FROM image_layer JOIN layer ON layer.chain_id = image_layer.chain WHERE image_layer.image = ?`).all(id);
   }
   manifestBytes(id: ImageId): number {
-    return this.ledger.sql<[string, string, string], { bytes: number }>(`SELECT coalesce(sum(size), 0) AS bytes FROM blob
+    return this.ledger.sql<[string, string, string], { bytes: number }>(`SELECT coalesce(sum(blob.bytes), 0) AS bytes FROM blob
       WHERE digest IN (SELECT digest FROM image_manifest WHERE image = ? UNION SELECT digest FROM reference WHERE image = ?)
         AND digest NOT IN (SELECT digest FROM image_manifest WHERE image <> ?)`).get(id, id, id)!.bytes;
   }

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import {
   AlreadyExists, Conflict, errnoOf, formatRange, InvalidArgument, NotFound, parseCidr, parseIp, rangeOf, Unavailable,
   type Endpoint, type Network, type NetworkDriver, type PortBinding,
@@ -46,7 +46,7 @@ export class BridgeDriver implements NetworkDriver {
     const name = bridgeName(network);
     if (name !== this.foreignBridge) {
       try {
-        await this.thread.call("ensureBridge", { name, owner: ownerOf(network), mac: bridgeMac(), mtu: mtuOf(network), addresses: gatewayAddresses(network) });
+        await this.thread.call("ensureBridge", { name, owner: ownerOf(network), mac: bridgeMac(network), mtu: mtuOf(network), addresses: gatewayAddresses(network) });
       } catch (e) {
         if (errnoOf(e) === "EEXIST") throw new AlreadyExists(`the interface ${name} exists and is not this network's`, { cause: e });
         throw e;
@@ -62,7 +62,7 @@ export class BridgeDriver implements NetworkDriver {
 
   async remove(network: Network): Promise<void> {
     const name = bridgeName(network);
-    if (name === this.foreignBridge || await this.thread.call("removeBridge", name, ownerOf(network))) await this.firewall.remove(name);
+    if (name === this.foreignBridge || await this.thread.call("removeBridge", name, ownerOf(network), bridgeMac(network))) await this.firewall.remove(name);
   }
 
   /** Address of the administrator's bridge (`--bridge`) with its prefix: the default network's `bip`. NotFound without one. */
@@ -142,8 +142,8 @@ const isOff = (network: Network, option: string): boolean => /^(0|f|false)$/i.te
 const isOn = (network: Network, option: string): boolean => /^(1|t|true)$/i.test(network.options[option] ?? "");
 export const gatewaysOf = (endpoint: Endpoint): string[] => [endpoint.gateway, endpoint.gateway6].filter((g) => g !== null);
 export const ownerOf = (network: Network): string => `strata ${network.id}`;
-/** Locally administered, unicast. A bridge that exists keeps the one it has. */
-const bridgeMac = (): string => `02:42:${[...randomBytes(4)].map((b) => b.toString(16).padStart(2, "0")).join(":")}`;
+/** Locally administered, unicast, always the same for a network: it tells whose a bridge is that has no owner's note yet. */
+export const bridgeMac = (network: Network): string => `02:42:${createHash("sha256").update(network.id).digest("hex").slice(0, 8).replace(/..(?=.)/g, "$&:")}`;
 
 function gatewayAddresses(network: Network): { address: string; prefix: number }[] {
   return network.ipam.flatMap((pool) => {

@@ -6,7 +6,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, get } from "node:http";
 import { join } from "node:path";
-import { BridgeDriver } from "../../drivers/network/bridge.js";
+import { bridgeMac, BridgeDriver } from "../../drivers/network/bridge.js";
 import { NetworkDrivers } from "../../drivers/network/drivers.js";
 import { LanDriver } from "../../drivers/network/lan.js";
 import { MachineFirewall } from "../../drivers/network/machine-firewall.js";
@@ -232,8 +232,9 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
     await again.recover([one]);
     const links = new Links();
     const port = bed.parts.store.endpoints({ container: one.id })[0]?.hostInterface ?? "";
-    // The bridge was lost as well, and comes back with everything that was on it.
+    // The bridge was lost as well, and a crash cut off its making anew: it comes back with everything that was on it.
     links.remove("strata0");
+    links.addBridge("strata0", bridgeMac(bed.parts.store.get("bridge")), 1500);
     links.close();
     await again.recover([one]);
     await until(async () => (await bed.interfaces()).length === 3);
