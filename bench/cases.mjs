@@ -172,6 +172,22 @@ export function casesFor({ data, registry }) {
       },
     },
     {
+      // A loaded image: no registry is known to have its layers, so they are packed and sent.
+      id: "push w3", rounds: 5, heavy: true,
+      async before(e) {
+        await clear(e);
+        await e.progress("POST", "/images/load", { query: { quiet: 1 }, file: createReadStream(`${data}/w3.tar`, { highWaterMark: 1 << 20 }) });
+      },
+      async prep(e) {
+        // To a repository that knows none of them either.
+        e.pushed = `${registry}/bench-push/${process.pid}-${Math.random().toString(36).slice(2)}`;
+        await e.call("POST", `/images/${W[3]}/tag`, { query: { repo: e.pushed, tag: "x" } });
+      },
+      run: (e) => e.progress("POST", `/images/${e.pushed}/push`, { query: { tag: "x" }, headers: { "X-Registry-Auth": "e30=" } }),
+      post: (e) => e.rmi(`${e.pushed}:x`),
+      after: (e) => clear(e),
+    },
+    {
       id: "images 1000 tags", rounds: 20,
       async before(e) {
         for (const n of [1, 2, 3, 4, 5]) await e.ensure(W[n]);
