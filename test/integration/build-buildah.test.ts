@@ -73,6 +73,8 @@ async function described(archive: string): Promise<object> {
   for (const layer of manifest.Layers.slice(1)) {
     const tree = (await ok("tar", ["--numeric-owner", "-tvf", join(folder, layer)])).split("\n").filter((line) => line !== "" && !line.startsWith("d") && !MOUNTED.test(line))
       .map((line) => /^(\S+) (\S+) +(\S+) \S+ \S+ (?:\.?\/)?(.*)$/.exec(line)!.slice(1).join(" ")).sort();
+    // A command that changes no file makes a layer of buildah's, and none of Docker's.
+    if (tree.length === 0) continue;
     layers.push({ tree, content: await ok("sh", ["-c", `tar -xOf ${join(folder, layer)} | sha256sum`]) });
   }
   rmSync(folder, { recursive: true });

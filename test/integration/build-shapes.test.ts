@@ -172,8 +172,8 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   "package caches that stay between builds": {
     files: NODE,
     dockerfile: ["# syntax=docker/dockerfile:1", "FROM node:20-alpine", "WORKDIR /app", "RUN --mount=type=bind,source=package.json,target=package.json --mount=type=cache,target=/root/.npm npm ci --prefer-offline", "COPY src src", "RUN npm run build", "CMD [\"sh\", \"-c\", \"ls -A /root /app; ls node_modules\"]"],
-    // The places that mounts were laid on stay, empty.
-    says: "/app:\ndist\nnode_modules\npackage.json\nsrc\n\n/root:\n.npm\ndep-dev\ndep-web", config: { WorkingDir: "/app" },
+    // Of the places that were made for mounts nothing stays.
+    says: "/app:\ndist\nnode_modules\nsrc\n\n/root:\ndep-dev\ndep-web", config: { WorkingDir: "/app" },
   },
   "a tool by its entrypoint, its arguments the command's": {
     files: { terraform: { text: '#!/bin/sh\necho "terraform $*"\n', mode: 0o755 } },
