@@ -222,12 +222,16 @@ describe("other verbs of dockerode's", () => {
     expect(await docker.checkAuth({ username: "", serveraddress: registry.address })).toMatchObject({ Status: "Login Succeeded" });
 
     const output = new PassThrough(), seen: string[] = [];
+    // The answer to the wait may be read before what came on the other connection.
+    let ended = Promise.resolve();
     const over = new Promise<{ StatusCode: number }>((resolve, reject) => {
       const run = docker.run("busybox", ["sh", "-c", "echo run; exit 3"], output, {}, (error: Error | null, data: { StatusCode: number }) => { if (error) reject(error); else resolve(data); });
       for (const event of ["container", "stream", "start", "data"]) run.on(event, () => seen.push(event));
+      run.on("stream", (stream: NodeJS.ReadableStream) => { ended = new Promise((done) => stream.once("end", done)); });
     });
     expect((await over).StatusCode).toBe(3);
     expect(seen).toEqual(expect.arrayContaining(["container", "stream", "start"]));
+    await ended;
     output.end();
     expect(await text(output)).toContain("run");
   }, 60_000);
