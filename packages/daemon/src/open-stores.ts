@@ -115,6 +115,7 @@ export function openStores(options: OpenStoresOptions): Stores {
   const collectables: readonly Collectable[] = [...layers.collectables, ...content.collectables, containers, volumes];
   const emptyScratch = async (): Promise<void> => {
     await trash.empty();
+    content.forgetLost();
     await Promise.all(readdirSync(root.tmp).map((name) => trash.discard(join(root.tmp, name))));
   };
   const places = new Places(ledger, root, workers, clock);

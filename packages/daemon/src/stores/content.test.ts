@@ -107,6 +107,18 @@ describe("reading", () => {
 describe("ingests", () => {
   const blob = describe_("abcdefghij");
 
+  test("whose directory a power cut took are forgotten at the start", async () => {
+    const ingest = await stores.content.ingest("layer x", blob, lease);
+    await ingest.write(Buffer.from("abc"));
+    await ingest.abort(true);
+    for (const id of ingests()) rmSync(join(root.ingests, id), { recursive: true });
+    await restart();
+    expect(stores.ledger.sql("SELECT id FROM ingest").all()).toEqual([]);
+    const again = await stores.content.ingest("layer x", blob, lease);
+    expect(again.offset).toBe(0);
+    await again.abort(false);
+  });
+
   test("go on where they were after a drop and after a restart", async () => {
     let ingest = await stores.content.ingest("layer x", blob, lease);
     expect(ingest.offset).toBe(0);

@@ -133,6 +133,12 @@ export class FileContent implements ContentStore {
     return freed;
   }
 
+  /** Start-up: forgets downloads whose directories a power cut took. There is nothing to take up. */
+  forgetLost(): void {
+    const lost = this.ledger.sql<[], { id: string }>("SELECT id FROM ingest").all().filter(({ id }) => !existsSync(join(this.root.ingests, id)));
+    this.ledger.transaction(() => this.forget("DELETE FROM ingest WHERE id = ?", lost.map(({ id }) => id)), { durable: false });
+  }
+
   private isIngest(id: string): boolean {
     return this.ledger.sql<[string]>("SELECT 1 FROM ingest WHERE id = ?").get(id) !== undefined;
   }
