@@ -43,7 +43,7 @@ it(`whatever befalls the daemon at work, every byte is accounted for, nothing is
   daemon = await bed.daemon({ dataRoot: join(disk!.folder, "data"), storageDriver });
   const soak = new Soak(daemon, disk!, { repository, tags: TAGS }, chance, (n) => new Chance(SEED * 31 + n + 1));
   await soak.setPolicies();
-  const done = await soak.run({ minutes: MINUTES, pause: LONG ? 5 : 2, workers: 3 });
+  const done = await soak.run({ minutes: MINUTES, pause: LONG ? 4 : 2, workers: 3 });
   const context = { seed: SEED, storageDriver, done, ...soak.tally };
   if (LONG) console.log(JSON.stringify(context));
   expect({ ...context, unexpected: soak.unexpected }).toEqual({ ...context, unexpected: [] });

@@ -59,7 +59,7 @@ export class Soak {
     try {
       while (!over()) {
         await sleep(this.chance.between(0.3, 1.7) * pause * 1000);
-        await this.blow(this.chance.weighed({ kill: 6, fill: 1.5, collect: 3, check: 2 }));
+        await this.blow(this.chance.weighed({ kill: 6, fill: 1.5, collect: 2, check: 1 }));
       }
     } finally {
       await working;
