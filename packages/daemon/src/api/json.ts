@@ -10,13 +10,45 @@ const TURN_MS = 5;
 
 /** A list whose items are encoded one by one, when it is sent. */
 class Lazy<T> {
-  constructor(readonly items: readonly T[], private readonly encode: (item: T) => unknown) {}
+  constructor(readonly items: readonly T[], private readonly textsOf: (items: readonly T[]) => string) {}
   get length(): number { return this.items.length; }
-  slice(from: number, to: number): unknown[] { return this.items.slice(from, to).map(this.encode); }
+  texts(from: number, to: number): string { return this.textsOf(this.items.slice(from, to)); }
 }
 /** `items.map(encode)`, for `sendJson`: a long list is encoded while it is sent. */
 export function lazily<T, R>(items: readonly T[], encode: (item: T) => R): R[] {
-  return items.length > MANY ? (new Lazy(items, encode) as unknown as R[]) : items.map(encode);
+  return items.length > MANY ? (new Lazy(items, (some) => inner(some.map(encode))) as unknown as R[]) : items.map(encode);
+}
+
+interface Kept { readonly stamp: string; readonly text: string }
+/**
+ * Texts of items of long lists, each kept for as long as its item is: the same object has the same text. Of the kinds (versions of the
+ * API) that were asked for last; others are encoded anew.
+ */
+export class Texts<T extends object> {
+  private readonly kinds = new Map<string, WeakMap<T, Kept>>();
+
+  constructor(private readonly most = 2) {}
+
+  /** As `lazily`. `stamp`: all that the text is made of besides the item and the kind. */
+  list<R>(kind: string, items: readonly T[], encode: (item: T) => R, stamp: (item: T) => string = () => ""): R[] {
+    if (items.length <= MANY) return items.map(encode);
+    const kept = this.of(kind);
+    const text = (item: T): string => {
+      const now = stamp(item), known = kept.get(item);
+      if (known?.stamp === now) return known.text;
+      const made = JSON.stringify(encode(item));
+      kept.set(item, { stamp: now, text: made });
+      return made;
+    };
+    return new Lazy(items, (some) => some.map(text).join(",")) as unknown as R[];
+  }
+  private of(kind: string): WeakMap<T, Kept> {
+    const kept = this.kinds.get(kind) ?? new WeakMap<T, Kept>();
+    this.kinds.delete(kind);
+    this.kinds.set(kind, kept);
+    for (const oldest of this.kinds.keys()) if (this.kinds.size > this.most) this.kinds.delete(oldest);
+    return kept;
+  }
 }
 
 /**
@@ -61,9 +93,12 @@ function* pieces(value: Long | object): Generator<string> {
   yield "}";
 }
 function* list(items: Long): Generator<string> {
-  for (let at = 0; at < items.length; at += PIECE) yield `${at === 0 ? "[" : ","}${JSON.stringify(items.slice(at, at + PIECE)).slice(1, -1)}`;
+  for (let at = 0; at < items.length; at += PIECE) yield `${at === 0 ? "[" : ","}${items instanceof Lazy ? items.texts(at, at + PIECE) : inner(items.slice(at, at + PIECE))}`;
   yield "]";
 }
+
+/** A list's text without its brackets. */
+const inner = (items: readonly unknown[]): string => JSON.stringify(items).slice(1, -1);
 
 type Long = readonly unknown[] | Lazy<unknown>;
 const isLong = (value: unknown): value is Long => (Array.isArray(value) || value instanceof Lazy) && value.length > MANY;

@@ -76,7 +76,7 @@ export class Images implements ImageService {
     const { images, pusher, events } = this.options;
     const reference = readReference(ref);
     if (reference.digest !== undefined) throw new InvalidArgument("cannot push a digest reference");
-    const local = [...images.list({ sharedSize: false })].flatMap((i) => i.tags).map(readReference).filter((r) => repositoryOf(r) === repositoryOf(reference));
+    const local = images.list().flatMap((i) => i.tags).map(readReference).filter((r) => repositoryOf(r) === repositoryOf(reference));
     const wanted = all && reference.tag === undefined ? local : local.filter((r) => r.tag === withDefaultTag(reference).tag);
     if (wanted.length === 0) {
       throw new NotFound(local.length === 0 || reference.tag === undefined
@@ -164,7 +164,7 @@ export class Images implements ImageService {
     if (reference.digest !== undefined) return [{ id: images.resolve(name) }];
     if (reference.tag !== undefined) return [{ id: images.resolve(name), tag: formatReference(reference) }];
     const repository = repositoryOf(reference);
-    const all = [...images.list({ sharedSize: false })].flatMap((i) => i.tags.filter((t) => repositoryName(t) === repository).map((tag) => ({ id: i.id, tag })));
+    const all = images.list().flatMap((i) => i.tags.filter((t) => repositoryName(t) === repository).map((tag) => ({ id: i.id, tag })));
     return all.length > 0 ? all : [{ id: images.resolve(name) }];
   }
 
@@ -193,8 +193,8 @@ export class Images implements ImageService {
     return result;
   }
 
-  prepareShares(): Promise<void> { return this.options.images.prepareShares(); }
-  list(options: { all: boolean; filters: Filters; sharedSize: boolean }): ImageSummary[] {
+  async list(options: { all: boolean; filters: Filters }): Promise<readonly ImageSummary[]> {
+    await this.options.images.prepareList();
     return listImages(this.options.images, options, this.options.clock.now());
   }
 

@@ -19,7 +19,7 @@ function system(parts: Partial<SystemParts> = {}): { system: System; asked: stri
       layers: { totalSize: () => 12 },
       volumeStore: { usage: async (name) => { if (name === "broken") throw new Error("gone"); return 42; } },
       buildCache: { list: async () => { asked.push("build-cache"); return []; } },
-      images: { prepareShares: async () => {}, list: () => { asked.push("images"); return [{ id: "sha256:1" as ImageId }] as unknown as ImageSummary[]; } },
+      images: { list: async () => { asked.push("images"); return [{ id: "sha256:1" as ImageId }] as unknown as ImageSummary[]; } },
       containers: { list: async () => { asked.push("containers"); return []; } },
       volumes: { list: async () => { asked.push("volumes"); return [volume("a", 1), volume("b"), volume("broken")]; } },
       events: new LocalEvents(systemClock),

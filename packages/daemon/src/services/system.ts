@@ -16,7 +16,7 @@ export interface SystemParts {
   readonly layers: Pick<LayerStore, "totalSize">;
   readonly volumeStore: Pick<VolumeStore, "usage">;
   readonly buildCache: { list(): Promise<readonly BuildCacheView[]> };
-  readonly images: Pick<ImageService, "list" | "prepareShares">;
+  readonly images: Pick<ImageService, "list">;
   readonly containers: Pick<ContainerService, "list">;
   readonly volumes: Pick<VolumeService, "list">;
   readonly events: LocalEvents;
@@ -41,19 +41,19 @@ export class System implements SystemService {
       else if (state.status === "running" || state.status === "restarting") containers.running++;
       else containers.stopped++;
     }
-    return { ...facts(), driverStatus: await driverStatus(), containers, images: [...imageStore.list({ sharedSize: false })].length, listeners: this.#parts.events.subscribers };
+    return { ...facts(), driverStatus: await driverStatus(), containers, images: imageStore.list().length, listeners: this.#parts.events.subscribers };
   }
 
   async df(types: readonly string[]): Promise<DiskUsage> {
     const { images, containers, volumes, layers, buildCache } = this.#parts;
     const wanted = (type: string): boolean => types.length === 0 || types.includes(type);
-    const [containerViews, volumeViews, cached] = await Promise.all([
+    const [imageViews, containerViews, volumeViews, cached] = await Promise.all([
+      wanted("image") ? images.list({ all: false, filters: NONE }) : [],
       wanted("container") ? containers.list({ all: true, limit: 0, size: true, filters: NONE }) : [],
       wanted("volume") ? volumes.list(NONE).then((views) => this.#sized(views)) : [],
       wanted("build-cache") ? buildCache.list() : [],
-      wanted("image") ? images.prepareShares() : undefined,
     ]);
-    return { layersSize: wanted("image") ? layers.totalSize() : 0, images: wanted("image") ? images.list({ all: false, filters: NONE, sharedSize: true }) : [], containers: containerViews, volumes: volumeViews, buildCache: cached };
+    return { layersSize: wanted("image") ? layers.totalSize() : 0, images: imageViews, containers: containerViews, volumes: volumeViews, buildCache: cached };
   }
 
   events(options: { since?: number; until?: number; filters: Filters; signal: AbortSignal }): AsyncIterable<StrataEvent> {

@@ -29,9 +29,9 @@ export class LedgerBuildCache implements BuildCache, BuildContainers, CacheMount
     }
   }
 
-  list(): BuildRecordView[] {
-    return this.ledger.sql<[], Row & { shared: number }>("SELECT *, EXISTS (SELECT 1 FROM image_layer WHERE chain = top) AS shared FROM build_record ORDER BY last_used_at, key").all()
-      .map((row) => ({ ...recordOf(row), shared: row.shared === 1 }));
+  list(): readonly BuildRecordView[] {
+    return this.ledger.cached("build records", () => this.ledger.sql<[], Omit<BuildRecordView, "shared"> & { shared: number }>(`SELECT key, parent, top, description, size, created_at AS createdAt, last_used_at AS lastUsedAt, uses,
+      EXISTS (SELECT 1 FROM image_layer WHERE chain = top) AS shared FROM build_record ORDER BY last_used_at, key`).all().map((row) => ({ ...row, shared: row.shared === 1 })), ["build_record", "image_layer", "image rows"]);
   }
 
   remove(keys: readonly string[]): void {

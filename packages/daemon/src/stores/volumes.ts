@@ -117,8 +117,10 @@ export class LedgerVolumes implements VolumeStore, Collectable {
   }
 
   list(): Iterable<Volume & { readonly refs: readonly string[] }> {
-    return this.ledger.sql<[], Row & { refs: string }>(`SELECT volume.*, (SELECT json_group_array(owner) FROM volume_use WHERE volume = name) AS refs FROM volume ORDER BY name`).all()
-      .map((row) => ({ ...this.fromRow(row), refs: JSON.parse(row.refs) as string[] }));
+    // Nothing of their figures is in it; where a plugin's are, only that knows.
+    const all = this.ledger.cached("volumes", () => this.ledger.sql<[], Row & { refs: string }>(`SELECT volume.*, (SELECT json_group_array(owner) FROM volume_use WHERE volume = name) AS refs FROM volume ORDER BY name`).all()
+      .map((row) => ({ ...this.fromRow(row), refs: JSON.parse(row.refs) as string[] })), ["volume rows", "volume options", "volume_use", "container rows"]);
+    return all.map((volume) => (volume.driver === "local" ? volume : { ...volume, mountpoint: this.foreign.place(volume.name) }));
   }
 
   /** Mounts with the first attach of any owner; a mount that outlived the daemon is taken over. */
@@ -225,7 +227,8 @@ export class LedgerVolumes implements VolumeStore, Collectable {
     // What is mounted on it is the volume, and takes nothing here.
     if (options.type !== undefined) return (await this.workers.run("usage", { path: mountpoint })).size;
     const written = (await stat(mountpoint).catch(() => undefined))?.ctimeMs ?? 0;
-    if (row.stale === 1 || row.measured_at === null || written > row.measured_at) await this.measure(name);
+    if (row.stale === 0 && row.measured_at !== null && written <= row.measured_at) return row.size;
+    await this.measure(name);
     return this.ledger.sql<[string], { size: number }>("SELECT size FROM volume WHERE name = ?").get(name)?.size ?? 0;
   }
 
