@@ -3,8 +3,10 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 
 /** A list that is longer is written piece by piece. */
 const MANY = 500;
-/** Items of a piece: some tens of kilobytes. */
-const PIECE = 64;
+/** Items of a piece. */
+const PIECE = 32;
+/** So much is written at a time, in characters. */
+const WRITE = 64 << 10;
 /** How long it is written before others get their turn. */
 const TURN_MS = 5;
 
@@ -52,48 +54,51 @@ export class Texts<T extends object> {
 }
 
 /**
- * Sends a JSON value, characters as they are. A long list, or a value with one among its members, is turned into text while it is sent,
+ * Sends a JSON value, characters as they are. A long list, or an object with one among its members or theirs, is turned into text while it is sent,
  * so that other requests are answered in between; a client that reads slowly does not make it lie in memory.
  */
 export async function sendJson(response: ServerResponse, status: number, value: unknown): Promise<void> {
-  if (!isLong(value) && !(isObject(value) && Object.values(value).some(isLong))) {
+  if (!hasLong(value, 2)) {
     const body = Buffer.from(`${JSON.stringify(value)}\n`);
     response.writeHead(status, { "Content-Type": "application/json", "Content-Length": body.length }).end(body);
     return;
   }
   response.writeHead(status, { "Content-Type": "application/json" });
-  let begin = performance.now();
+  let begin = performance.now(), text = "";
   for (const piece of pieces(value)) {
+    text += piece;
+    const late = performance.now() - begin > TURN_MS;
+    if (text.length < WRITE && !late) continue;
     if (response.destroyed) return;
-    if (!response.write(piece)) await drained(response);
-    else if (performance.now() - begin > TURN_MS) await nextTurn();
-    else continue;
+    if (!response.write(text)) await drained(response);
+    else if (late) await nextTurn();
+    text = "";
     begin = performance.now();
   }
-  response.end("\n");
+  response.end(`${text}\n`);
 }
 
-function* pieces(value: Long | object): Generator<string> {
+function* pieces(value: unknown, before = ""): Generator<string> {
   if (isLong(value)) {
-    yield* list(value);
+    yield* list(value, before);
     return;
   }
-  let before = "{";
-  for (const [key, member] of Object.entries(value)) {
-    if (isLong(member)) {
-      yield `${before}${JSON.stringify(key)}:`;
-      yield* list(member);
+  let open = `${before}{`;
+  for (const [key, member] of Object.entries(value as object) as [string, unknown][]) {
+    const name = `${open}${JSON.stringify(key)}:`;
+    if (hasLong(member, 1)) {
+      yield* pieces(member, name);
     } else {
       const text = JSON.stringify(member) as string | undefined;
       if (text === undefined) continue;
-      yield `${before}${JSON.stringify(key)}:${text}`;
+      yield `${name}${text}`;
     }
-    before = ",";
+    open = ",";
   }
   yield "}";
 }
-function* list(items: Long): Generator<string> {
-  for (let at = 0; at < items.length; at += PIECE) yield `${at === 0 ? "[" : ","}${items instanceof Lazy ? items.texts(at, at + PIECE) : inner(items.slice(at, at + PIECE))}`;
+function* list(items: Long, before: string): Generator<string> {
+  for (let at = 0; at < items.length; at += PIECE) yield `${at === 0 ? `${before}[` : ","}${items instanceof Lazy ? items.texts(at, at + PIECE) : inner(items.slice(at, at + PIECE))}`;
   yield "]";
 }
 
@@ -102,6 +107,8 @@ const inner = (items: readonly unknown[]): string => JSON.stringify(items).slice
 
 type Long = readonly unknown[] | Lazy<unknown>;
 const isLong = (value: unknown): value is Long => (Array.isArray(value) || value instanceof Lazy) && value.length > MANY;
+/** It is a long list, or has one among its members; those of members `deep` times down. */
+const hasLong = (value: unknown, deep: number): boolean => isLong(value) || (deep > 0 && isObject(value) && Object.values(value).some((member) => hasLong(member, deep - 1)));
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Also when the client is gone. */

@@ -5,8 +5,8 @@ import type { SystemInfo, SystemService } from "../services/types.js";
 import { ok, type Context, type Reply, type Routes } from "./context.js";
 import { toRegistryAuth } from "./credentials.js";
 import type { Lists } from "./encode/lists.js";
-import { encodeBuildRecord, encodeEvent, encodeVolume } from "./encode/others.js";
-import { buildRecord, diskUsage, systemInfo } from "./encode/shapes.js";
+import { encodeEvent, encodeVolume } from "./encode/others.js";
+import { diskUsage, systemInfo } from "./encode/shapes.js";
 import { parseFilters, parseTime } from "./filters.js";
 import type { components } from "./generated/openapi.js";
 import { lazily } from "./json.js";
@@ -129,7 +129,7 @@ export function systemRoutes(system: SystemService, facts: ServerFacts, clock: C
         Images: wanted("image") ? lists.images(usage.images, true, c.version) : null,
         Containers: wanted("container") ? lists.containers(usage.containers, clock.now(), c.version) : null,
         Volumes: wanted("volume") ? lazily(usage.volumes, (v) => encodeVolume(v, true)) : null,
-        BuildCache: wanted("build-cache") ? lazily(usage.buildCache, (record) => buildRecord(encodeBuildRecord(record), c.version)) : null,
+        BuildCache: wanted("build-cache") ? lists.buildRecords(usage.buildCache, c.version) : null,
       }, usage.buildCache.reduce((sum, { size }) => sum + size, 0), c.version));
     },
   };

@@ -54,6 +54,7 @@ export interface BuildCache {
   find(key: string, use?: boolean): BuildRecord | undefined;
   /** Takes the place of an older record of the key. NotFound when the layer is not registered. */
   record(step: Omit<BuildRecord, "createdAt" | "lastUsedAt" | "uses">): void;
+  /** Least recently used first. What has not changed is the same object as in the last list. */
   list(): readonly BuildRecordView[];
   /** Forgets records; the collector takes what nothing else holds. */
   remove(keys: readonly string[]): void;

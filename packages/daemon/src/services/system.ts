@@ -14,7 +14,7 @@ export interface SystemParts {
   readonly containerStore: Pick<ContainerStore, "list">;
   readonly imageStore: Pick<ImageStore, "list">;
   readonly layers: Pick<LayerStore, "totalSize">;
-  readonly volumeStore: Pick<VolumeStore, "usage">;
+  readonly volumeStore: Pick<VolumeStore, "usage" | "settledSizes">;
   readonly buildCache: { list(): Promise<readonly BuildCacheView[]> };
   readonly images: Pick<ImageService, "list">;
   readonly containers: Pick<ContainerService, "list">;
@@ -70,8 +70,13 @@ export class System implements SystemService {
   }
 
   /** What takes nothing here (a plugin's volume), or is going, is nothing: clients show no size for -1. */
-  #sized(views: readonly VolumeView[]): Promise<VolumeView[]> {
-    return Promise.all(views.map(async (view) => (view.size === undefined ? { ...view, size: Math.max(0, await this.#parts.volumeStore.usage(view.name).catch(() => 0)) } : view)));
+  async #sized(views: readonly VolumeView[]): Promise<VolumeView[]> {
+    const { volumeStore } = this.#parts, settled = await volumeStore.settledSizes();
+    const measured = async (view: VolumeView): Promise<VolumeView> => ({ ...view, size: Math.max(0, await volumeStore.usage(view.name).catch(() => 0)) });
+    return await Promise.all(views.map((view) => {
+      const size = view.size ?? settled.get(view.name);
+      return size === undefined ? measured(view) : { ...view, size };
+    }));
   }
 }
 
