@@ -50,7 +50,7 @@ export interface ImageStore {
   atomically<T>(work: () => T): T;
   /** Newest first. What has not changed is the same object as in the last list. */
   list(): readonly ImageSummary[];
-  /** Reads the images for the first time beside other work: `list` has them at hand then. */
+  /** Reads the images that changed (at first all) beside other work: `list` has them at hand then. */
   prepareList(): Promise<void>;
   /** Marks use now, for the image and its parents' layers. */
   touch(id: ImageId): void;

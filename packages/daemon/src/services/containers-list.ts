@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Container, PortBinding } from "../core/index.js";
 import { InvalidArgument, NotFound, Unavailable } from "../core/index.js";
 import type { ImageId } from "@strata/oci";
@@ -48,6 +49,7 @@ export class ContainerLister {
   private async allSized(views: readonly ContainerView[]): Promise<ContainerView[]> {
     const { layers, images } = this.parts;
     await images.prepareList();
+    await nextTurn();
     const sizes = layers.settledSizes(), imageSizes = new Map(images.list().map(({ id, size }) => [id, size]));
     return await Promise.all(views.map((view) => {
       const size = sizes.get(view.container.id), imageSize = imageSizes.get(view.container.imageId);

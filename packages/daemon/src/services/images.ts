@@ -48,6 +48,8 @@ export class Images implements ImageService {
   /** Also for plans of collections. */
   readonly remover: ImageRemover;
   readonly #pruning = new PruneTurn();
+  /** The list without filters, and what it was made of. */
+  #plain: { readonly of: readonly ImageSummary[]; readonly shown: readonly ImageSummary[] } | undefined;
 
   constructor(private readonly options: ImagesOptions) {
     this.remover = new ImageRemover(options);
@@ -194,8 +196,12 @@ export class Images implements ImageService {
   }
 
   async list(options: { all: boolean; filters: Filters }): Promise<readonly ImageSummary[]> {
-    await this.options.images.prepareList();
-    return listImages(this.options.images, options, this.options.clock.now());
+    const { images, clock } = this.options;
+    await images.prepareList();
+    if (options.all || options.filters.size > 0) return listImages(images, options, clock.now());
+    const of = images.list();
+    if (this.#plain?.of !== of) this.#plain = { of, shown: listImages(images, options, clock.now()) };
+    return this.#plain.shown;
   }
 
   inspect(name: string, { platform }: { platform?: Platform } = {}): ImageDetail {

@@ -15,7 +15,7 @@ function system(parts: Partial<SystemParts> = {}): { system: System; asked: stri
     system: new System({
       facts: () => facts, driverStatus: async () => [],
       containerStore: { list: () => ["running", "restarting", "paused", "exited", "created", "dead"].map(container) },
-      imageStore: { list: () => [{}, {}] as unknown as ImageSummary[] },
+      imageStore: { prepareList: async () => {}, list: () => [{}, {}] as unknown as ImageSummary[] },
       layers: { totalSize: () => 12 },
       volumeStore: { settledSizes: async () => new Map([["settled", 7]]), usage: async (name) => { if (name === "broken") throw new Error("gone"); return 42; } },
       buildCache: { list: async () => { asked.push("build-cache"); return []; } },

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { BuildCacheView, ContainerStore, ImageStore, LayerStore, StrataEvent, VolumeStore } from "../core/index.js";
 import type { RegistryClient } from "../distribution/client.js";
 import type { LocalEvents } from "./events.js";
@@ -12,7 +13,7 @@ export interface SystemParts {
   readonly facts: () => SystemFacts;
   readonly driverStatus: () => Promise<SystemInfo["driverStatus"]>;
   readonly containerStore: Pick<ContainerStore, "list">;
-  readonly imageStore: Pick<ImageStore, "list">;
+  readonly imageStore: Pick<ImageStore, "list" | "prepareList">;
   readonly layers: Pick<LayerStore, "totalSize">;
   readonly volumeStore: Pick<VolumeStore, "usage" | "settledSizes">;
   readonly buildCache: { list(): Promise<readonly BuildCacheView[]> };
@@ -41,18 +42,21 @@ export class System implements SystemService {
       else if (state.status === "running" || state.status === "restarting") containers.running++;
       else containers.stopped++;
     }
+    await imageStore.prepareList();
     return { ...facts(), driverStatus: await driverStatus(), containers, images: imageStore.list().length, listeners: this.#parts.events.subscribers };
   }
 
   async df(types: readonly string[]): Promise<DiskUsage> {
     const { images, containers, volumes, layers, buildCache } = this.#parts;
     const wanted = (type: string): boolean => types.length === 0 || types.includes(type);
-    const [imageViews, containerViews, volumeViews, cached] = await Promise.all([
-      wanted("image") ? images.list({ all: false, filters: NONE }) : [],
+    // Each kind may be a long list: others get their turn in between.
+    const imageViews = wanted("image") ? await images.list({ all: false, filters: NONE }) : [];
+    await nextTurn();
+    const [containerViews, volumeViews] = await Promise.all([
       wanted("container") ? containers.list({ all: true, limit: 0, size: true, filters: NONE }) : [],
-      wanted("volume") ? volumes.list(NONE).then((views) => this.#sized(views)) : [],
-      wanted("build-cache") ? buildCache.list() : [],
+      wanted("volume") ? nextTurn().then(() => volumes.list(NONE)).then((views) => this.#sized(views)) : [],
     ]);
+    const cached = wanted("build-cache") ? await buildCache.list() : [];
     return { layersSize: wanted("image") ? layers.totalSize() : 0, images: imageViews, containers: containerViews, volumes: volumeViews, buildCache: cached };
   }
 

@@ -24,15 +24,13 @@ const NOTED = [
   ["reference", "DELETE", "old.image"], ["container", "INSERT", "new.image"], ["container", "DELETE", "old.image"], ["image_share", "UPDATE", "new.image"],
 ] as const;
 const LISTED = ["image", "image_layer", "reference", "container rows"];
-/** When so many changed, all are read again. */
-const MANY = 500;
 const UNREAD = -1;
 
 /** Summaries of all images, newest first: in memory, and only those that changed are read again; the others stay the same objects. */
 export class ImageList {
   private readonly known = new Map<ImageId, ImageSummary>();
   private sorted: readonly ImageSummary[] = [];
-  /** Rollbacks when it was last read, if that was in a transaction: should it be undone, so are its notes of what changed. */
+  /** Rollbacks when it was read in a transaction, since it was last read in none: should that be undone, so are its notes of what changed. */
   private doubtful: number | undefined = UNREAD;
   private preparing: Promise<void> | undefined;
   /** Many images have the same labels, or none. */
@@ -49,13 +47,14 @@ export class ImageList {
     return this.ledger.cached("images", () => this.read(), LISTED);
   }
 
-  /** Reads them for the first time, with turns for others in between. */
+  /** Reads what changed, the first time all, with turns for others in between. */
   async prepare(): Promise<void> {
-    if (this.doubtful === UNREAD) await (this.preparing ??= this.readInTurns());
+    if (this.isDoubtful()) await (this.preparing ??= this.readInTurns().finally(() => { this.preparing = undefined; }));
+    while (!this.isDoubtful() && this.refresh(PAGE_ROWS) === PAGE_ROWS) await nextTurn();
   }
   private async readInTurns(): Promise<void> {
+    this.clear();
     const all: ImageSummary[] = [];
-    this.ledger.sql("DELETE FROM changed_image").run();
     for (let page = this.page(""); page.length > 0; page = this.page(page.at(-1)!.id)) {
       all.push(...page.map((row) => this.learn(row)));
       await nextTurn();
@@ -66,25 +65,40 @@ export class ImageList {
     this.sorted = all.sort(newestFirst);
     this.doubtful = undefined;
   }
-  private page(after: string): Row[] { return this.ledger.sql<[string, number], Row>(PAGE).all(after, PAGE_ROWS); }
 
   private read(): readonly ImageSummary[] {
-    const { ledger } = this, changed = ledger.sql<[], { id: ImageId }>(`SELECT id FROM changed_image LIMIT ${MANY + 1}`).all();
-    if (changed.length > MANY || (this.doubtful !== undefined && this.doubtful !== ledger.rolledBack)) {
-      this.known.clear();
-      this.sorted = ledger.sql<[string, number], Row>(PAGE).all("", -1).map((row) => this.learn(row)).sort(newestFirst);
+    const { ledger } = this;
+    if (this.isDoubtful()) {
+      this.clear();
+      this.sorted = this.page("", -1).map((row) => this.learn(row)).sort(newestFirst);
       this.doubtful = undefined;
-    } else if (changed.length > 0) {
-      const rows = changed.map(({ id }) => ledger.sql<[string], Row>(ONE).get(id)).filter((row) => row !== undefined);
-      const old = this.sorted;
-      for (const { id } of changed) this.known.delete(id);
-      this.sorted = [...old.filter(({ id }) => this.known.has(id)), ...rows.map((row) => this.learn(row))].sort(newestFirst);
+    } else {
+      this.refresh(-1);
     }
-    ledger.sql("DELETE FROM changed_image").run();
     this.doubtful = ledger.inTransaction ? this.doubtful ?? ledger.rolledBack : undefined;
     return this.sorted;
   }
 
+  /** Reads those again that changed, so many at most. How many these were. */
+  private refresh(most: number): number {
+    const { ledger } = this, changed = ledger.sql<[number], { id: ImageId }>("SELECT id FROM changed_image LIMIT ?").all(most);
+    if (changed.length === 0) return 0;
+    for (const { id } of changed) {
+      ledger.sql<[string]>("DELETE FROM changed_image WHERE id = ?").run(id);
+      this.known.delete(id);
+    }
+    const others = this.sorted.filter(({ id }) => this.known.has(id)), rows = changed.map(({ id }) => ledger.sql<[string], Row>(ONE).get(id)).filter((row) => row !== undefined);
+    this.sorted = [...others, ...rows.map((row) => this.learn(row))].sort(newestFirst);
+    return changed.length;
+  }
+
+  private isDoubtful(): boolean { return this.doubtful !== undefined && this.doubtful !== this.ledger.rolledBack; }
+  private clear(): void {
+    this.doubtful = UNREAD;
+    this.known.clear();
+    this.ledger.sql("DELETE FROM changed_image").run();
+  }
+  private page(after: string, rows = PAGE_ROWS): Row[] { return this.ledger.sql<[string, number], Row>(PAGE).all(after, rows); }
   private learn(row: Row): ImageSummary {
     let labels = this.labels.get(row.labels);
     if (labels === undefined) this.labels.set(row.labels, labels = parseFrozen<Record<string, string>>(row.labels));

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   type BuildCacheUsage, type BuildRecordOwner, type ContainerOwner, type DriverUsage, type Figure, type ImageOwner, type ImagesUsage, type KindUsage, type Owners, type Usage, type UsageBooks, type UsageKind, type VolumeOwner,
 } from "../../core/index.js";
@@ -68,13 +69,14 @@ export class LedgerUsage implements UsageBooks {
   images(): ImagesUsage { return this.ledger.sql<[], ImagesUsage>(IMAGES).get()!; }
   buildCache(): BuildCacheUsage { return this.ledger.sql<[], BuildCacheUsage>(CACHE).get()!; }
 
-  owners(limit = Infinity): Owners {
-    return {
-      images: this.largest<ImageRow, ImageOwner>("image", IMAGE_OWNERS, limit, ["image", "image_layer", "reference", "container rows", "snapshot"], ({ names, uniqueBytes, ...row }) => ({ ...row, unique: uniqueBytes, names: names === "" ? [] : names.split(" ").sort() })),
-      containers: this.largest<ContainerRow, ContainerOwner>("container", CONTAINER_OWNERS, limit, ["container", "container_usage", "writable", "snapshot"], containerOf),
-      volumes: this.largest<VolumeRow, VolumeOwner>("volume", VOLUME_OWNERS, limit, ["volume", "volume_use", "container rows"], ({ name, driver, links, lastUsedAt, ...row }) => ({ name, driver, links, lastUsedAt, figure: figureOf(row) })),
-      buildCache: this.largest<BuildRecordOwner, BuildRecordOwner>("build record", RECORD_OWNERS, limit, ["build_record", "image_layer", "image rows", "snapshot"], (row) => row),
-    };
+  async owners(limit = Infinity): Promise<Owners> {
+    const images = this.largest<ImageRow, ImageOwner>("image", IMAGE_OWNERS, limit, ["image", "image_layer", "reference", "container rows", "snapshot"], ({ names, uniqueBytes, ...row }) => ({ ...row, unique: uniqueBytes, names: names === "" ? [] : names.split(" ").sort() }));
+    await nextTurn();
+    const containers = this.largest<ContainerRow, ContainerOwner>("container", CONTAINER_OWNERS, limit, ["container", "container_usage", "writable", "snapshot"], containerOf);
+    await nextTurn();
+    const volumes = this.largest<VolumeRow, VolumeOwner>("volume", VOLUME_OWNERS, limit, ["volume", "volume_use", "container rows"], ({ name, driver, links, lastUsedAt, ...row }) => ({ name, driver, links, lastUsedAt, figure: figureOf(row) }));
+    await nextTurn();
+    return { images, containers, volumes, buildCache: this.largest<BuildRecordOwner, BuildRecordOwner>("build record", RECORD_OWNERS, limit, ["build_record", "image_layer", "image rows", "snapshot"], (row) => row) };
   }
   /** Kept until the tables that they are made of (with what triggers and cascades write for these) change. */
   private largest<R, T>(kind: string, statement: string, limit: number, tables: readonly string[], make: (row: R) => T): readonly T[] {
