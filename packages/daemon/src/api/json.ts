@@ -12,9 +12,9 @@ const TURN_MS = 5;
 
 /** A list whose items are encoded one by one, when it is sent. */
 class Lazy<T> {
-  constructor(readonly items: readonly T[], private readonly textsOf: (items: readonly T[]) => string) {}
+  constructor(readonly items: readonly T[], private readonly textsOf: (items: readonly T[], at: number) => string) {}
   get length(): number { return this.items.length; }
-  texts(from: number, to: number): string { return this.textsOf(this.items.slice(from, to)); }
+  texts(at: number): string { return this.textsOf(this.items.slice(at, at + PIECE), at); }
 }
 /** `items.map(encode)`, for `sendJson`: a long list is encoded while it is sent. */
 export function lazily<T, R>(items: readonly T[], encode: (item: T) => R): R[] {
@@ -22,30 +22,39 @@ export function lazily<T, R>(items: readonly T[], encode: (item: T) => R): R[] {
 }
 
 interface Kept { readonly stamp: string; readonly text: string }
+/** Texts of one kind: of items, and of pieces of the last list. */
+interface Kind<T extends object> { readonly items: WeakMap<T, Kept>; readonly pieces: { readonly items: readonly T[]; readonly stamp: string; readonly text: string }[] }
 /**
  * Texts of items of long lists, each kept for as long as its item is: the same object has the same text. Of the kinds (versions of the
  * API) that were asked for last; others are encoded anew.
  */
 export class Texts<T extends object> {
-  private readonly kinds = new Map<string, WeakMap<T, Kept>>();
+  private readonly kinds = new Map<string, Kind<T>>();
 
   constructor(private readonly most = 2) {}
 
   /** As `lazily`. `stamp`: all that the text is made of besides the item and the kind. */
-  list<R>(kind: string, items: readonly T[], encode: (item: T) => R, stamp: (item: T) => string = () => ""): R[] {
+  list<R>(kind: string, items: readonly T[], encode: (item: T) => R, stamp?: (item: T) => string): R[] {
     if (items.length <= MANY) return items.map(encode);
     const kept = this.of(kind);
-    const text = (item: T): string => {
-      const now = stamp(item), known = kept.get(item);
+    const text = (item: T, now: string): string => {
+      const known = kept.items.get(item);
       if (known?.stamp === now) return known.text;
       const made = JSON.stringify(encode(item));
-      kept.set(item, { stamp: now, text: made });
+      kept.items.set(item, { stamp: now, text: made });
       return made;
     };
-    return new Lazy(items, (some) => some.map(text).join(",")) as unknown as R[];
+    kept.pieces.length = Math.min(kept.pieces.length, Math.ceil(items.length / PIECE));
+    return new Lazy(items, (some, at) => {
+      const stamps = stamp === undefined ? undefined : some.map(stamp), now = stamps?.join("\n") ?? "", known = kept.pieces[at / PIECE];
+      if (known?.stamp === now && known.items.length === some.length && known.items.every((item, i) => item === some[i])) return known.text;
+      const made = some.map((item, i) => text(item, stamps?.[i] ?? "")).join(",");
+      kept.pieces[at / PIECE] = { items: some, stamp: now, text: made };
+      return made;
+    }) as unknown as R[];
   }
-  private of(kind: string): WeakMap<T, Kept> {
-    const kept = this.kinds.get(kind) ?? new WeakMap<T, Kept>();
+  private of(kind: string): Kind<T> {
+    const kept = this.kinds.get(kind) ?? { items: new WeakMap(), pieces: [] };
     this.kinds.delete(kind);
     this.kinds.set(kind, kept);
     for (const oldest of this.kinds.keys()) if (this.kinds.size > this.most) this.kinds.delete(oldest);
@@ -98,7 +107,7 @@ function* pieces(value: unknown, before = ""): Generator<string> {
   yield "}";
 }
 function* list(items: Long, before: string): Generator<string> {
-  for (let at = 0; at < items.length; at += PIECE) yield `${at === 0 ? `${before}[` : ","}${items instanceof Lazy ? items.texts(at, at + PIECE) : inner(items.slice(at, at + PIECE))}`;
+  for (let at = 0; at < items.length; at += PIECE) yield `${at === 0 ? `${before}[` : ","}${items instanceof Lazy ? items.texts(at) : inner(items.slice(at, at + PIECE))}`;
   yield "]";
 }
 

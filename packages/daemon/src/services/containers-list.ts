@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Container, PortBinding } from "../core/index.js";
+import type { Container, ImageSummary, PortBinding } from "../core/index.js";
 import { InvalidArgument, NotFound, Unavailable } from "../core/index.js";
 import type { ImageId } from "@strata/oci";
 import type { LiveContainers } from "./containers-live.js";
@@ -19,6 +19,7 @@ const HEALTH = ["starting", "healthy", "unhealthy", "none"];
 /** Containers as users see them. From memory where the ledger has not changed; no locks. */
 export class ContainerLister {
   private readonly views: ContainerViews;
+  private imageSizes: { readonly of: readonly ImageSummary[]; readonly sizes: ReadonlyMap<ImageId, number> } | undefined;
 
   constructor(private readonly parts: ListParts, live: Pick<LiveContainers, "healthOf">) {
     this.views = new ContainerViews(parts.networks, live);
@@ -50,11 +51,16 @@ export class ContainerLister {
     const { layers, images } = this.parts;
     await images.prepareList();
     await nextTurn();
-    const sizes = layers.settledSizes(), imageSizes = new Map(images.list().map(({ id, size }) => [id, size]));
-    return await Promise.all(views.map((view) => {
+    const sizes = layers.settledSizes(), of = images.list();
+    if (this.imageSizes?.of !== of) this.imageSizes = { of, sizes: new Map(of.map(({ id, size }) => [id, size])) };
+    const imageSizes = this.imageSizes.sizes, unsettled: Promise<void>[] = [], sized = [...views];
+    for (const [i, view] of views.entries()) {
       const size = sizes.get(view.container.id), imageSize = imageSizes.get(view.container.imageId);
-      return size === undefined || imageSize === undefined ? this.measured(view, imageSize) : this.views.sized(view, size, imageSize);
-    }));
+      if (size !== undefined && imageSize !== undefined) sized[i] = this.views.sized(view, size, imageSize);
+      else unsettled.push(this.measured(view, imageSize).then((measured) => { sized[i] = measured; }));
+    }
+    await Promise.all(unsettled);
+    return sized;
   }
   private async measured(view: ContainerView, imageSize?: number): Promise<ContainerView> {
     const { layers, images } = this.parts;

@@ -235,8 +235,9 @@ export class LedgerVolumes implements VolumeStore, Collectable {
   async settledSizes(): Promise<ReadonlyMap<string, number>> {
     const sizes = new Map<string, number>();
     let begin = performance.now();
-    for (const { name, size, measuredAt } of this.ledger.sql<[], { name: string; size: number; measuredAt: number }>(SETTLED).all()) {
-      if (writtenAt(join(this.root.volumes, name, "_data")) <= measuredAt) sizes.set(name, size);
+    const measured = this.ledger.cached("measured volumes", () => this.ledger.sql<[], { name: string; size: number; measuredAt: number }>(SETTLED).all(), ["volume"]);
+    for (const { name, size, measuredAt } of measured) {
+      if (writtenAt(`${this.root.volumes}/${name}/_data`) <= measuredAt) sizes.set(name, size);
       if (performance.now() - begin < TURN_MS) continue;
       await nextTurn();
       begin = performance.now();
