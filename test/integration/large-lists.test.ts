@@ -27,7 +27,7 @@ async function look(daemon: Daemon): Promise<Sight> {
   expect(plain).toEqual(images.map((image: any) => ({ ...image, Containers: -1, SharedSize: -1 })));
   expect(df.Containers.map(timeless)).toEqual(containers);
   expect([await get("/v1.51/system/df?type=image"), await get("/v1.51/system/df?type=build-cache")]).toMatchObject([{ LayersSize: df.LayersSize, Images: images, Containers: null }, { BuildCache: df.BuildCache, Images: null }]);
-  expect(old).toMatchObject({ LayersSize: df.LayersSize, BuilderSize: df.BuildCache.reduce((sum: number, { Size }: any) => sum + Size, 0) });
+  expect(old).toMatchObject({ LayersSize: df.LayersSize, BuilderSize: df.BuildCache.reduce((sum: number, { Size }: { Size: number }) => sum + Size, 0) });
   expect(old.Images.map(({ Id, VirtualSize }: any) => [Id, VirtualSize])).toEqual(images.map(({ Id, Size }: any) => [Id, Size]));
   expect(old.Volumes).toEqual(df.Volumes);
   expect(new Map(usage.Owners.Images.map(({ Id, Names }: any) => [Id, [...Names].sort()]))).toEqual(new Map(images.map(({ Id, RepoTags, RepoDigests }: any) => [Id, [...RepoTags, ...RepoDigests].sort()])));

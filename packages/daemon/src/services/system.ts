@@ -76,11 +76,7 @@ export class System implements SystemService {
   /** What takes nothing here (a plugin's volume), or is going, is nothing: clients show no size for -1. */
   async #sized(views: readonly VolumeView[]): Promise<VolumeView[]> {
     const { volumeStore } = this.#parts, settled = await volumeStore.settledSizes();
-    const measured = async (view: VolumeView): Promise<VolumeView> => ({ ...view, size: Math.max(0, await volumeStore.usage(view.name).catch(() => 0)) });
-    return await Promise.all(views.map((view) => {
-      const size = view.size ?? settled.get(view.name);
-      return size === undefined ? measured(view) : { ...view, size };
-    }));
+    return await Promise.all(views.map(async (view) => ({ ...view, size: view.size ?? settled.get(view.name) ?? Math.max(0, await volumeStore.usage(view.name).catch(() => 0)) })));
   }
 }
 
