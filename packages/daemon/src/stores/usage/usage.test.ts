@@ -1,7 +1,7 @@
-import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ChainId, digestOf, type ImageId } from "@strata/oci";
-import { Conflict, type DataRoot, type Lease, NotFound, type Owners, silentLogger, type SnapshotId } from "../../core/index.js";
+import { Conflict, type DataRoot, type Lease, NotFound, silentLogger, type SnapshotId } from "../../core/index.js";
 import { Ledger } from "../../db/ledger.js";
 import { migrations } from "../../db/schema.js";
 import { openStores, type Stores } from "../../open-stores.js";
@@ -133,68 +133,6 @@ test("volumes, logs and files are counted where they belong, and go with their o
   expect([await kind("volumes"), await kind("logs"), await kind("container-files"), await kind("containers")]).toEqual([0, 0, 0, 0]);
 });
 
-test("sizes are at hand of what nothing can have changed, and of nothing else", async () => {
-  await box();
-  const volume = await stores.volumes.create({ name: "data" });
-  await stores.volumes.create({ name: "mounted", options: { type: "tmpfs", device: "tmpfs" } });
-  const settled = async (): Promise<unknown> => [[...stores.layers.settledSizes()], [...await stores.volumes.settledSizes()]];
-  expect(await settled()).toEqual([[], []]);
-  await stores.usage.refresh();
-  const { size } = await stores.layers.usage("box");
-  // The clock of the test stands still in another year than that of the files.
-  stores.ledger.sql<[number]>("UPDATE volume SET measured_at = ?").run(Date.now() + 1000);
-  expect(await settled()).toEqual([[["box", size]], [["data", 0]]]);
-  // Somebody writes past us.
-  utimesSync(volume.mountpoint, new Date(), new Date());
-  stores.ledger.sql<[number]>("UPDATE volume SET measured_at = ?").run(1);
-  const mounted = await stores.layers.mount("box");
-  expect(await settled()).toEqual([[], []]);
-  await mounted.release();
-  await stores.usage.refresh();
-  stores.ledger.sql<[number]>("UPDATE volume SET measured_at = ?").run(Date.now() + 1000);
-  const attached = await stores.volumes.attach("data", "box");
-  expect(await settled()).toEqual([[["box", size]], []]);
-  await attached.release();
-  await stores.layers.release("box");
-  expect(await settled()).toEqual([[], []]);
-});
-
-test("records of builds and volumes are listed as they are now; records that did not change are the same objects", async () => {
-  const layer = await stores.layers.register(stream("l"), null, lease), record = (key: string): void => stores.buildCache.record({ key, parent: null, config: Buffer.from("{}"), top: layer.chainId, description: key, size: 1 });
-  record("a");
-  clock.time += 1000;
-  record("b");
-  const [a, b] = stores.buildCache.list();
-  expect([a, b]).toMatchObject([{ key: "a", uses: 0, shared: false }, { key: "b" }]);
-  expect(a).not.toHaveProperty("config");
-  clock.time += 1000;
-  stores.buildCache.find("a", true);
-  let now = stores.buildCache.list();
-  expect(now).toMatchObject([{ key: "b" }, { key: "a", uses: 1, lastUsedAt: clock.time }]);
-  expect(now[0]).toBe(b);
-  const image = stores.images.create(imageConfig([layer.diffId]), lease);
-  expect(stores.buildCache.list().map(({ shared }) => shared)).toEqual([true, true]);
-  stores.images.remove(image);
-  expect(stores.buildCache.list().map(({ shared }) => shared)).toEqual([false, false]);
-  stores.buildCache.remove(["b"]);
-  now = stores.buildCache.list();
-  expect(now.map(({ key }) => key)).toEqual(["a"]);
-
-  const listed = (): unknown => [...stores.volumes.list()].map(({ name, refs, options }) => [name, refs, options]);
-  expect(listed()).toEqual([]);
-  await stores.volumes.create({ name: "data" });
-  expect(listed()).toEqual([["data", [], {}]]);
-  await box();
-  stores.volumes.use("data", "box");
-  expect(listed()).toEqual([["data", ["box"], {}]]);
-  stores.containers.remove("box" as never);
-  expect(listed()).toEqual([["data", [], {}]]);
-  stores.ledger.sql("UPDATE volume SET options = '{\"size\":\"1m\"}'").run();
-  expect(listed()).toEqual([["data", [], { size: "1m" }]]);
-  await stores.volumes.remove("data");
-  expect(listed()).toEqual([]);
-});
-
 test("tmp/ and trash/ count while something is in them", async () => {
   expect(await kind("tmp")).toBe(0);
   writeFileSync(join(root.tmp, "half"), Buffer.alloc(100_000, 1));
@@ -215,49 +153,6 @@ test("bytes of images: shared once, reclaimable where nothing needs them", async
   expect((await stores.usage.owners()).images.map(({ id, bytes: all, unique, containers }) => [id === first, all, unique, containers]).sort()).toEqual(
     [[true, bytes(base) + bytes(a), bytes(a), 1], [false, bytes(base) + bytes(b), bytes(b), 0]].sort());
   expect((await stores.usage.owners()).buildCache).toMatchObject([{ key: "k", bytes: bytes(cached) }]);
-});
-
-test("owners are told as they are now, whatever they had been before", async () => {
-  const base = await box();
-  await stores.usage.refresh();
-  const seen = (): Promise<Owners> => stores.usage.owners();
-  const image = stores.images.list()[0]!.id, names = async (): Promise<unknown> => (await seen()).images.map((owner) => owner.names);
-  expect(await names()).toEqual([[]]);
-  stores.images.tag(image, "one");
-  expect(await names()).toEqual([["docker.io/library/one:latest"]]);
-  expect((await stores.usage.owners(0)).images).toEqual([]);
-  const top = await stores.layers.register(stream("top"), base, lease), built = stores.images.create(imageConfig([stores.layers.get(base).diffId, top.diffId]), lease);
-  expect((await seen()).images).toHaveLength(2);
-  stores.buildCache.record({ key: "k", parent: null, config: Buffer.from("{}"), top: top.chainId, description: "RUN", size: 1 });
-  expect((await seen()).buildCache).toMatchObject([{ key: "k", bytes: 0 }]);
-  stores.images.remove(built);
-  expect((await seen()).buildCache).toMatchObject([{ key: "k", bytes: top.usage.bytes }]);
-  expect((await seen()).images.map(({ unique, containers }) => [unique, containers])).toEqual([[stores.layers.get(base).usage.bytes, 1]]);
-  stores.buildCache.remove(["k"]);
-  expect((await seen()).buildCache).toEqual([]);
-
-  expect((await seen()).containers).toMatchObject([{ name: "box", layer: { stale: false }, files: { stale: false } }]);
-  const mounted = await stores.layers.mount("box");
-  expect((await seen()).containers).toMatchObject([{ name: "box", layer: { stale: true } }]);
-  await mounted.release();
-  await stores.usage.refresh();
-  expect((await seen()).containers).toMatchObject([{ layer: { stale: false } }]);
-  stores.containers.update({ ...stores.containers.get("box" as never), name: "renamed" });
-  expect((await seen()).containers).toMatchObject([{ name: "renamed" }]);
-
-  await stores.volumes.create({ name: "data" });
-  expect((await seen()).volumes).toMatchObject([{ name: "data", links: 0, figure: { measuredAt: null } }]);
-  stores.volumes.use("data", "box");
-  expect((await seen()).volumes).toMatchObject([{ links: 1 }]);
-  await stores.usage.refresh();
-  expect((await seen()).volumes[0]!.figure.measuredAt).not.toBeNull();
-  await stores.layers.release("box");
-  stores.containers.remove("box" as never);
-  expect((await seen()).containers).toEqual([]);
-  expect((await seen()).volumes).toMatchObject([{ links: 0 }]);
-  expect((await seen()).images.map(({ containers }) => containers)).toEqual([0]);
-  await stores.volumes.remove("data");
-  expect((await seen()).volumes).toEqual([]);
 });
 
 test("sums follow whatever comes, goes and is shared, in any order", async () => {
