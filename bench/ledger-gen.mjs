@@ -1,6 +1,7 @@
 // node bench/ledger-gen.mjs DATA-ROOT [LAYERS [IMAGES [CONTAINERS]]] - writes a ledger for a daemon that does not run, as years of
 // use would leave it: bases that many images share, images of 5 to 20 layers with their history, tags, manifests, stopped containers,
-// volumes, records of builds, layers that nothing refers to. Rows only; of containers' own layers the directories, too. The same seed gives the same ledger.
+// volumes, records of builds, layers that nothing refers to. All is at rest: every figure was measured. Rows only; of volumes and of
+// containers' own layers the directories, too. The same seed gives the same ledger.
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -30,28 +31,29 @@ export function generate(dataRoot, { layers = 100_000, images = layers / 5, cont
   const { Ledger } = require(fileURLToPath(new URL("../packages/daemon/dist/db/ledger.js", import.meta.url)));
   mkdirSync(dataRoot, { recursive: true });
   const ledger = Ledger.open(join(dataRoot, "strata.db"));
-  const known = ledger.transaction(() => fill(ledger, { layers, images, containers, tags, dead }, random(seed)));
+  const known = ledger.transaction(() => fill(ledger, dataRoot, { layers, images, containers, tags, dead }, random(seed)));
   ledger.close();
   // What is asked for its size is walked.
   for (const { id } of known.boxes) mkdirSync(join(dataRoot, DRIVER, id, "diff", "var", "log"), { recursive: true });
   return known;
 }
 
-function fill(ledger, { layers, images, containers, tags, dead }, roll) {
+function fill(ledger, dataRoot, { layers, images, containers, tags, dead }, roll) {
   const now = Date.now(), ago = (days) => now - roll(days * DAY);
   const insert = (table, columns) => {
     const statement = ledger.sql(`INSERT INTO ${table} (${columns}) VALUES (${columns.split(",").map(() => "?").join(",")})`);
     return (...values) => statement.run(...values);
   };
   const addLayer = insert("layer", "chain_id,diff_id,parent,size,tar_size,created_at,last_used_at");
-  const addSnapshot = insert("snapshot", "id,driver,kind,state,chain,bytes,inodes,created_at");
+  const addSnapshot = insert("snapshot", "id,driver,kind,state,chain,bytes,inodes,created_at,tree_size,measured_at,stale");
   const addImage = insert("image", "id,top,parent,size,created_at,labels,stored_at,last_used_at,last_tagged_at");
   const addConfig = insert("image_config", "image,config"), addImageLayer = insert("image_layer", "chain,image");
   const addReference = insert("reference", "name,image,digest,created_at"), addManifest = insert("image_manifest", "image,digest");
   const addBlob = insert("blob", "digest,media_type,size,created_at"), addSource = insert("packed_source", "diff_id,digest,repository,size,media_type");
   const addContainer = insert("container", "id,name,image,created_at,driver,revision,status,pid,exit_code,error,oom_killed,started_at,finished_at,stopped_by_user,restart_count,document");
   const addWritable = insert("writable", "owner,snapshot,init,parent,volatile");
-  const addVolume = insert("volume", "name,driver,anonymous,labels,options,created_at"), addUse = insert("volume_use", "volume,owner");
+  const addFiles = insert("container_usage", "container,bytes,inodes,log_bytes,log_inodes,measured_at,stale");
+  const addVolume = insert("volume", "name,driver,anonymous,labels,options,created_at,last_used_at,bytes,inodes,size,measured_at,stale"), addUse = insert("volume_use", "volume,owner");
   const addRecord = insert("build_record", "key,parent,config,top,description,size,created_at,last_used_at,uses");
 
   let made = 0;
@@ -60,7 +62,7 @@ function fill(ledger, { layers, images, containers, tags, dead }, roll) {
     const n = made++, parent = chain.at(-1), size = 2 ** roll(14) * KB + roll(4 * KB);
     const diffId = digest(`diff ${n}`), chainId = digest(`chain ${n}`);
     addLayer(chainId, diffId, parent?.chainId ?? null, size, size + 10 * KB, ago(700), ago(300));
-    addSnapshot(hex(`snapshot ${n}`), DRIVER, "layer", "committed", chainId, size + 8 * KB, 1 + roll(200), ago(700));
+    addSnapshot(hex(`snapshot ${n}`), DRIVER, "layer", "committed", chainId, size + 8 * KB, 1 + roll(200), ago(700), size, now, 0);
     if (repository !== undefined) addSource(diffId, digest(`packed ${n}`), repository, size >> 1, "application/vnd.oci.image.layer.v1.tar+gzip");
     return [...chain, { chainId, diffId, total: (parent?.total ?? 0) + size }];
   }
@@ -100,20 +102,22 @@ function fill(ledger, { layers, images, containers, tags, dead }, roll) {
 
   const boxes = [], used = new Set();
   for (let i = 0; i < containers; i++) {
-    const image = all[roll(all.length)], id = hex(`container ${i}`), created = ago(60), name = `box-${i}`, parent = image.top;
+    const image = all[roll(all.length)], id = hex(`container ${i}`), created = ago(60), name = `box-${i}`, parent = image.top, written = 2 ** roll(12);
     used.add(image.id);
     addContainer(id, name, image.id, created, DRIVER, i + 1, "exited", 0, roll(4) === 0 ? 1 : 0, "", 0, created + 500, created + 500 + roll(DAY), null, 0, JSON.stringify(document(image, id, i)));
-    addSnapshot(`${id}-init`, DRIVER, "init", "committed", null, 8 * KB, 8, created);
-    addSnapshot(id, DRIVER, "writable", "committed", null, 2 ** roll(12) * KB, 1 + roll(50), created);
+    addSnapshot(`${id}-init`, DRIVER, "init", "committed", null, 8 * KB, 8, created, KB, now, 0);
+    addSnapshot(id, DRIVER, "writable", "committed", null, (written + 4) * KB, 1 + roll(50), created, written * KB, now, 0);
+    addFiles(id, 24 * KB, 8, 2 ** roll(10) * KB, 1, now, 0);
     addWritable(id, id, `${id}-init`, parent, 0);
     if (i % 3 === 0) {
       const volume = i % 2 === 0 ? hex(`volume ${i}`) : `data-${i}`;
-      addVolume(volume, "local", i % 2 === 0 ? 1 : 0, "{}", "{}", created);
+      mkdirSync(join(dataRoot, "volumes", volume, "_data"), { recursive: true });
+      addVolume(volume, "local", i % 2 === 0 ? 1 : 0, "{}", "{}", created, created, 2 ** roll(14) * KB, 1 + roll(90), 2 ** roll(14) * KB, Date.now() + 1000, 0);
       addUse(volume, id);
     }
     boxes.push({ id, name });
   }
-  return { layers: made, images: all.length, containers: boxes.length, boxes, image: all.findLast(({ id }) => !used.has(id)), container: boxes.at(-1), layer: all[0].top };
+  return { layers: made, images: all.length, containers: boxes.length, boxes, image: all.findLast(({ id, name }) => name !== undefined && !used.has(id)), container: boxes.at(-1), layer: all[0].top };
 }
 
 function config(chain, created, labels) {

@@ -3,7 +3,8 @@
 //
 // How answers of stratad grow with its ledger. For each size (layers; default 1000 10000 100000) a ledger is made (ledger-gen.mjs), a
 // daemon is started on it in a network namespace of its own, and every answer is timed over the socket to its last byte: at rest,
-// where nothing changed since the last, and `changed`, where a container was renamed before each. What is not served is left out.
+// where nothing changed since the last, `changed`, where a container was renamed before each, and `retagged`, where an image got a
+// name or lost it. What is not served is left out.
 // On a machine that others use, too, run it with `nice -n -10`. Then a garbage collection is run (an image removed, and a mark of everything behind it) while `inspect` is asked all the time.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -25,7 +26,7 @@ class Client {
   constructor(socketPath, pid) { this.socketPath = socketPath; this.pid = pid; this.agent = new Agent({ keepAlive: true, maxSockets: 1 }); }
   call(method, path) {
     return new Promise((resolve, reject) => {
-      request({ socketPath: this.socketPath, agent: this.agent, method, path: `/v1.51${path}` }, (res) => {
+      request({ socketPath: this.socketPath, agent: this.agent, method, path: path.startsWith("/v1.") ? path : `/v1.51${path}` }, (res) => {
         let bytes = 0;
         res.on("data", (chunk) => { bytes += chunk.length; }).on("end", () => resolve({ status: res.statusCode, bytes })).on("error", reject);
       }).on("error", reject).end();
@@ -111,8 +112,9 @@ async function measure(layers) {
     rows.start = { p50: start };
     const client = new Client(socket, pid);
     const rename = (i) => client.call("POST", `/containers/${known.container.id}/rename?name=renamed-${i}`);
+    const retag = (i) => (i % 2 === 0 ? client.call("POST", `/images/${known.image.id}/tag?repo=retagged&tag=one`) : client.call("DELETE", "/images/retagged:one"));
     const asked = {
-      images: "/images/json", "images, shared sizes": "/images/json?shared-size=1", "ps -a": "/containers/json?all=1", "ps -a -s": "/containers/json?all=1&size=1", "system df": "/system/df", info: "/info",
+      images: "/images/json", "images, shared sizes": "/images/json?shared-size=1", "ps -a": "/containers/json?all=1", "ps -a -s": "/containers/json?all=1&size=1", "system df": "/system/df", "system df 1.41": "/v1.41/system/df", "system df image": "/system/df?type=image", "system df container": "/system/df?type=container", "system df volume": "/system/df?type=volume", "system df build-cache": "/system/df?type=build-cache", info: "/info",
       inspect: `/containers/${known.container.id}/json`, "image inspect": `/images/${known.image.id}/json`, history: `/images/${known.image.id}/history`,
       "graph/usage": "/graph/usage", "graph/why layer": `/graph/why/${known.layer}`, "graph/why image": `/graph/why/${known.image.id}`, layers: "/layers", volumes: "/volumes",
     };
@@ -120,11 +122,13 @@ async function measure(layers) {
       const slow = what === "layers" && layers > 10_000;
       if (slow) continue;
       rows[what] = await timed(client, path);
-      if (rows[what] !== undefined && /^images|^ps|^system|^graph\/usage|^info/.test(what)) rows[`${what}, changed`] = await timed(client, path, rename);
+      if (rows[what] === undefined || !/^images|^ps|^system|^graph\/usage|^info/.test(what)) continue;
+      rows[`${what}, changed`] = await timed(client, path, rename);
+      if (!/^ps|^info/.test(what)) rows[`${what}, retagged`] = await timed(client, path, retag);
     }
     const blocked = {};
-    for (const what of ["images", "ps -a", "system df"]) {
-      blocked[what] = await beside(socket, known.container.id, async () => { for (let i = 0; i < 5; i++) { await rename(100 + i); await client.call("GET", asked[what]); } });
+    for (const what of ["images", "ps -a", "ps -a -s", "system df", "graph/usage"]) {
+      blocked[what] = await beside(socket, known.container.id, async () => { for (let i = 0; i < 5; i++) { await rename(100 + i); await retag(i); await client.call("GET", asked[what]); } });
       rows[`inspect beside ${what}`] = { p50: blocked[what].p50, max: blocked[what].max };
     }
     const removal = await beside(socket, known.container.id, () => client.call("DELETE", `/images/${known.image.id}?force=1`));

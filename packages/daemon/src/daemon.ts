@@ -140,6 +140,8 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     await containers.recover();
     await builds.recover();
     stores.beginMeasuring();
+    // So that the first list need not; closing the ledger ends it.
+    imageStore.prepareList().catch(() => undefined);
     collection.start();
     scrub.configure(config.scrub);
     undo.push(() => scrub.close());

@@ -2,11 +2,11 @@ import type { Clock, HostConfig } from "../core/index.js";
 import { InvalidArgument } from "../core/index.js";
 import type { ContainerSample, ContainerService } from "../services/types.js";
 import { created, empty, ok, type Routes } from "./context.js";
-import { encodeContainer, encodeContainerSummary, type InspectFacts } from "./encode/containers.js";
-import { containerInspect, containerSummary } from "./encode/shapes.js";
+import { encodeContainer, type InspectFacts } from "./encode/containers.js";
+import type { Lists } from "./encode/lists.js";
+import { containerInspect } from "./encode/shapes.js";
 import { encodeStats } from "./encode/stats.js";
 import { parseFilters } from "./filters.js";
-import { lazily } from "./json.js";
 import { toCreate } from "./requests.js";
 import { sendLines, sendStream } from "./streams.js";
 
@@ -19,15 +19,14 @@ const stopOptions = (query: { signal?: string; t?: number }): { signal?: string;
   ...(query.signal ? { signal: query.signal } : {}), ...(query.t === undefined ? {} : { timeoutSeconds: query.t }),
 });
 
-export function containerRoutes(containers: ContainerService, clock: Clock, factsOf: InspectFactsOf): ContainerRoutes {
+export function containerRoutes(containers: ContainerService, clock: Clock, factsOf: InspectFactsOf, lists: Lists): ContainerRoutes {
   return {
     async containerList({ query, version }) {
       const filters = new Map(parseFilters(query.filters));
       if (query.since) filters.set("since", [query.since]);
       if (query.before) filters.set("before", [query.before]);
       const views = await containers.list({ all: query.all ?? false, limit: Math.max(0, query.limit ?? 0), size: query.size ?? false, filters });
-      const now = clock.now();
-      return ok(lazily(views, (view) => containerSummary(encodeContainerSummary(view, now), version)));
+      return ok(lists.containers(views, clock.now(), version));
     },
     async containerCreate({ body, query, version }) {
       const { id, warnings } = await containers.create(toCreate(body, query, version));

@@ -1,24 +1,32 @@
-import { rfc3339Nano, type BuildRecordOwner, type ContainerOwner, type Figure, type WhyNode, type ImageOwner, type KindUsage, type VolumeOwner, type Why } from "../core/index.js";
+import { rfc3339Nano, type BuildRecordOwner, type ContainerOwner, type Figure, type WhyNode, type ImageOwner, type KindUsage, type Owners, type VolumeOwner, type Why } from "../core/index.js";
 import type { GraphService, GraphUsage } from "../services/graph-types.js";
 import { ok, type Routes } from "./context.js";
 import { familiar } from "./encode/names.js";
+import { Texts } from "./json.js";
 import type { components } from "./generated/openapi.js";
 
 type Schemas = components["schemas"];
 
 export function graphRoutes(graph: GraphService): Pick<Routes, "graphUsage" | "graphWhy"> {
+  const owners = { images: new Texts<ImageOwner>(1), containers: new Texts<ContainerOwner>(1), volumes: new Texts<VolumeOwner>(1), buildCache: new Texts<BuildRecordOwner>(1) };
+  const encodeOwners = ({ images, containers, volumes, buildCache }: Owners): Schemas["GraphUsage"]["Owners"] => ({
+    Images: owners.images.list("", images, encodeImage), Containers: owners.containers.list("", containers, encodeContainer),
+    Volumes: owners.volumes.list("", volumes, encodeVolume), BuildCache: owners.buildCache.list("", buildCache, encodeRecord),
+  });
   return {
-    graphUsage: async ({ query }) => ok(encodeUsage(await graph.usage({ refresh: query.refresh ?? false, owners: query.limit ?? Infinity }))),
+    graphUsage: async ({ query }) => {
+      const usage = await graph.usage({ refresh: query.refresh ?? false, owners: query.limit ?? Infinity });
+      return ok({ ...encodeUsage(usage), Owners: encodeOwners(usage.owners) } satisfies Schemas["GraphUsage"]);
+    },
     graphWhy: ({ path }) => ok(graph.why(path.id).map(encodeWhy)),
   };
 }
 
-function encodeUsage({ at, bytes, inodes, kinds, images, buildCache, owners }: GraphUsage): Schemas["GraphUsage"] {
+function encodeUsage({ at, bytes, inodes, kinds, images, buildCache }: GraphUsage): Omit<Schemas["GraphUsage"], "Owners"> {
   return {
     At: rfc3339Nano(at), Bytes: bytes, Inodes: inodes, Kinds: kinds.map(encodeKind),
     Images: { Count: images.count, Active: images.active, Bytes: images.bytes, UniqueBytes: images.bytes - images.shared, SharedBytes: images.shared, ReclaimableBytes: images.reclaimable },
     BuildCache: { Count: buildCache.count, Bytes: buildCache.bytes },
-    Owners: { Images: owners.images.map(encodeImage), Containers: owners.containers.map(encodeContainer), Volumes: owners.volumes.map(encodeVolume), BuildCache: owners.buildCache.map(encodeRecord) },
   };
 }
 

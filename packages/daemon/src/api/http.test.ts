@@ -63,7 +63,7 @@ const summary: ImageSummary = {
 
 describe("images", () => {
   test("list has the shape of the version asked for", async () => {
-    const a = await serve({ images: { prepareShares: async () => {}, list: () => [summary, { ...summary, tags: [] }] } });
+    const a = await serve({ images: { list: async () => [summary, { ...summary, tags: [] }] } });
     const newest = (await a.call("GET", "/images/json")).json;
     expect(newest[0]).toEqual({
       Containers: -1, Created: 1_700_000_000, Id: "sha256:1", Labels: null, ParentId: "", RepoDigests: [], RepoTags: ["busybox:latest", "u/x:1", "127.0.0.1:5000/a/b:tag"], SharedSize: -1, Size: 5,
@@ -73,7 +73,7 @@ describe("images", () => {
     expect(old[1]).toMatchObject({ RepoTags: ["<none>:<none>"], RepoDigests: ["<none>@<none>"] });
   });
   test("an empty list is []", async () => {
-    const a = await serve({ images: { list: () => [] } });
+    const a = await serve({ images: { list: async () => [] } });
     expect((await a.call("GET", "/images/json")).text).toBe("[]\n");
   });
   test.each([
@@ -96,7 +96,7 @@ describe("images", () => {
   });
   test("filters in both forms", async () => {
     const asked: unknown[] = [];
-    const a = await serve({ images: { list: (o) => { asked.push([...o.filters]); return []; } } });
+    const a = await serve({ images: { list: async (o) => { asked.push([...o.filters]); return []; } } });
     await a.call("GET", `/images/json?filters=${encodeURIComponent('{"label":["a=b"]}')}`);
     await a.call("GET", `/images/json?filters=${encodeURIComponent('{"label":{"a=b":true}}')}`);
     expect(asked).toEqual([[["label", ["a=b"]]], [["label", ["a=b"]]]]);

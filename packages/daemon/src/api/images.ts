@@ -3,10 +3,10 @@ import { InvalidArgument } from "../core/index.js";
 import type { ContainerService, ImageService } from "../services/types.js";
 import { created, empty, ok, type Context, type Routes } from "./context.js";
 import { decodeAuthHeader } from "./credentials.js";
-import { encodeFound, encodeHistory, encodeImage, encodeImageSummary, encodeRemoved } from "./encode/images.js";
-import { imageInspect, imageSummary } from "./encode/shapes.js";
+import { encodeFound, encodeHistory, encodeImage, encodeRemoved } from "./encode/images.js";
+import type { Lists } from "./encode/lists.js";
+import { imageInspect } from "./encode/shapes.js";
 import { parseFilters } from "./filters.js";
-import { lazily } from "./json.js";
 import { toContainerConfig } from "./requests.js";
 import { ProgressStream, sendStream, uploadOf } from "./streams.js";
 
@@ -53,14 +53,12 @@ const needsOldImages = (userAgent: string | undefined): boolean => /^docker-comp
 
 type ImageRoutes = Pick<Routes, Exclude<Extract<keyof Routes, `image${string}` | `distribution${string}`>, "imagePin" | "imageUnpin">>;
 
-export function imageRoutes(images: ImageService, containers: ContainerService): ImageRoutes {
+export function imageRoutes(images: ImageService, containers: ContainerService, lists: Lists): ImageRoutes {
   return {
     async imageList({ query, version }) {
       const filters = new Map(parseFilters(query.filters));
       if (query.filter) filters.set("reference", [...(filters.get("reference") ?? []), query.filter]);
-      const shared = query["shared-size"] ?? false;
-      if (shared) await images.prepareShares();
-      return ok(lazily(images.list({ all: query.all ?? false, filters, sharedSize: shared }), (i) => imageSummary(encodeImageSummary(i, shared), version)));
+      return ok(lists.images(await images.list({ all: query.all ?? false, filters }), query["shared-size"] ?? false, version));
     },
     imageCreate(c) {
       const { fromImage, fromSrc, tag, repo, message, changes } = c.query;

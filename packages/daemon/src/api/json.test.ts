@@ -3,7 +3,7 @@ import { createServer, request, type IncomingMessage, type Server } from "node:h
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { lazily, sendJson } from "./json.js";
+import { lazily, sendJson, Texts } from "./json.js";
 
 let directory: string, socketPath: string, server: Server, sent: Promise<void>;
 let value: unknown;
@@ -45,6 +45,32 @@ test.each([
   ["twice, with a short one", { A: items(501), B: items(3), C: items(1001) }],
 ])("a long list in an object: %s", async (_, object) => {
   expect((await ask(object)).text).toBe(`${JSON.stringify(object)}\n`);
+});
+
+test("a long list two members down, beside what is short", async () => {
+  const object = { At: 1, Owners: { None: undefined, Images: items(600), Few: [1], Containers: items(2000) }, Empty: {}, Last: [2] };
+  expect((await ask(object)).text).toBe(`${JSON.stringify(object)}\n`);
+  expect((await ask({ ...object, Owners: { ...object.Owners, Images: lazily(object.Owners.Images, (item) => item) } })).text).toBe(`${JSON.stringify(object)}\n`);
+});
+
+test("an item's text is made once for each kind, until something else that is in it changes", async () => {
+  const list = Array.from({ length: 600 }, (_, i) => ({ i, state: "up" })), texts = new Texts<(typeof list)[number]>();
+  let made = 0;
+  const send = async (kind: string, of = list): Promise<string> => (await ask({ of: texts.list(kind, of, (item) => { made++; return { kind, ...item }; }, ({ state }) => state) })).text;
+  const expected = (kind: string, of = list): string => `${JSON.stringify({ of: of.map((item) => ({ kind, ...item })) })}\n`;
+  const counts = async (kind: string, of = list): Promise<number> => {
+    const before = made;
+    expect(await send(kind, of)).toBe(expected(kind, of));
+    return made - before;
+  };
+  expect([await counts("a"), await counts("a"), await counts("b"), await counts("a")]).toEqual([600, 0, 600, 0]);
+  list[5]!.state = "down";
+  expect([await counts("a"), await counts("b")]).toEqual([1, 1]);
+  const other = [{ i: 1000, state: "up" }, ...list.slice(0, 550)];
+  expect([await counts("a", other), await counts("a")]).toEqual([1, 0]);
+  // A third kind takes the place of the one that was asked for longest ago.
+  expect([await counts("c"), await counts("a"), await counts("b")]).toEqual([600, 0, 600]);
+  expect(await counts("a", list.slice(0, 10))).toBe(10);
 });
 
 test.each([3, 5000])("%d items that are encoded when they are sent, alone and as a member", async (n) => {

@@ -3,6 +3,7 @@ import { buildRoutes } from "./build.js";
 import { checkRoutes } from "./check.js";
 import type { Routes } from "./context.js";
 import { containerRoutes, type InspectFactsOf } from "./containers.js";
+import { Lists } from "./encode/lists.js";
 import { execRoutes } from "./exec.js";
 import { graphRoutes } from "./graph.js";
 import { gcRoutes } from "./gc.js";
@@ -39,12 +40,13 @@ export interface Backends {
 
 /** The whole API: a part of the table from each resource, none missing. */
 export function routes(b: Backends): Routes {
+  const lists = new Lists();
   return {
-    ...systemRoutes(b.system, b.facts, b.clock),
-    ...imageRoutes(b.images, b.containers),
+    ...systemRoutes(b.system, b.facts, b.clock, lists),
+    ...imageRoutes(b.images, b.containers, lists),
     ...buildRoutes(b.builds),
     ...checkRoutes(b.checks),
-    ...containerRoutes(b.containers, b.clock, b.inspectFacts),
+    ...containerRoutes(b.containers, b.clock, b.inspectFacts, lists),
     ...sessionRoutes(b.containers, b.clock),
     ...archiveRoutes(b.files),
     ...execRoutes(b.exec),

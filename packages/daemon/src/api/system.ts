@@ -4,10 +4,9 @@ import { rfc3339Nano } from "../core/index.js";
 import type { SystemInfo, SystemService } from "../services/types.js";
 import { ok, type Context, type Reply, type Routes } from "./context.js";
 import { toRegistryAuth } from "./credentials.js";
-import { encodeContainerSummary } from "./encode/containers.js";
-import { encodeImageSummary } from "./encode/images.js";
-import { encodeBuildRecord, encodeEvent, encodeVolume } from "./encode/others.js";
-import { containerSummary, diskUsage, imageSummary, systemInfo } from "./encode/shapes.js";
+import type { Lists } from "./encode/lists.js";
+import { encodeEvent, encodeVolume } from "./encode/others.js";
+import { diskUsage, systemInfo } from "./encode/shapes.js";
 import { parseFilters, parseTime } from "./filters.js";
 import type { components } from "./generated/openapi.js";
 import { lazily } from "./json.js";
@@ -94,7 +93,7 @@ function lacking({ limits, cgroupVersion }: SystemInfo): string[] {
 
 type SystemRoutes = Pick<Routes, "ping" | "pingHead" | "version" | "info" | "auth" | "events" | "systemDf">;
 
-export function systemRoutes(system: SystemService, facts: ServerFacts, clock: Clock): SystemRoutes {
+export function systemRoutes(system: SystemService, facts: ServerFacts, clock: Clock, lists: Lists): SystemRoutes {
   const version = encodeVersion(facts);
   const ping = ({ response, request }: Context): Reply => {
     response.writeHead(200, {
@@ -125,14 +124,13 @@ export function systemRoutes(system: SystemService, facts: ServerFacts, clock: C
       const types = c.version >= 42 ? c.query.type ?? [] : [];
       const wanted = (type: (typeof types)[number]): boolean => types.length === 0 || types.includes(type);
       const usage = await system.df(types);
-      const now = clock.now();
       return ok(diskUsage({
         LayersSize: wanted("image") ? usage.layersSize : 0,
-        Images: wanted("image") ? lazily(usage.images, (i) => imageSummary(encodeImageSummary(i, true), c.version)) : null,
-        Containers: wanted("container") ? lazily(usage.containers, (v) => containerSummary(encodeContainerSummary(v, now), c.version)) : null,
-        Volumes: wanted("volume") ? usage.volumes.map((v) => encodeVolume(v, true)) : null,
-        BuildCache: wanted("build-cache") ? usage.buildCache.map(encodeBuildRecord) : null,
-      }, c.version));
+        Images: wanted("image") ? lists.images(usage.images, true, c.version) : null,
+        Containers: wanted("container") ? lists.containers(usage.containers, clock.now(), c.version) : null,
+        Volumes: wanted("volume") ? lazily(usage.volumes, (v) => encodeVolume(v, true)) : null,
+        BuildCache: wanted("build-cache") ? lists.buildRecords(usage.buildCache, c.version) : null,
+      }, usage.buildCache.reduce((sum, { size }) => sum + size, 0), c.version));
     },
   };
 }

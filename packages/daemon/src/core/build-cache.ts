@@ -18,8 +18,8 @@ export interface BuildRecord {
   readonly lastUsedAt: number;
   readonly uses: number;
 }
-/** A record with what else holds its layer. */
-export interface BuildRecordView extends BuildRecord {
+/** A record in a list, with what else holds its layer. */
+export interface BuildRecordView extends Omit<BuildRecord, "config"> {
   /** An image holds its top layer, too: removing the record frees nothing. */
   readonly shared: boolean;
 }
@@ -54,7 +54,8 @@ export interface BuildCache {
   find(key: string, use?: boolean): BuildRecord | undefined;
   /** Takes the place of an older record of the key. NotFound when the layer is not registered. */
   record(step: Omit<BuildRecord, "createdAt" | "lastUsedAt" | "uses">): void;
-  list(): BuildRecordView[];
+  /** Least recently used first. What has not changed is the same object as in the last list. */
+  list(): readonly BuildRecordView[];
   /** Forgets records; the collector takes what nothing else holds. */
   remove(keys: readonly string[]): void;
 }

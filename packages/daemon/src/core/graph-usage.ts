@@ -92,7 +92,7 @@ export interface UsageBooks {
   images(): ImagesUsage;
   buildCache(): BuildCacheUsage;
   /** The largest of each kind, so many at most; without a limit all. */
-  owners(limit?: number): Owners;
+  owners(limit?: number): Promise<Owners>;
   /** Measures what may have changed, and comes back when it is in the ledger. */
   refresh(): Promise<void>;
   /** Somebody looks: what is old is measured anew in the background. */

@@ -48,10 +48,10 @@ export interface ImageStore {
   remove(id: ImageId): void;
   /** What `work` changes in images is on disk together or, when it throws or the daemon dies, not at all. */
   atomically<T>(work: () => T): T;
-  /** `sharedSize: false` leaves that out (-1), which makes long lists cheaper. */
-  list(options?: { sharedSize?: boolean }): Iterable<ImageSummary>;
-  /** Computes what images share, where that takes long, beside other work: `list` has it at hand then. */
-  prepareShares(): Promise<void>;
+  /** Newest first. What has not changed is the same object as in the last list. */
+  list(): readonly ImageSummary[];
+  /** Reads the images that changed (at first all) beside other work: `list` has them at hand then. */
+  prepareList(): Promise<void>;
   /** Marks use now, for the image and its parents' layers. */
   touch(id: ImageId): void;
   /** Remembers where a layer's packed form is known to exist: `digest` in `repository`. */

@@ -66,6 +66,8 @@ export interface LayerStore {
   tar(source: ChainId | { readonly owner: string }): Promise<Readable>;
   /** Size of what the container changed. */
   usage(owner: string): Promise<TreeUsage>;
+  /** These sizes (as `usage`, by owner) where nothing can have changed since they were measured. */
+  settledSizes(): ReadonlyMap<string, number>;
   /** Unmounts and forgets the writable snapshot; the directory goes to the trash. Absent is success. */
   release(owner: string): Promise<void>;
   /** GraphDriver of inspect. */

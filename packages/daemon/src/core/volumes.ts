@@ -39,6 +39,8 @@ export interface VolumeStore {
   /** Gives a volume another size; others of its options stay what they are made with. */
   update(name: string, options: Readonly<Record<string, string>>): Promise<Volume>;
   usage(name: string): Promise<number>;
+  /** These sizes, by name, where nothing has changed since they were measured. */
+  settledSizes(): Promise<ReadonlyMap<string, number>>;
 }
 
 /** Holds the directories of volumes to a size, where the file system that they lie on can. */

@@ -131,8 +131,10 @@ test("what is kept of some tables is read again when these are written to, and n
   expect(look()).toEqual({ table: 4, rows: 2, column: 2 });
   expect(ledger.sql("DELETE FROM a RETURNING x").all()).toEqual([{ x: 1 }]);
   expect(look()).toEqual({ table: 5, rows: 3, column: 2 });
+  ledger.sql("INSERT OR REPLACE INTO a VALUES (1, 3, 3)").run();
+  expect(look()).toEqual({ table: 6, rows: 4, column: 2 });
   expect(() => ledger.transaction(() => { ledger.sql("INSERT INTO b VALUES (2)").run(); throw new Error("no"); })).toThrow("no");
-  expect(look()).toEqual({ table: 6, rows: 4, column: 3 });
+  expect(look()).toEqual({ table: 7, rows: 5, column: 3 });
   ledger.close();
 });
 

@@ -91,17 +91,10 @@ export class Ledger {
     return value;
   }
 
-  /** Makes sure that `cached` has what `make` makes of a query's rows; they are read on another thread. */
-  async cachedAside<R, T>(key: string, text: string, make: (rows: R[]) => T, tables: readonly string[]): Promise<void> {
-    const version = this.version(tables);
-    if (this.kept.get(key)?.version === version) return;
-    const value = make(await this.readAside<R>(text));
-    // What changed meanwhile, it may or may not have: then it is read once more by whoever needs it.
-    if (this.version(tables) === version) this.kept.set(key, { version, value });
-  }
-
   /** Transactions undone so far. */
   get rolledBack(): number { return this.rollbacks; }
+  /** What is read now may be undone. */
+  get inTransaction(): boolean { return this.depth > 0; }
 
   /** Runs `work` in a transaction; a throw undoes it. Inside another transaction it joins that one. */
   transaction<T>(work: () => T, options: TransactionOptions = {}): T {
@@ -214,7 +207,7 @@ function reserve(log: number): void {
 }
 const LOG_ROOM = 8 << 20;
 /** What a statement writes to. */
-const WRITE = /\b(INSERT INTO|UPDATE|DELETE FROM) (\w+)(?: SET (\w+))?/;
+const WRITE = /\b(INSERT (?:OR \w+ )?INTO|UPDATE|DELETE FROM) (\w+)(?: SET (\w+))?/;
 
 /** Which constraint a failed statement met, if it was one. */
 export function violated(e: unknown): "unique" | "foreign-key" | undefined {

@@ -7,6 +7,7 @@ import { sql as sixth } from "./migrations/0006.js";
 import { sql as seventh } from "./migrations/0007.js";
 import { sql as eighth } from "./migrations/0008.js";
 import { sql as ninth } from "./migrations/0009.js";
+import { sql as twelfth } from "./migrations/0012.js";
 
 /**
  * The schema. An arrow is a foreign key (or, where the other end may not exist yet, a plain value: ~>).
@@ -33,7 +34,7 @@ import { sql as ninth } from "./migrations/0009.js";
  *   lease(id) ←── lease_hold(kind, key) ~> anything new            ingest(id): downloads under way, found by `ref`
  *
  * What something takes on disk (`bytes`, `inodes`, `measured_at`, `stale`) is in its own row; place_usage(place) has tmp/, trash/ and downloads.
- * Sums over layers (layer, image, layer_total) are kept by triggers: see migrations/0007.ts.
+ * Sums over layers (layer, image, image_share, layer_total) are kept by triggers: see migrations/0007.ts and 0012.ts.
  *
  * The schema is the graph: the views `root(kind, key)` and `edge(from_kind, from_key, to_kind, to_key)` say what is
  * alive and what keeps what alive. A new resource extends both in its migration. `blob`, `layer` and `snapshot` are
@@ -41,4 +42,4 @@ import { sql as ninth } from "./migrations/0009.js";
  *
  * Writers: `layer` refers forward within one transaction, so its foreign keys are checked at commit.
  */
-export const migrations: readonly string[] = [first, second, third, fourth, fifth, sixth, seventh, eighth, ninth];
+export const migrations: readonly string[] = [first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, twelfth];

@@ -102,7 +102,7 @@ export class CacheSharing {
   /** Pulls an image of a cache; only its layers stay, and those for as long as the lease lasts. */
   private async fetch(ref: string, { auth, platform, lease, progress, signal }: ShareOptions): Promise<ReturnType<typeof cacheSource>> {
     const { images, leases, imageService } = this.parts, credentials = auth.get(parseReference(ref).domain);
-    const before = this.known(ref), there = new Set([...images.list({ sharedSize: false })].map(({ id }) => id));
+    const before = this.known(ref), there = new Set(images.list().map(({ id }) => id));
     await imageService.pull(ref, { ...(platform === undefined ? {} : { platform }), ...(credentials === undefined ? {} : { auth: credentials }), progress, signal });
     const id = images.resolve(ref), { config, top } = images.get(id);
     if (top !== null) leases.hold(lease, "layer", top);
@@ -130,7 +130,7 @@ export class CacheSharing {
 
   private async send(ref: string, config: Buffer, { auth, lease, progress, signal }: ShareOptions): Promise<void> {
     const { images, imageService } = this.parts, credentials = auth.get(parseReference(ref).domain);
-    const there = new Set([...images.list({ sharedSize: false })].map(({ id }) => id));
+    const there = new Set(images.list().map(({ id }) => id));
     const id = images.create(config, lease), before = images.tag(id, ref);
     try {
       await imageService.push(ref, { ...(credentials === undefined ? {} : { auth: credentials }), progress, signal });

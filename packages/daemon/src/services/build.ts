@@ -6,7 +6,7 @@ import type { BuildHost, BuildNeeds } from "../builder/needs.js";
 import { parseDockerfile } from "../builder/parse.js";
 import { short } from "../builder/stage.js";
 import {
-  type BuildCacheView, type BuildContainers, type CacheMounts, type EventBus, type GarbageCollector, InvalidArgument, type Lease, type Logger, messageOf, newId, NotFound, type PruneJournal, type RootFiles, type VolumeStore,
+  type BuildCacheView, type BuildContainers, type BuildRecordView, type CacheMounts, type EventBus, type GarbageCollector, InvalidArgument, type Lease, type Logger, messageOf, newId, NotFound, type PruneJournal, type RootFiles, type VolumeStore,
 } from "../core/index.js";
 import { CacheVolumes } from "./build-mounts.js";
 import { runStep, secretsFolder } from "./build-run.js";
@@ -46,6 +46,7 @@ export class Builds implements BuildService {
   private readonly caches: CacheVolumes;
   private readonly sources: BuildSources;
   private readonly sharing: CacheSharing;
+  private readonly views = new WeakMap<BuildRecordView, BuildCacheView>();
 
   constructor(private readonly parts: BuildsParts) {
     this.caches = new CacheVolumes(parts.volumes, parts.mounts);
@@ -175,8 +176,13 @@ export class Builds implements BuildService {
 
   /** Least recently used first. */
   async records(): Promise<BuildCacheView[]> {
-    const steps = this.parts.cache.list().map((record): BuildCacheView => ({ ...record, type: "regular", inUse: record.shared }));
-    return [...steps, ...await this.caches.views()].sort((a, b) => a.lastUsedAt - b.lastUsedAt);
+    const steps = this.parts.cache.list().map((record) => this.viewOf(record)), mounts = await this.caches.views();
+    return mounts.length === 0 ? steps : [...steps, ...mounts].sort((a, b) => a.lastUsedAt - b.lastUsedAt);
+  }
+  private viewOf(record: BuildRecordView): BuildCacheView {
+    let view = this.views.get(record);
+    if (view === undefined) this.views.set(record, view = { ...record, type: "regular", inUse: record.shared });
+    return view;
   }
 
   async prune({ filters, all, keep }: { filters: Filters; all: boolean; keep?: number }): Promise<{ removed: string[]; bytes: number }> {

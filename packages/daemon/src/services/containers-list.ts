@@ -1,8 +1,10 @@
-import type { Container, ContainerId, Endpoint, PortBinding } from "../core/index.js";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Container, ImageSummary, PortBinding } from "../core/index.js";
 import { InvalidArgument, NotFound, Unavailable } from "../core/index.js";
 import type { ImageId } from "@strata/oci";
 import type { LiveContainers } from "./containers-live.js";
 import type { ContainerParts } from "./containers-parts.js";
+import { ContainerViews, group } from "./containers-views.js";
 import { booleanFilter, labelsMatch, rejectUnknown } from "./filter-match.js";
 import { parseLink } from "./networks-directory.js";
 import { legacyLinks } from "./networks-links.js";
@@ -14,54 +16,58 @@ const FILTERS = ["ancestor", "before", "expose", "exited", "health", "id", "is-t
 const STATUSES = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 const HEALTH = ["starting", "healthy", "unhealthy", "none"];
 
-/** Containers as users see them. One statement each for containers, endpoints, ports and networks; no locks. */
+/** Containers as users see them. From memory where the ledger has not changed; no locks. */
 export class ContainerLister {
-  constructor(private readonly parts: ListParts, private readonly live: Pick<LiveContainers, "healthOf">) {}
+  private readonly views: ContainerViews;
+  private imageSizes: { readonly of: readonly ImageSummary[]; readonly sizes: ReadonlyMap<ImageId, number> } | undefined;
+
+  constructor(private readonly parts: ListParts, live: Pick<LiveContainers, "healthOf">) {
+    this.views = new ContainerViews(parts.networks, live);
+  }
 
   async list(options: { all: boolean; limit: number; size: boolean; filters: Filters }): Promise<ContainerView[]> {
     const { filters } = options;
     const matches = this.matcher(filters);
     const everyState = options.all || options.limit > 0 || filters.has("status") || filters.has("exited");
-    const view = this.viewer();
+    const view = this.views.viewer();
     const views: ContainerView[] = [];
     const all = [...this.parts.containers.list()], linked = linksTo(all);
     for (const container of all) {
       if (!everyState && !RUNNING.has(container.state.status)) continue;
-      const candidate = { ...view(container), linkedAs: linked.get(container.name) ?? [] };
+      const candidate = view(container, linked.get(container.name));
       if (!matches(candidate)) continue;
       views.push(candidate);
       if (options.limit > 0 && views.length === options.limit) break;
     }
-    if (!options.size) return views;
-    const imageSizes = new Map<ImageId, number>();
-    return Promise.all(views.map((v) => this.sized(v, imageSizes)));
+    return options.size ? await this.allSized(views) : views;
   }
 
   async inspect(container: Container, size: boolean): Promise<ContainerView> {
-    const view = this.viewer(container.id)(container);
-    return size ? this.sized(view, new Map()) : view;
+    const view = this.views.one(container);
+    return size ? this.measured(view) : view;
   }
 
-  private viewer(id?: ContainerId): (container: Container) => ContainerView {
-    const { networks } = this.parts;
-    const names = new Map([...networks.list()].map((n) => [n.id, n.name]));
-    const endpoints = group(networks.endpoints(id === undefined ? {} : { container: id }).map((e): [string, Endpoint & { networkName: string }] => [e.container, { ...e, networkName: names.get(e.network) ?? e.network }]));
-    const ports = group(networks.ports(id).map(({ container, ...port }): [string, PortBinding] => [container, port]));
-    const networkIds = new Map([...names].map(([network, name]) => [name, network]));
-    return (container) => {
-      const health = this.live.healthOf(container.id);
-      return { container, ...(health === undefined ? {} : { health }), networkIds, endpoints: endpoints.get(container.id) ?? [], ports: ports.get(container.id) ?? [] };
-    };
+  private async allSized(views: readonly ContainerView[]): Promise<ContainerView[]> {
+    const { layers, images } = this.parts;
+    await images.prepareList();
+    await nextTurn();
+    const sizes = layers.settledSizes(), of = images.list();
+    if (this.imageSizes?.of !== of) this.imageSizes = { of, sizes: new Map(of.map(({ id, size }) => [id, size])) };
+    const imageSizes = this.imageSizes.sizes, unsettled: Promise<void>[] = [], sized = [...views];
+    for (const [i, view] of views.entries()) {
+      const size = sizes.get(view.container.id), imageSize = imageSizes.get(view.container.imageId);
+      if (size !== undefined && imageSize !== undefined) sized[i] = this.views.sized(view, size, imageSize);
+      else unsettled.push(this.measured(view, imageSize).then((measured) => { sized[i] = measured; }));
+    }
+    await Promise.all(unsettled);
+    return sized;
   }
-
-  private async sized(view: ContainerView, imageSizes: Map<ImageId, number>): Promise<ContainerView> {
+  private async measured(view: ContainerView, imageSize?: number): Promise<ContainerView> {
     const { layers, images } = this.parts;
     const { id, imageId } = view.container;
     try {
       const { size } = await layers.usage(id);
-      const imageSize = imageSizes.get(imageId) ?? images.get(imageId).size;
-      imageSizes.set(imageId, imageSize);
-      return { ...view, sizeRw: size, sizeRootFs: size + imageSize };
+      return this.views.sized(view, size, imageSize ?? images.get(imageId).size);
     } catch (e) {
       if (e instanceof NotFound || e instanceof Unavailable) return view; // removed meanwhile, or its storage driver does not work
       throw e;
@@ -143,16 +149,6 @@ function linksTo(containers: readonly Container[]): Map<string, string[]> {
 }
 
 const RUNNING: ReadonlySet<string> = new Set(["running", "paused", "restarting"]);
-
-function group<T>(pairs: readonly (readonly [string, T])[]): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const [key, value] of pairs) {
-    const list = groups.get(key);
-    if (list === undefined) groups.set(key, [value]);
-    else list.push(value);
-  }
-  return groups;
-}
 
 function pattern(text: string): RegExp {
   try {

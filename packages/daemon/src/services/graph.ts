@@ -20,7 +20,7 @@ export class Graph implements GraphService {
     const kinds = await usage.kinds();
     const answer = {
       at: clock.now(), kinds, bytes: kinds.reduce((sum, { bytes }) => sum + bytes, 0), inodes: kinds.reduce((sum, { inodes }) => sum + inodes, 0),
-      images: usage.images(), buildCache: usage.buildCache(), owners: usage.owners(owners),
+      images: usage.images(), buildCache: usage.buildCache(), owners: await usage.owners(owners),
     };
     if (!refresh) usage.lookedAt();
     return answer;

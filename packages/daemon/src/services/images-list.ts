@@ -10,9 +10,9 @@ const KNOWN = ["dangling", "label", "label!", "before", "since", "until", "refer
  * Images for `docker images`: without `all`, untagged ones that others were made from are left out. A `reference` filter also narrows
  * the names that are shown. InvalidArgument for unknown filters, NotFound for an unknown image in `before` or `since`.
  */
-export function listImages(images: ImageStore, { all, filters, sharedSize }: { all: boolean; filters: Filters; sharedSize: boolean }, now: number): ImageSummary[] {
+export function listImages(images: ImageStore, { all, filters }: { all: boolean; filters: Filters }, now: number): ImageSummary[] {
   rejectUnknown(filters, KNOWN);
-  const summaries = [...images.list({ sharedSize })];
+  const summaries = images.list();
   const parents = new Set<ImageId | null>(summaries.map((i) => i.parent));
   const dangling = booleanFilter(filters, "dangling");
   const patterns = filters.get("reference") ?? [];

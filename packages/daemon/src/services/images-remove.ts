@@ -127,7 +127,7 @@ class Removal {
   readonly #users = new Map<ImageId, Container[]>();
 
   constructor(private readonly options: ImageRemoverOptions) {
-    this.all = [...options.images.list({ sharedSize: false })];
+    this.all = options.images.list();
     for (const { parent } of this.all) if (parent !== null) this.#children.set(parent, this.#childrenOf(parent) + 1);
     for (const c of options.containers.list()) this.#users.set(c.imageId, [...this.#usersOf(c.imageId), c]);
   }

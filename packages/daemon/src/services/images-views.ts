@@ -34,7 +34,7 @@ export function listLayers(images: ImageStore, layers: LayerStore, { filters, pr
   const [dangling, unused] = [booleanFilter(filters, "dangling"), booleanFilter(filters, "unused")];
   const wanted = filters.get("image")?.map((name) => images.resolve(name));
   const drivers = filters.get("driver");
-  const tags = new Map([...images.list({ sharedSize: false })].map((image) => [image.id, image.tags]));
+  const tags = new Map(images.list().map((image) => [image.id, image.tags]));
   const views: LayerView[] = [];
   for (const layer of layers.list(prefix === undefined ? {} : { prefix })) {
     if (wanted !== undefined && !wanted.some((id) => layer.images.includes(id))) continue;

@@ -48,6 +48,8 @@ export class Images implements ImageService {
   /** Also for plans of collections. */
   readonly remover: ImageRemover;
   readonly #pruning = new PruneTurn();
+  /** The list without filters, and what it was made of. */
+  #plain: { readonly of: readonly ImageSummary[]; readonly shown: readonly ImageSummary[] } | undefined;
 
   constructor(private readonly options: ImagesOptions) {
     this.remover = new ImageRemover(options);
@@ -76,7 +78,7 @@ export class Images implements ImageService {
     const { images, pusher, events } = this.options;
     const reference = readReference(ref);
     if (reference.digest !== undefined) throw new InvalidArgument("cannot push a digest reference");
-    const local = [...images.list({ sharedSize: false })].flatMap((i) => i.tags).map(readReference).filter((r) => repositoryOf(r) === repositoryOf(reference));
+    const local = images.list().flatMap((i) => i.tags).map(readReference).filter((r) => repositoryOf(r) === repositoryOf(reference));
     const wanted = all && reference.tag === undefined ? local : local.filter((r) => r.tag === withDefaultTag(reference).tag);
     if (wanted.length === 0) {
       throw new NotFound(local.length === 0 || reference.tag === undefined
@@ -164,7 +166,7 @@ export class Images implements ImageService {
     if (reference.digest !== undefined) return [{ id: images.resolve(name) }];
     if (reference.tag !== undefined) return [{ id: images.resolve(name), tag: formatReference(reference) }];
     const repository = repositoryOf(reference);
-    const all = [...images.list({ sharedSize: false })].flatMap((i) => i.tags.filter((t) => repositoryName(t) === repository).map((tag) => ({ id: i.id, tag })));
+    const all = images.list().flatMap((i) => i.tags.filter((t) => repositoryName(t) === repository).map((tag) => ({ id: i.id, tag })));
     return all.length > 0 ? all : [{ id: images.resolve(name) }];
   }
 
@@ -193,9 +195,13 @@ export class Images implements ImageService {
     return result;
   }
 
-  prepareShares(): Promise<void> { return this.options.images.prepareShares(); }
-  list(options: { all: boolean; filters: Filters; sharedSize: boolean }): ImageSummary[] {
-    return listImages(this.options.images, options, this.options.clock.now());
+  async list(options: { all: boolean; filters: Filters }): Promise<readonly ImageSummary[]> {
+    const { images, clock } = this.options;
+    await images.prepareList();
+    if (options.all || options.filters.size > 0) return listImages(images, options, clock.now());
+    const of = images.list();
+    if (this.#plain?.of !== of) this.#plain = { of, shown: listImages(images, options, clock.now()) };
+    return this.#plain.shown;
   }
 
   inspect(name: string, { platform }: { platform?: Platform } = {}): ImageDetail {

@@ -15,13 +15,13 @@ function system(parts: Partial<SystemParts> = {}): { system: System; asked: stri
     system: new System({
       facts: () => facts, driverStatus: async () => [],
       containerStore: { list: () => ["running", "restarting", "paused", "exited", "created", "dead"].map(container) },
-      imageStore: { list: () => [{}, {}] as unknown as ImageSummary[] },
+      imageStore: { prepareList: async () => {}, list: () => [{}, {}] as unknown as ImageSummary[] },
       layers: { totalSize: () => 12 },
-      volumeStore: { usage: async (name) => { if (name === "broken") throw new Error("gone"); return 42; } },
+      volumeStore: { settledSizes: async () => new Map([["settled", 7]]), usage: async (name) => { if (name === "broken") throw new Error("gone"); return 42; } },
       buildCache: { list: async () => { asked.push("build-cache"); return []; } },
-      images: { prepareShares: async () => {}, list: () => { asked.push("images"); return [{ id: "sha256:1" as ImageId }] as unknown as ImageSummary[]; } },
+      images: { list: async () => { asked.push("images"); return [{ id: "sha256:1" as ImageId }] as unknown as ImageSummary[]; } },
       containers: { list: async () => { asked.push("containers"); return []; } },
-      volumes: { list: async () => { asked.push("volumes"); return [volume("a", 1), volume("b"), volume("broken")]; } },
+      volumes: { list: async () => { asked.push("volumes"); return [volume("a", 1), volume("b"), volume("broken"), volume("settled")]; } },
       events: new LocalEvents(systemClock),
       registry: { login: async (domain) => { asked.push(domain); return { identityToken: "t" }; } },
       ...parts,
@@ -35,7 +35,7 @@ test("info counts containers by what they do", async () => {
 
 test("df sums layers once and measures volumes", async () => {
   const { system: s } = system();
-  expect(await s.df([])).toMatchObject({ layersSize: 12, images: [{ id: "sha256:1" }], containers: [], volumes: [{ name: "a", size: 1 }, { name: "b", size: 42 }, { name: "broken", size: 0 }] });
+  expect(await s.df([])).toMatchObject({ layersSize: 12, images: [{ id: "sha256:1" }], containers: [], volumes: [{ name: "a", size: 1 }, { name: "b", size: 42 }, { name: "broken", size: 0 }, { name: "settled", size: 7 }] });
 });
 
 test("df looks only at what is asked for", async () => {

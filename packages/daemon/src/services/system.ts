@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { BuildCacheView, ContainerStore, ImageStore, LayerStore, StrataEvent, VolumeStore } from "../core/index.js";
 import type { RegistryClient } from "../distribution/client.js";
 import type { LocalEvents } from "./events.js";
@@ -12,11 +13,11 @@ export interface SystemParts {
   readonly facts: () => SystemFacts;
   readonly driverStatus: () => Promise<SystemInfo["driverStatus"]>;
   readonly containerStore: Pick<ContainerStore, "list">;
-  readonly imageStore: Pick<ImageStore, "list">;
+  readonly imageStore: Pick<ImageStore, "list" | "prepareList">;
   readonly layers: Pick<LayerStore, "totalSize">;
-  readonly volumeStore: Pick<VolumeStore, "usage">;
+  readonly volumeStore: Pick<VolumeStore, "usage" | "settledSizes">;
   readonly buildCache: { list(): Promise<readonly BuildCacheView[]> };
-  readonly images: Pick<ImageService, "list" | "prepareShares">;
+  readonly images: Pick<ImageService, "list">;
   readonly containers: Pick<ContainerService, "list">;
   readonly volumes: Pick<VolumeService, "list">;
   readonly events: LocalEvents;
@@ -41,20 +42,23 @@ export class System implements SystemService {
       else if (state.status === "running" || state.status === "restarting") containers.running++;
       else containers.stopped++;
     }
+    await imageStore.prepareList();
     const status = await driverStatus();
-    return { ...facts(), driverStatus: status, containers, images: [...imageStore.list({ sharedSize: false })].length, listeners: this.#parts.events.subscribers };
+    return { ...facts(), driverStatus: status, containers, images: imageStore.list().length, listeners: this.#parts.events.subscribers };
   }
 
   async df(types: readonly string[]): Promise<DiskUsage> {
     const { images, containers, volumes, layers, buildCache } = this.#parts;
     const wanted = (type: string): boolean => types.length === 0 || types.includes(type);
-    const [containerViews, volumeViews, cached] = await Promise.all([
+    // Each kind may be a long list: others get their turn in between.
+    const imageViews = wanted("image") ? await images.list({ all: false, filters: NONE }) : [];
+    await nextTurn();
+    const [containerViews, volumeViews] = await Promise.all([
       wanted("container") ? containers.list({ all: true, limit: 0, size: true, filters: NONE }) : [],
-      wanted("volume") ? volumes.list(NONE).then((views) => this.#sized(views)) : [],
-      wanted("build-cache") ? buildCache.list() : [],
-      wanted("image") ? images.prepareShares() : undefined,
+      wanted("volume") ? nextTurn().then(() => volumes.list(NONE)).then((views) => this.#sized(views)) : [],
     ]);
-    return { layersSize: wanted("image") ? layers.totalSize() : 0, images: wanted("image") ? images.list({ all: false, filters: NONE, sharedSize: true }) : [], containers: containerViews, volumes: volumeViews, buildCache: cached };
+    const cached = wanted("build-cache") ? await buildCache.list() : [];
+    return { layersSize: wanted("image") ? layers.totalSize() : 0, images: imageViews, containers: containerViews, volumes: volumeViews, buildCache: cached };
   }
 
   events(options: { since?: number; until?: number; filters: Filters; signal: AbortSignal }): AsyncIterable<StrataEvent> {
@@ -71,8 +75,9 @@ export class System implements SystemService {
   }
 
   /** What takes nothing here (a plugin's volume), or is going, is nothing: clients show no size for -1. */
-  #sized(views: readonly VolumeView[]): Promise<VolumeView[]> {
-    return Promise.all(views.map(async (view) => (view.size === undefined ? { ...view, size: Math.max(0, await this.#parts.volumeStore.usage(view.name).catch(() => 0)) } : view)));
+  async #sized(views: readonly VolumeView[]): Promise<VolumeView[]> {
+    const { volumeStore } = this.#parts, settled = await volumeStore.settledSizes();
+    return await Promise.all(views.map(async (view) => ({ ...view, size: view.size ?? settled.get(view.name) ?? Math.max(0, await volumeStore.usage(view.name).catch(() => 0)) })));
   }
 }
 

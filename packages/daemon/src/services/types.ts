@@ -45,9 +45,7 @@ export interface ImageService {
   tag(source: string, target: string): void;
   /** With `platforms` only an image for one of them. */
   remove(name: string, options: { force: boolean; prune: boolean; platforms?: readonly Platform[] }): Promise<Removed[]>;
-  list(options: { all: boolean; filters: Filters; sharedSize: boolean }): ImageSummary[];
-  /** Before a list with shared sizes: where these take long to compute, that is done beside other work. */
-  prepareShares(): Promise<void>;
+  list(options: { all: boolean; filters: Filters }): Promise<readonly ImageSummary[]>;
   inspect(name: string, options?: { platform?: Platform }): ImageDetail;
   history(name: string, options?: { platform?: Platform }): HistoryEntry[];
   search(term: string, options: { limit?: number; filters: Filters; auth?: RegistryAuth; signal: AbortSignal }): Promise<SearchResult[]>;

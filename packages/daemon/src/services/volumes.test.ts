@@ -36,6 +36,7 @@ class MemoryVolumes implements VolumeStore {
     return volume;
   }
   usage(): Promise<number> { return Promise.resolve(10); }
+  settledSizes(): Promise<ReadonlyMap<string, number>> { return Promise.resolve(new Map()); }
 }
 
 function bed(): { volumes: Volumes; store: MemoryVolumes; emitted: string[] } {

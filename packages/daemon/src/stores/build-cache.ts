@@ -6,6 +6,8 @@ interface Row { key: string; parent: string | null; config: Buffer; top: ChainId
 
 /** Records of build steps in the ledger. */
 export class LedgerBuildCache implements BuildCache, BuildContainers, CacheMounts {
+  private listed: ReadonlyMap<string, BuildRecordView> = new Map();
+
   constructor(private readonly ledger: Ledger, private readonly clock: Clock) {}
 
   find(key: string, use = false): BuildRecord | undefined {
@@ -29,9 +31,16 @@ export class LedgerBuildCache implements BuildCache, BuildContainers, CacheMount
     }
   }
 
-  list(): BuildRecordView[] {
-    return this.ledger.sql<[], Row & { shared: number }>("SELECT *, EXISTS (SELECT 1 FROM image_layer WHERE chain = top) AS shared FROM build_record ORDER BY last_used_at, key").all()
-      .map((row) => ({ ...recordOf(row), shared: row.shared === 1 }));
+  list(): readonly BuildRecordView[] {
+    return this.ledger.cached("build records", () => {
+      const before = this.listed, rows = this.ledger.sql<[], Omit<BuildRecordView, "shared"> & { shared: number }>(`SELECT key, parent, top, description, size, created_at AS createdAt, last_used_at AS lastUsedAt, uses,
+        EXISTS (SELECT 1 FROM image_layer WHERE chain = top) AS shared FROM build_record ORDER BY last_used_at, key`).all();
+      this.listed = new Map(rows.map((row) => {
+        const view = { ...row, shared: row.shared === 1 }, known = before.get(row.key);
+        return [row.key, known !== undefined && isSame(known, view) ? known : view];
+      }));
+      return [...this.listed.values()];
+    }, ["build_record", "image_layer", "image rows"]);
   }
 
   remove(keys: readonly string[]): void {
@@ -58,6 +67,8 @@ export class LedgerBuildCache implements BuildCache, BuildContainers, CacheMount
   forget(name: string): void { this.ledger.transaction(() => this.ledger.sql<[string]>("DELETE FROM build_container WHERE name = ?").run(name), { durable: false }); }
   announced(): string[] { return this.ledger.sql<[], { name: string }>("SELECT name FROM build_container").all().map(({ name }) => name); }
 }
+
+const isSame = (a: BuildRecordView, b: BuildRecordView): boolean => (Object.keys(a) as (keyof BuildRecordView)[]).every((member) => a[member] === b[member]);
 
 function recordOf(row: Row): BuildRecord {
   return { key: row.key, parent: row.parent, config: row.config, top: row.top, description: row.description, size: row.size, createdAt: row.created_at, lastUsedAt: row.last_used_at, uses: row.uses };

@@ -120,10 +120,8 @@ export class LedgerImages implements ImageStore {
   }
 
   /** Newest first. */
-  list(options: { sharedSize?: boolean } = {}): Iterable<ImageSummary> {
-    return options.sharedSize === false ? this.listed.all() : this.listed.withShares();
-  }
-  prepareShares(): Promise<void> { return this.listed.prepareShares(); }
+  list(): readonly ImageSummary[] { return this.listed.all(); }
+  prepareList(): Promise<void> { return this.listed.prepare(); }
 
   /** Layers' use is that of their images, until those go. A power cut may lose it: it only ranks what is collected first. */
   touch(id: ImageId): void {

@@ -55,7 +55,7 @@ export class LayerInspector implements Inspector {
   }
 
   private async *orphans(driver: StorageDriver, there: readonly SnapshotId[]): AsyncIterable<Found> {
-    const strays = this.snapshots.withoutRow(driver, there).filter((id) => !this.snapshots.isLeaving(id));
+    const strays = (await this.snapshots.withoutRow(driver, there)).filter((id) => !this.snapshots.isLeaving(id));
     if (strays.length === 0) return;
     // One that was leaving until a moment ago is gone now.
     const still = new Set(await listed(driver));

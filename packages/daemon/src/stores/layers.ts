@@ -105,7 +105,7 @@ export class LedgerLayers implements LayerStore {
     return this.ledger.sql<object, SummaryRow>(LIST).all({ ...this.drivers, from: prefix, to: prefix === "" ? "z" : afterPrefix(prefix) }).map(summaryOf);
   }
   totalSize(): number {
-    return this.ledger.cached("size of layers", () => this.ledger.sql<[], { size: number }>("SELECT coalesce(sum(size), 0) AS size FROM layer").get()!.size, ["layer"]);
+    return this.ledger.sql<[], { size: number }>("SELECT sum(size) AS size FROM layer_total").get()!.size;
   }
 
   async createWritable(owner: string, parent: ChainId | null, lease: Lease, options: WritableOptions = {}): Promise<void> {
@@ -114,6 +114,7 @@ export class LedgerLayers implements LayerStore {
   mount(owner: string): Promise<Mounted> { return this.writables.mount(owner); }
   changes(owner: string): AsyncIterable<Change> { return this.writables.changes(owner); }
   usage(owner: string): Promise<TreeUsage> { return this.writables.usage(owner); }
+  settledSizes(): ReadonlyMap<string, number> { return this.writables.settledSizes(); }
   release(owner: string): Promise<void> { return this.writables.release(owner); }
 
   async tar(source: ChainId | { readonly owner: string }): Promise<Readable> {

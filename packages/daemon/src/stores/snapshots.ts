@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ChainId } from "@strata/oci";
 import { type Clock, type Lease, type LeaseStore, type Logger, NotFound, noUsage, type SnapshotId, type StorageDriver, type TreeUsage, Unavailable, type Usage } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
@@ -21,6 +22,8 @@ export interface SnapshotDrivers {
 
 /** Snapshots of one driver that are removed at a time: much of it is waiting for the kernel. */
 const REMOVERS = 4;
+/** Names that are looked up at a time, before others get their turn. */
+const LOOKED_UP = 1000;
 
 /**
  * Rows and directories of snapshots, in the order that makes a crash harmless: the row is there before the driver is
@@ -149,10 +152,14 @@ export class Snapshots {
   }
 
   /** What of a driver's listing has no row. Rows are read after the listing: whatever was listed and is alive had its row by then. */
-  withoutRow(driver: StorageDriver, listed: readonly SnapshotId[]): SnapshotId[] {
-    if (listed.length === 0) return [];
-    const known = new Set(this.ledger.sql<[string], { id: SnapshotId }>("SELECT id FROM snapshot WHERE driver = ?").all(driver.name).map((row) => row.id));
-    return listed.filter((id) => !known.has(id));
+  async withoutRow(driver: StorageDriver, listed: readonly SnapshotId[]): Promise<SnapshotId[]> {
+    const found: SnapshotId[] = [];
+    for (let at = 0; at < listed.length; at += LOOKED_UP) {
+      if (at > 0) await nextTurn();
+      const rows = this.ledger.sql<[string, string], { id: SnapshotId }>("SELECT value AS id FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM snapshot WHERE id = value AND driver = ?)").all(JSON.stringify(listed.slice(at, at + LOOKED_UP)), driver.name);
+      found.push(...rows.map(({ id }) => id));
+    }
+    return found;
   }
 
   /** Removes one that has no row, as a sweep would. False when it stays. */
@@ -163,7 +170,7 @@ export class Snapshots {
   }
 
   private async sweepDriver(driver: StorageDriver): Promise<Usage> {
-    const orphans = this.withoutRow(driver, await listed(driver)).values();
+    const orphans = (await this.withoutRow(driver, await listed(driver))).values();
     let freed = noUsage;
     const remover = async (): Promise<void> => {
       for (const id of orphans) {

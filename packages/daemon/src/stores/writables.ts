@@ -99,6 +99,9 @@ export class Writables {
     }
     return measuring;
   }
+  settledSizes(): ReadonlyMap<string, number> {
+    return this.ledger.cached("settled sizes", () => new Map(this.ledger.sql<[], [string, number]>("SELECT owner, tree_size FROM writable JOIN snapshot ON id = snapshot WHERE stale = 0").raw().all()), ["writable", "snapshot"]);
+  }
   private async measure(owner: string): Promise<TreeUsage> {
     const { snapshot, driver, parents } = this.get(owner);
     const mark = this.figures.mark("snapshot", snapshot), held = this.mounts.held(owner);

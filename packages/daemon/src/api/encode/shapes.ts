@@ -81,14 +81,13 @@ export function systemInfo(info: Schemas["SystemInfo"], version: ApiVersion): Sc
   };
 }
 
-/** Until 1.41 `BuilderSize`, and a record's one `Parent`; since then its `Parents`. Images and containers have the shape of the version already. */
-export function diskUsage(usage: Schemas["DiskUsage"], version: ApiVersion): Schemas["DiskUsage"] {
-  const records = usage.BuildCache?.map(({ Parent, Parents, ...record }) => ({ ...record, ...(version < 42 ? Parent === undefined ? {} : { Parent } : Parents === undefined ? {} : { Parents }) }));
-  return {
-    ...usage,
-    ...(records === undefined ? {} : { BuildCache: records }),
-    ...(version < 42 ? { BuilderSize: (usage.BuildCache ?? []).reduce((sum, { Size = 0 }) => sum + Size, 0) } : {}),
-  };
+/** Until 1.41 `BuilderSize`. Lists have the shape of the version already. */
+export function diskUsage(usage: Schemas["DiskUsage"], builderSize: number, version: ApiVersion): Schemas["DiskUsage"] {
+  return version < 42 ? { ...usage, BuilderSize: builderSize } : usage;
+}
+/** A record had one `Parent` until 1.41, and has `Parents` since. */
+export function buildRecord({ Parent, Parents, ...record }: Schemas["BuildCache"], version: ApiVersion): Schemas["BuildCache"] {
+  return { ...record, ...(version < 42 ? Parent === undefined ? {} : { Parent } : Parents === undefined ? {} : { Parents }) };
 }
 
 /** `EnableIPv4` came in 1.48. */

@@ -179,6 +179,7 @@ export class MemoryLayers implements LayerStore {
   mount(): never { throw new Error("not used"); }
   changes(): never { throw new Error("not used"); }
   usage(): never { throw new Error("not used"); }
+  settledSizes(): never { throw new Error("not used"); }
   release(): never { throw new Error("not used"); }
 }
 
@@ -248,7 +249,7 @@ export class MemoryImages implements ImageStore {
     for (const [name, i] of this.references) if (i === id) this.references.delete(name);
   }
   atomically<T>(work: () => T): T { return work(); }
-  async prepareShares(): Promise<void> {}
+  async prepareList(): Promise<void> {}
   list(): ImageSummary[] {
     return [...this.images.keys()].map((id) => {
       const { config, top: _, ...rest } = this.get(id);

@@ -21,7 +21,7 @@ export async function gatherFacts(sources: FactSources, policies: readonly Polic
   const logs = about.has("logs") ? await sources.logs.list(all.filter(isAtRest).map(({ id }) => id)) : [];
   const usedVolumes = about.has("volumes") ? shares.lastUse("volume") : undefined, usedNetworks = about.has("networks") ? shares.lastUse("network") : undefined;
   return {
-    now: clock.now(), containers: [...containers.list()], logs, pins: pins.list(), busy: shares.heldImages(), records: about.has("build-cache") ? cache.list() : [], images: [...images.list({ sharedSize: false })],
+    now: clock.now(), containers: [...containers.list()], logs, pins: pins.list(), busy: shares.heldImages(), records: about.has("build-cache") ? cache.list() : [], images: images.list(),
     volumes: usedVolumes === undefined ? [] : [...volumes.list()].map((v) => ({ ...v, lastUsedAt: usedVolumes.get(v.name) ?? v.createdAt })),
     networks: usedNetworks === undefined ? [] : [...networks.list()].map((n) => ({ ...n, connected: networks.endpoints({ network: n.id }).length > 0, lastUsedAt: usedNetworks.get(n.id) ?? n.createdAt })),
   };

@@ -1,4 +1,4 @@
-import type { ImageId } from "@strata/oci";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   type BuildCacheUsage, type BuildRecordOwner, type ContainerOwner, type DriverUsage, type Figure, type ImageOwner, type ImagesUsage, type KindUsage, type Owners, type Usage, type UsageBooks, type UsageKind, type VolumeOwner,
 } from "../../core/index.js";
@@ -24,14 +24,11 @@ const VOLUMES = `SELECT count(*) AS count, ${FIGURES}, coalesce(sum(CASE WHEN NO
   min(CASE WHEN stale = 1 THEN measured_at END) AS oldest, count(CASE WHEN measured_at IS NULL THEN 1 END) AS unmeasured FROM volume WHERE driver = 'local'`;
 const BLOBS = "SELECT count(*) AS count, coalesce(sum(bytes), 0) AS bytes, count(*) AS inodes, 0 AS reclaimable, NULL AS oldest, 0 AS unmeasured FROM blob";
 
-/** Chains that records of the build cache hold. */
-const BUILT = `built (chain) AS (SELECT top FROM build_record WHERE top IS NOT NULL
-  UNION SELECT layer.parent FROM built JOIN layer ON layer.chain_id = built.chain WHERE layer.parent IS NOT NULL)`;
-const IMAGES = `WITH RECURSIVE ${BUILT}
-  SELECT (SELECT count(*) FROM image) AS count, (SELECT count(DISTINCT image) FROM container) AS active, coalesce(sum(bytes), 0) AS bytes, coalesce(sum(CASE images WHEN 2 THEN bytes END), 0) AS shared,
-    coalesce(sum(CASE used WHEN 0 THEN bytes END), 0) - (SELECT coalesce(sum(disk_bytes), 0) FROM built JOIN layer ON layer.chain_id = built.chain WHERE image_count > 0 AND container_count = 0) AS reclaimable
-  FROM layer_total WHERE images > 0`;
-const CACHE = `WITH RECURSIVE ${BUILT} SELECT (SELECT count(*) FROM build_record) AS count, coalesce(sum(disk_bytes), 0) AS bytes FROM built JOIN layer ON chain_id = built.chain WHERE image_count = 0`;
+const IMAGES = `SELECT (SELECT count(*) FROM image) AS count, (SELECT count(DISTINCT image) FROM container) AS active, coalesce(sum(bytes), 0) AS bytes, coalesce(sum(CASE images WHEN 2 THEN bytes END), 0) AS shared,
+    coalesce(sum(CASE WHEN used = 0 AND built = 0 THEN bytes END), 0) AS reclaimable FROM layer_total WHERE images > 0`;
+const CACHE = "SELECT (SELECT count(*) FROM build_record) AS count, coalesce(sum(bytes), 0) AS bytes FROM layer_total WHERE images = 0 AND built = 1";
+/** Layers that neither an image nor a record holds go with the next collection. */
+const LOOSE = "SELECT sum(bytes) AS bytes FROM layer_total WHERE images = 0 AND built = 0";
 
 /** The largest come first; the numbers are looked at before anything else of the rows is. */
 const IMAGE_OWNERS = `WITH largest AS MATERIALIZED (SELECT id FROM image ORDER BY unique_bytes DESC, id LIMIT ?)
@@ -46,6 +43,7 @@ const VOLUME_OWNERS = `WITH largest AS MATERIALIZED (SELECT name FROM volume ORD
   SELECT name, driver, bytes, inodes, measured_at AS measuredAt, stale, (SELECT count(*) FROM volume_use WHERE volume = name) AS links, last_used_at AS lastUsedAt FROM largest JOIN volume USING (name)`;
 const RECORD_OWNERS = `SELECT key, description, build_record.last_used_at AS lastUsedAt, coalesce(CASE image_count WHEN 0 THEN disk_bytes END, 0) AS bytes FROM build_record LEFT JOIN layer ON chain_id = top ORDER BY 4 DESC, 3 LIMIT ?`;
 
+interface ImageRow extends Omit<ImageOwner, "names" | "unique"> { readonly names: string; readonly uniqueBytes: number }
 interface ContainerRow {
   id: string; name: string; status: string; bytes: number | null; inodes: number | null; measuredAt: number | null; stale: number | null;
   fileBytes: number | null; fileInodes: number | null; logBytes: number | null; logInodes: number | null; filesMeasuredAt: number | null; filesStale: number;
@@ -61,25 +59,30 @@ export class LedgerUsage implements UsageBooks {
       const { oldest, ...row } = this.ledger.sql<[], Sums>(statement).get()!;
       return { kind, ...row, oldest: oldest ?? undefined };
     };
-    // Layers that neither an image nor a record holds go with the next collection.
-    const loose = this.ledger.sql<[], { bytes: number }>("SELECT sum(bytes) AS bytes FROM layer_total WHERE images = 0").get()!.bytes - this.buildCache().bytes;
+    const loose = this.ledger.sql<[], { bytes: number }>(LOOSE).get()!.bytes;
     return [
-      { ...sums("layers", LAYERS), reclaimable: Math.max(0, loose) }, sums("containers", CONTAINERS), sums("container-files", FILES("bytes", "inodes")), sums("logs", FILES("log_bytes", "log_inodes")),
+      { ...sums("layers", LAYERS), reclaimable: loose }, sums("containers", CONTAINERS), sums("container-files", FILES("bytes", "inodes")), sums("logs", FILES("log_bytes", "log_inodes")),
       sums("volumes", VOLUMES), sums("blobs", BLOBS), ...places, whole("ledger", ledger), this.ownOf(drivers), whole("directories", directories),
     ];
   }
 
-  images(): ImagesUsage { return this.ledger.cached("usage of images", () => this.ledger.sql<[], ImagesUsage>(IMAGES).get()!); }
-  buildCache(): BuildCacheUsage { return this.ledger.cached("usage of the build cache", () => this.ledger.sql<[], BuildCacheUsage>(CACHE).get()!); }
+  images(): ImagesUsage { return this.ledger.sql<[], ImagesUsage>(IMAGES).get()!; }
+  buildCache(): BuildCacheUsage { return this.ledger.sql<[], BuildCacheUsage>(CACHE).get()!; }
 
-  owners(limit = Infinity): Owners {
-    const rows = <R>(statement: string): R[] => this.ledger.sql<[number], R>(statement).all(limit === Infinity ? -1 : limit);
-    return {
-      images: rows<{ id: ImageId; names: string; bytes: number; uniqueBytes: number; containers: number; lastUsedAt: number }>(IMAGE_OWNERS).map(({ names, uniqueBytes, ...row }): ImageOwner => ({ ...row, unique: uniqueBytes, names: names === "" ? [] : names.split(" ").sort() })),
-      containers: rows<ContainerRow>(CONTAINER_OWNERS).map(containerOf),
-      volumes: rows<Row & { name: string; driver: string; links: number; lastUsedAt: number }>(VOLUME_OWNERS).map(({ name, driver, links, lastUsedAt, ...row }): VolumeOwner => ({ name, driver, links, lastUsedAt, figure: figureOf(row) })),
-      buildCache: rows<BuildRecordOwner>(RECORD_OWNERS),
-    };
+  async owners(limit = Infinity): Promise<Owners> {
+    const images = this.largest<ImageRow, ImageOwner>("image", IMAGE_OWNERS, limit, ["image", "image_layer", "reference", "container rows", "snapshot"], ({ names, uniqueBytes, ...row }) => ({ ...row, unique: uniqueBytes, names: names === "" ? [] : names.split(" ").sort() }));
+    await nextTurn();
+    const containers = this.largest<ContainerRow, ContainerOwner>("container", CONTAINER_OWNERS, limit, ["container", "container_usage", "writable", "snapshot"], containerOf);
+    await nextTurn();
+    const volumes = this.largest<VolumeRow, VolumeOwner>("volume", VOLUME_OWNERS, limit, ["volume", "volume_use", "container rows"], ({ name, driver, links, lastUsedAt, ...row }) => ({ name, driver, links, lastUsedAt, figure: figureOf(row) }));
+    await nextTurn();
+    return { images, containers, volumes, buildCache: this.largest<BuildRecordOwner, BuildRecordOwner>("build record", RECORD_OWNERS, limit, ["build_record", "image_layer", "image rows", "snapshot"], (row) => row) };
+  }
+  /** Kept until the tables that they are made of (with what triggers and cascades write for these) change. */
+  private largest<R, T>(kind: string, statement: string, limit: number, tables: readonly string[], make: (row: R) => T): readonly T[] {
+    const read = (): { limit: number; rows: readonly T[] } => ({ limit, rows: this.ledger.sql<[number], R>(statement).all(limit === Infinity ? -1 : limit).map(make) });
+    const kept = this.ledger.cached(`largest: ${kind}`, read, tables);
+    return kept.limit === limit ? kept.rows : read().rows;
   }
 
   refresh(): Promise<void> { return this.meter.refresh(); }
@@ -104,6 +107,7 @@ export class LedgerUsage implements UsageBooks {
 
 const whole = (kind: UsageKind, { bytes, inodes }: Usage): KindUsage => ({ kind, bytes, inodes, count: inodes, reclaimable: 0, oldest: undefined, unmeasured: 0 });
 
+interface VolumeRow extends Row, Omit<VolumeOwner, "figure"> {}
 interface Row { readonly bytes: number | null; readonly inodes: number | null; readonly measuredAt: number | null; readonly stale: number | null }
 const figureOf = ({ bytes, inodes, measuredAt, stale }: Row): Figure => ({ bytes: bytes ?? 0, inodes: inodes ?? 0, measuredAt, stale: stale !== 0 });
 

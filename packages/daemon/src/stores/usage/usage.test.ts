@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ChainId, ImageId } from "@strata/oci";
-import { type DataRoot, type Lease, NotFound, silentLogger, type SnapshotId } from "../../core/index.js";
+import { type ChainId, digestOf, type ImageId } from "@strata/oci";
+import { Conflict, type DataRoot, type Lease, NotFound, silentLogger, type SnapshotId } from "../../core/index.js";
 import { Ledger } from "../../db/ledger.js";
 import { migrations } from "../../db/schema.js";
 import { openStores, type Stores } from "../../open-stores.js";
@@ -33,8 +33,16 @@ function sumsHold(): void {
   expect(all("SELECT chain_id, disk_bytes, disk_inodes, image_count, container_count FROM layer ORDER BY 1")).toEqual(all(`SELECT chain_id, ${bytes} AS disk_bytes, ${inodes} AS disk_inodes, ${held} AS image_count, ${used} AS container_count FROM layer ORDER BY 1`));
   const of = (which: string): string => `coalesce((SELECT sum(layer.disk_bytes) FROM image_layer JOIN layer ON chain_id = chain WHERE image = id ${which}), 0)`;
   expect(all("SELECT id, disk_bytes, unique_bytes FROM image ORDER BY 1")).toEqual(all(`SELECT id, ${of("")} AS disk_bytes, ${of(`AND ${held} = 1`)} AS unique_bytes FROM image ORDER BY 1`));
-  expect(all("SELECT images, used, layers, bytes, inodes FROM layer_total WHERE layers > 0 ORDER BY 1, 2")).toEqual(all(`SELECT min(${held}, 2) AS images, min(${used}, 1) AS used, count(*) AS layers, sum(disk_bytes) AS bytes, sum(disk_inodes) AS inodes FROM layer GROUP BY 1, 2 ORDER BY 1, 2`));
-  expect(all("SELECT bytes, inodes FROM layer_total WHERE layers = 0 AND (bytes <> 0 OR inodes <> 0)")).toEqual([]);
+  const lines = "WITH RECURSIVE line (chain) AS (SELECT top FROM build_record UNION ALL SELECT parent FROM line JOIN layer ON chain_id = chain)", built = "(SELECT count(*) FROM line WHERE chain = chain_id)";
+  expect(all("SELECT chain_id, record_count FROM layer ORDER BY 1")).toEqual(all(`${lines} SELECT chain_id, ${built} AS record_count FROM layer ORDER BY 1`));
+  expect(all("SELECT images, used, built, layers, size, bytes, inodes FROM layer_total WHERE layers > 0 ORDER BY 1, 2, 3")).toEqual(all(`${lines} SELECT min(${held}, 2) AS images, min(${used}, 1) AS used, min(${built}, 1) AS built,
+    count(*) AS layers, sum(size) AS size, sum(disk_bytes) AS bytes, sum(disk_inodes) AS inodes FROM layer GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`));
+  expect(all("SELECT size, bytes, inodes FROM layer_total WHERE layers = 0 AND (size <> 0 OR bytes <> 0 OR inodes <> 0)")).toEqual([]);
+  // Untagged images that others were made from are no holders.
+  const step = "(id IN (SELECT parent FROM image WHERE parent IS NOT NULL) AND id NOT IN (SELECT image FROM reference))", holders = `(SELECT count(*) FROM image_layer JOIN image ON id = image WHERE chain = chain_id AND NOT ${step})`;
+  expect(all("SELECT chain_id, holder_count FROM layer ORDER BY 1")).toEqual(all(`SELECT chain_id, ${holders} AS holder_count FROM layer ORDER BY 1`));
+  expect(all("SELECT image, step, unshared FROM image_share ORDER BY 1")).toEqual(all(`SELECT id AS image, ${step} AS step,
+    coalesce((SELECT sum(layer.size) FROM image_layer JOIN layer ON chain_id = chain WHERE image = id AND ${holders} < 2), 0) AS unshared FROM image ORDER BY 1`));
 }
 
 async function reopen(): Promise<void> {
@@ -112,7 +120,7 @@ test("volumes, logs and files are counted where they belong, and go with their o
   expect(await kind("volumes")).toBe(0);
   expect((await stores.usage.kinds()).find((k) => k.kind === "volumes")).toMatchObject({ count: 1, unmeasured: 1 });
   await stores.usage.refresh();
-  const { volumes: [data], containers: [c] } = stores.usage.owners();
+  const { volumes: [data], containers: [c] } = await stores.usage.owners();
   expect(data).toMatchObject({ name: "data", links: 0, figure: { stale: false, inodes: 3 } });
   expect(data!.figure.bytes).toBe(await kind("volumes"));
   expect([c!.logs.inodes, c!.logs.bytes]).toEqual([2, await kind("logs")]);
@@ -142,9 +150,9 @@ test("bytes of images: shared once, reclaimable where nothing needs them", async
   expect(stores.usage.images()).toEqual({ count: 2, active: 1, bytes: bytes(base) + bytes(a) + bytes(b), shared: bytes(base), reclaimable: bytes(b) });
   expect(stores.usage.buildCache()).toEqual({ count: 1, bytes: bytes(cached) });
   expect((await stores.usage.kinds())[0]).toMatchObject({ kind: "layers", count: 5, bytes: [base, a, b, loose, cached].reduce((sum, l) => sum + bytes(l), 0), reclaimable: bytes(loose) });
-  expect(stores.usage.owners().images.map(({ id, bytes: all, unique, containers }) => [id === first, all, unique, containers]).sort()).toEqual(
+  expect((await stores.usage.owners()).images.map(({ id, bytes: all, unique, containers }) => [id === first, all, unique, containers]).sort()).toEqual(
     [[true, bytes(base) + bytes(a), bytes(a), 1], [false, bytes(base) + bytes(b), bytes(b), 0]].sort());
-  expect(stores.usage.owners().buildCache).toMatchObject([{ key: "k", bytes: bytes(cached) }]);
+  expect((await stores.usage.owners()).buildCache).toMatchObject([{ key: "k", bytes: bytes(cached) }]);
 });
 
 test("sums follow whatever comes, goes and is shared, in any order", async () => {
@@ -152,8 +160,15 @@ test("sums follow whatever comes, goes and is shared, in any order", async () =>
   // A fixed sequence that looks random.
   let seed = 7;
   const pick = (n: number): number => (seed = (seed * 1103515245 + 12345) % 2147483648) % n;
-  for (let step = 0; step < 60; step++) {
-    const what = pick(4);
+  const tops: ChainId[] = [], noConflict = (work: () => void): boolean => {
+    try { work(); } catch (e) {
+      if (!(e instanceof Conflict)) throw e;
+      return false;
+    }
+    return true;
+  };
+  for (let step = 0; step < 100; step++) {
+    const what = pick(8);
     if (what < 2 || made.length === 0) {
       let parent: ChainId | null = null;
       const diffs = [];
@@ -162,8 +177,19 @@ test("sums follow whatever comes, goes and is shared, in any order", async () =>
         parent = layer.chainId;
         diffs.push(layer.diffId);
       }
-      const id = stores.images.create(imageConfig(diffs, { author: String(pick(3)) }), lease);
+      // Made from one that is older, also where it is there already.
+      const config = imageConfig(diffs, { author: String(pick(3)) }), there = made.findIndex((m) => m.id === digestOf(config)), older = there < 0 ? made.length : there;
+      const id = stores.images.create(config, lease, older > 0 && pick(2) === 0 ? { parent: made[pick(older)]!.id } : {});
+      tops.push(parent!);
       if (!made.some((m) => m.id === id)) made.push({ id, containers: [] });
+    } else if (what === 4) {
+      stores.images.tag(made[pick(made.length)]!.id, `name:${pick(4)}`);
+    } else if (what === 5) {
+      stores.images.untag(`name:${pick(4)}`);
+    } else if (what === 6) {
+      stores.buildCache.record({ key: `key ${pick(4)}`, parent: null, config: Buffer.from("{}"), top: pick(4) === 0 ? null : tops[pick(tops.length)]!, description: "RUN", size: 1 });
+    } else if (what === 7) {
+      stores.buildCache.remove([`key ${pick(4)}`]);
     } else if (what === 2) {
       const image = made[pick(made.length)]!, name = `c${step}`;
       stores.containers.create(container(image.id, name, { id: name as never }));
@@ -171,8 +197,7 @@ test("sums follow whatever comes, goes and is shared, in any order", async () =>
     } else {
       const at = pick(made.length), image = made[at]!;
       for (const name of image.containers.splice(0)) stores.containers.remove(name as never);
-      stores.images.remove(image.id);
-      made.splice(at, 1);
+      if (noConflict(() => stores.images.remove(image.id))) made.splice(at, 1);
     }
     sumsHold();
   }
@@ -180,10 +205,10 @@ test("sums follow whatever comes, goes and is shared, in any order", async () =>
   for (const { chainId } of [...stores.layers.list()].slice(0, 3)) stores.ledger.sql<[string]>("UPDATE snapshot SET bytes = bytes + 5000, inodes = 9 WHERE chain = ?").run(chainId);
   sumsHold();
   stores.leases.close(lease);
-  for (const { id, containers } of made) {
-    for (const name of containers) stores.containers.remove(name as never);
-    stores.images.remove(id);
-  }
+  for (const { containers } of made) for (const name of containers) stores.containers.remove(name as never);
+  // Children before their parents.
+  for (let left = made; left.length > 0;) left = left.filter(({ id }) => !noConflict(() => stores.images.remove(id)));
+  stores.buildCache.remove([0, 1, 2, 3].map((n) => `key ${n}`));
   await stores.collector.collect({ wait: true });
   lease = stores.leases.open("test");
   expect(stores.usage.images()).toEqual({ count: 0, active: 0, bytes: 0, shared: 0, reclaimable: 0 });
@@ -198,7 +223,8 @@ test("a ledger of an older version gets its sums, and its figures are taken agai
     layerRows(older, ["a", "b"]);
     const [a, b] = older.sql<[], { chain_id: string }>("SELECT chain_id FROM layer ORDER BY parent").all().map((row) => row.chain_id);
     for (const [id, chain] of [["s1", a!], ["s2", b!]] as const) older.sql<[string, string]>("INSERT INTO snapshot (id, driver, kind, state, chain, bytes, inodes, created_at) VALUES (?, 'fake', 'layer', 'committed', ?, 4096, 2, 0)").run(id, chain);
-    for (const [id, top] of [["one", a!], ["two", b!]] as const) older.sql<[string, string]>("INSERT INTO image (id, top, size, created_at, labels, stored_at, last_used_at) VALUES (?, ?, 0, 0, '{}', 0, 0)").run(id, top);
+    for (const [id, top, parent] of [["one", a!, null], ["two", b!, "one"]] as const) older.sql<[string, string, string | null]>("INSERT INTO image (id, top, parent, size, created_at, labels, stored_at, last_used_at) VALUES (?, ?, ?, 0, 0, '{}', 0, 0)").run(id, top, parent);
+    older.sql<[string]>("INSERT INTO build_record (key, config, top, description, size, created_at, last_used_at, uses) VALUES ('k', x'', ?, '', 0, 0, 0, 0)").run(b!);
     for (const [chain, image] of [[a!, "one"], [a!, "two"], [b!, "two"]] as const) older.sql<[string, string]>("INSERT INTO image_layer (chain, image) VALUES (?, ?)").run(chain, image);
     older.sql("INSERT INTO blob (digest, media_type, size, created_at) VALUES ('x', 'y', 5000, 0)").run();
   });
