@@ -137,6 +137,75 @@ describe("what was pulled is pushed as it was", () => {
   }, 60_000);
 });
 
+describe("a layer that was here once", () => {
+  let proxy: FaultyRegistry;
+  beforeAll(async () => { proxy = await FaultyRegistry.start(bed.netns, registry.address, 5110); }, 60_000);
+  afterAll(() => proxy.stop(), 60_000);
+
+  async function forget(): Promise<void> {
+    await daemon.dockerOk("image", "prune", "-af");
+    await emptied(daemon);
+  }
+  /** An image that is in the registry by this name, and in an archive; none is here. */
+  async function made(by: Daemon, name: string): Promise<{ digest: string; archive: string }> {
+    const folder = bed.path(`once${files++}`), archive = `${folder}.saved`;
+    mkdirSync(folder);
+    writeFileSync(join(folder, "noise"), randomBytes(1 << 20));
+    await tarOf(folder, `${folder}.tar`);
+    await by.dockerOk("import", `${folder}.tar`, name);
+    const digest = /digest: (\S+)/.exec(await by.dockerOk("push", name))![1]!;
+    await by.dockerOk("save", "-o", archive, name);
+    await forget();
+    await proxy.faults();
+    return { digest, archive };
+  }
+  /** Bytes of blobs that the registry was sent. */
+  const sent = async (): Promise<number> => (await proxy.exchanges()).filter(({ path }) => path.includes("/blobs/")).reduce((sum, { received }) => sum + received, 0);
+
+  it("and was pushed is linked into another repository, and not sent", async () => {
+    const name = proxy.name("once/pushed:1"), to = proxy.name("elsewhere/pushed:1");
+    const { digest, archive } = await made(daemon, name);
+    await daemon.restart();
+    await daemon.dockerOk("load", "-i", archive);
+    await daemon.dockerOk("tag", name, to);
+    const told = await daemon.dockerOk("push", to);
+    expect([told.includes(`digest: ${digest}`), told.includes("Mounted from once/pushed")]).toEqual([true, true]);
+    // The configuration is all that was sent.
+    expect(await sent()).toBeLessThan(10_000);
+    await proxy.faults();
+    expect(await daemon.dockerOk("push", name)).toContain("Layer already exists");
+    expect(await sent()).toBe(0);
+  }, 120_000);
+
+  it("and was pulled is linked into another repository, and not sent", async () => {
+    const name = proxy.name("once/pulled:1"), to = proxy.name("elsewhere/pulled:1");
+    const other = await bed.daemon({ storageDriver: "overlay2" });
+    const { digest, archive } = await made(other, name);
+    await bed.end(other);
+    await daemon.dockerOk("pull", "-q", name);
+    await forget();
+    await daemon.dockerOk("load", "-i", archive);
+    await daemon.dockerOk("tag", name, to);
+    const told = await daemon.dockerOk("push", to);
+    expect([told.includes(`digest: ${digest}`), told.includes("Mounted from once/pulled")]).toEqual([true, true]);
+    expect(await sent()).toBeLessThan(10_000);
+  }, 120_000);
+
+  it("is sent where the registry has lost it", async () => {
+    const name = proxy.name("once/lost:1"), to = proxy.name("elsewhere/lost:1");
+    const { digest, archive } = await made(daemon, name);
+    const { layers } = JSON.parse(await curl("-H", "Accept: application/vnd.docker.distribution.manifest.v2+json", `http://${proxy.name("v2/once/lost/manifests/1")}`)) as { layers: Descriptor[] };
+    await curl("-X", "DELETE", `http://${proxy.name(`v2/once/lost/blobs/${layers[0]!.digest}`)}`);
+    await daemon.dockerOk("load", "-i", archive);
+    await daemon.dockerOk("tag", name, to);
+    const told = await daemon.dockerOk("push", to);
+    expect([told.includes(`digest: ${digest}`), told.includes("Pushed")]).toEqual([true, true]);
+    expect(await sent()).toBeGreaterThan(1 << 20);
+    await forget();
+    await daemon.dockerOk("pull", "-q", to);
+  }, 120_000);
+});
+
 describe("uploads", () => {
   it("go on from where the registry has them", async () => {
     const patient = bed.netns.start(process.execPath, [resolve(__dirname, "../helpers/patient-registry.js"), "5101"]);

@@ -7,13 +7,14 @@ import { sql as sixth } from "./migrations/0006.js";
 import { sql as seventh } from "./migrations/0007.js";
 import { sql as eighth } from "./migrations/0008.js";
 import { sql as ninth } from "./migrations/0009.js";
+import { sql as eleventh } from "./migrations/0011.js";
 
 /**
  * The schema. An arrow is a foreign key (or, where the other end may not exist yet, a plain value: ~>).
  *
  *   reference(name) ──→ image(id) ──→ layer(chain_id) ←── snapshot(id)          one directory of a storage driver;
  *        └~> blob         │  └→ image(parent)  │ └→ layer(parent)  ↑             a layer has one on each driver it lies on
- *                         │                    └~> packed_source ~> blob
+ *                         │                    └~> packed_source ~> blob      (former_source: those of layers that are gone)
  *                    image_layer: every (layer, image) pair, so that sharing is one aggregate
  *                    image_manifest(image, digest) ~> blob
  *   damage(snapshot) ──→ snapshot                  a layer's copy that is not what it should be; replaced by the next that registers the layer
@@ -41,4 +42,4 @@ import { sql as ninth } from "./migrations/0009.js";
  *
  * Writers: `layer` refers forward within one transaction, so its foreign keys are checked at commit.
  */
-export const migrations: readonly string[] = [first, second, third, fourth, fifth, sixth, seventh, eighth, ninth];
+export const migrations: readonly string[] = [first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, eleventh];

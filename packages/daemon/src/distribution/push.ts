@@ -190,16 +190,18 @@ export class Pusher {
       row.status("Skipped foreign layer");
       return layer.preferred;
     }
-    const worth = (s: PackedSource): number => Number(s.digest === layer.preferred?.digest) * 2 + Number(s.repository === own);
+    const isNeighbour = (s: PackedSource): boolean => s.repository !== own && s.repository.startsWith(`${reference.domain}/`);
+    const worth = (s: PackedSource): number => Number(s.digest === layer.preferred?.digest) * 4 + Number(s.repository === own) * 2 + Number(isNeighbour(s));
     const sources = this.options.images.sources(layer.diffId).filter((s) => !isForeignType(s.mediaType)).toSorted((a, b) => worth(b) - worth(a));
-    for (const digest of [...new Set(sources.map((s) => s.digest))].slice(0, MAX_CANDIDATES)) {
-      const size = await repository.hasBlob(digest, signal);
-      if (size === undefined) continue;
+    // What is remembered may be out of date: it is true once the registry says so.
+    const isThere = async ({ digest, size }: PackedSource): Promise<boolean> => (await repository.hasBlob(digest, signal)) === size;
+    for (const source of sources.filter((s, i) => sources.findIndex((other) => other.digest === s.digest) === i).slice(0, MAX_CANDIDATES)) {
+      if (!(await isThere(source))) continue;
       row.status("Layer already exists");
-      return pick(sources.find((s) => s.digest === digest)!);
+      return pick(source);
     }
     let session: Upload | undefined;
-    const neighbours = sources.filter((s) => s.repository !== own && s.repository.startsWith(`${reference.domain}/`)).slice(0, MAX_CANDIDATES);
+    const neighbours = sources.filter(isNeighbour).slice(0, MAX_CANDIDATES);
     for (const source of neighbours) {
       const from = source.repository.slice(reference.domain.length + 1);
       if (session !== undefined) await repository.cancelUpload(session).catch(() => {});
@@ -210,7 +212,7 @@ export class Pusher {
         if (!(e instanceof RegistryFault) || e.transient) throw e;
         continue;
       }
-      if (session !== undefined) continue;
+      if (session !== undefined || !(await isThere(source))) continue;
       row.status(`Mounted from ${from}`);
       return pick(source);
     }
