@@ -3,7 +3,7 @@ import { Transform, pipeline } from "node:stream";
 import type { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { MediaType, chainIdsOf, digestOf, familiarName, formatReference, hexOf, isForeignType, isIndexType, isManifestType, repositoryOf } from "@strata/oci";
-import type { ChainId, Descriptor, DiffId, Digest, ImageId, Manifest, Platform, Reference } from "@strata/oci";
+import type { ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, Platform, Reference } from "@strata/oci";
 import { compressGzip } from "../archive/compress.js";
 import { DataLoss, InvalidArgument, StrataError } from "../core/index.js";
 import type { Clock, ContentStore, ImageStore, LayerStore, Lease, LeaseStore, Logger, PackedSource } from "../core/index.js";
@@ -29,15 +29,17 @@ export interface PusherOptions {
   /** Over all pushes; 5 when not given. */
   readonly maxConcurrentUploads?: number;
 }
-export interface PushRequest {
-  readonly id: ImageId;
+export interface SendRequest {
   /** With a tag. */
   readonly reference: Reference;
-  /** Asked for by the user: no other goes along. */
-  readonly platform?: Platform;
   readonly credentials?: Credentials;
   readonly progress: Sink;
   readonly signal: AbortSignal;
+}
+export interface PushRequest extends SendRequest {
+  readonly id: ImageId;
+  /** Asked for by the user: no other goes along. */
+  readonly platform?: Platform;
 }
 
 interface Packed {
@@ -67,25 +69,38 @@ export class Pusher {
    * pulled by where the registry has its packed layers, and that of a multi-platform index where all its images are here.
    */
   async push(request: PushRequest): Promise<{ digest: Digest; size: number }> {
-    const { images, leases, content, registry } = this.options;
-    const { id, reference, progress, signal } = request;
+    const { images, leases, content } = this.options;
+    const { id, reference } = request;
+    return await leases.with(`push ${formatReference(reference)}`, async (lease) => await this.#put(request,
+      async (repository) => await this.#index(repository, request, lease) ?? await this.#image(repository, id, request, lease),
+      async ({ body, mediaType }, digest) => {
+        await content.put(body, lease, { digest, mediaType });
+        images.atomically(() => {
+          images.addManifest(id, digest);
+          images.tag(id, `${repositoryOf(reference)}@${digest}`);
+        });
+        images.touch(id);
+      }));
+  }
+
+  /** Sends an image that is none here: its configuration, and layers that are here and held. It comes to no name. */
+  async send(config: Buffer, request: SendRequest): Promise<void> {
+    const diffIds = (JSON.parse(config.toString()) as ImageConfig).rootfs.diff_ids;
+    await this.#put(request, (repository) => this.#parts(repository, config, diffIds, [], request));
+  }
+
+  /** Puts what `send` comes to by the tag, and says so. */
+  async #put({ reference, credentials, progress, signal }: SendRequest, send: (repository: Repository) => Promise<Document>, record?: (document: Document, digest: Digest) => Promise<void>): Promise<{ digest: Digest; size: number }> {
     const { tag } = reference;
     if (tag === undefined) throw new InvalidArgument(`cannot push a digest reference: ${familiarName(reference)}`);
-    return await leases.with(`push ${formatReference(reference)}`, async (lease) => {
-      const repository = registry.repository(reference, request.credentials);
-      const { body, mediaType } = await this.#index(repository, request, lease) ?? await this.#image(repository, id, request, lease);
-      await repository.putManifest(tag, mediaType, body, signal);
-      const digest = digestOf(body);
-      await content.put(body, lease, { digest, mediaType });
-      images.atomically(() => {
-        images.addManifest(id, digest);
-        images.tag(id, `${repositoryOf(reference)}@${digest}`);
-      });
-      images.touch(id);
-      progress({ status: `${tag}: digest: ${digest} size: ${body.length}` });
-      progress({ aux: { Tag: tag, Digest: digest, Size: body.length } });
-      return { digest, size: body.length };
-    });
+    const repository = this.options.registry.repository(reference, credentials);
+    const document = await send(repository), { body, mediaType } = document;
+    await repository.putManifest(tag, mediaType, body, signal);
+    const digest = digestOf(body), size = body.length;
+    await record?.(document, digest);
+    progress({ status: `${tag}: digest: ${digest} size: ${size}` });
+    progress({ aux: { Tag: tag, Digest: digest, Size: size } });
+    return { digest, size };
   }
 
   /** The image's index with all that it names, but the index itself; undefined where something of it is not here, or not as it was. */
@@ -123,11 +138,14 @@ export class Pusher {
     const { images, leases } = this.options;
     const image = images.get(id);
     if (image.top !== null) leases.hold(lease, "layer", image.top);
-    const known = (await this.#documents(id, isManifestType)).map((document) => ({ ...document, layers: parseManifest(document.body).layers }));
-    const diffIds = image.config.rootfs.diff_ids;
+    return await this.#parts(repository, images.config(id), image.config.rootfs.diff_ids, await this.#documents(id, isManifestType), request);
+  }
+
+  async #parts(repository: Repository, config: Buffer, diffIds: readonly DiffId[], manifests: readonly Document[], request: SendRequest): Promise<Document> {
+    const { images } = this.options;
+    const known = manifests.map((document) => ({ ...document, layers: parseManifest(document.body).layers }));
     const preferred = new Map(known.flatMap(({ layers }) => layers.map((layer, i) => [diffIds[i]!, layer] as const)));
     const layers = await this.#layers(repository, diffIds, preferred, request);
-    const config = images.config(id);
     await this.#config(repository, config, request.signal);
     diffIds.forEach((diffId, i) => { if (!isForeignType(layers[i]!.mediaType)) images.addSource(diffId, { ...pick(layers[i]!), repository: repositoryOf(request.reference) }); });
     return known.find((k) => k.layers.length === layers.length && k.layers.every((layer, i) => layer.digest === layers[i]!.digest)) ?? manifestOf(config, layers);
@@ -149,7 +167,7 @@ export class Pusher {
     return documents;
   }
 
-  async #layers(repository: Repository, diffIds: readonly DiffId[], preferred: ReadonlyMap<DiffId, Descriptor>, { reference, progress, signal }: PushRequest): Promise<Descriptor[]> {
+  async #layers(repository: Repository, diffIds: readonly DiffId[], preferred: ReadonlyMap<DiffId, Descriptor>, { reference, progress, signal }: SendRequest): Promise<Descriptor[]> {
     const chain = chainIdsOf(diffIds);
     const rows = new Map<DiffId, Row>();
     for (const diffId of diffIds.toReversed()) if (!rows.has(diffId)) rows.set(diffId, new Row(progress, hexOf(diffId).slice(0, 12), this.options.clock));
