@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { chainIdsOf, familiarName, familiarRepository, formatPlatform, formatReference, hexOf, isIndexType, normalizePlatform, platformScore, repositoryOf } from "@strata/oci";
 import type { ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, Platform, Reference } from "@strata/oci";
-import { DataLoss, InvalidArgument, NotFound, StrataError, isNoSpace, messageOf } from "../core/index.js";
+import { DataLoss, InvalidArgument, Limiter, NotFound, StrataError, isNoSpace, messageOf } from "../core/index.js";
 import type { Clock, ComingParent, ContentStore, ImageStore, Layer, LayerStore, Lease, LeaseStore, Logger, RoomKeeper } from "../core/index.js";
 import type { Credentials } from "./auth.js";
 import { BlobFetcher } from "./blob-fetcher.js";
@@ -10,7 +10,6 @@ import type { RegistryClient } from "./client.js";
 import { Flights } from "./flights.js";
 import type { FlightContext } from "./flights.js";
 import type { BlobFile } from "./growth.js";
-import { Limiter } from "./limiter.js";
 import { choosePlatform, mediaTypeOf, parseConfig, parseIndex, parseManifest } from "./manifest.js";
 import type { PiecesPolicy } from "./pieces.js";
 import { Row } from "./progress.js";
