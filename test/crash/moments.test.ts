@@ -60,7 +60,7 @@ it("kill -9 in the middle of a pull leaves no orphan, and the pull then succeeds
     await daemon.dockerOk("rmi", image);
   }
   await emptied(daemon);
-}, 300_000);
+}, 600_000);
 
 it("kill -9 in the middle of an rmi leaves no half of an image", async () => {
   await daemon.dockerOk("pull", "-q", image);
@@ -75,7 +75,7 @@ it("kill -9 in the middle of an rmi leaves no half of an image", async () => {
     }
     await emptied(daemon);
   }
-}, 300_000);
+}, 600_000);
 
 it("kill -9 in the middle of a commit leaves the container, and the commit then succeeds", async () => {
   await daemon.dockerOk("pull", "-q", image);
@@ -93,4 +93,4 @@ it("kill -9 in the middle of a commit leaves the container, and the commit then 
   await daemon.dockerOk("rm", "changed");
   await daemon.dockerOk("rmi", image);
   await emptied(daemon);
-}, 300_000);
+}, 600_000);

@@ -1,15 +1,15 @@
 import { PassThrough, type Readable } from "node:stream";
 import { createReadStream } from "node:fs";
 import Docker from "dockerode";
-import { type Daemon, type Registry, TestBed, busyboxTar, daemonNeeds, importBusybox, needs, tarOfMembers, until } from "../helpers/index.js";
+import { type Daemon, type Json, type Registry, TestBed, busyboxTar, daemonNeeds, importBusybox, needs, tarOfMembers, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "registry");
 
 let bed: TestBed;
 let daemon: Daemon;
 let registry: Registry;
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- dockerode comes without types
-let docker: any;
+/** dockerode comes without types. */
+let docker: Json;
 beforeAll(async () => {
   bed = await TestBed.create();
   registry = await bed.registry();
@@ -122,7 +122,7 @@ describe("other verbs of dockerode's", () => {
   afterEach(async () => {
     await daemon.removeContainers();
   });
-  const started = async (options: object = {}): Promise<any> => { // eslint-disable-line @typescript-eslint/no-explicit-any -- dockerode comes without types
+  const started = async (options: object = {}): Promise<Json> => {
     const container = await docker.createContainer({ Image: "busybox", Cmd: ["sleep", "1000"], StopSignal: "SIGKILL", ...options });
     await container.start();
     return container;

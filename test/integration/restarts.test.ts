@@ -1,4 +1,4 @@
-import { type Daemon, TestBed, daemonNeeds, needs, until } from "../helpers/index.js";
+import { type Daemon, type Json, TestBed, daemonNeeds, needs, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 
@@ -14,8 +14,7 @@ afterEach(async () => {
 });
 
 const policy = (name: string, restart: string, command: string): Promise<string> => daemon.dockerOk("run", "-d", "--name", name, "--restart", restart, "busybox", "sh", "-c", command);
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests pick what they check
-const when = (name: string, what: string, holds: (c: any) => boolean): Promise<any> => until(async () => {
+const when = (name: string, what: string, holds: (c: Json) => boolean): Promise<Json> => until(async () => {
   const c = await daemon.inspect(name);
   return holds(c) ? c : undefined;
 }, 30_000, `${name}: ${what}`);
