@@ -31,7 +31,7 @@ export interface Ingest {
   readonly written: number;
   /** Absolute path of the file being filled, for readers that start before the end. */
   readonly path: string;
-  /** Appends; may resolve before the bytes are in the file: they are after `check`, `commit` and `abort(true)`. The chunk may be used again. */
+  /** Appends; may resolve before the bytes are in the file: they are after `check`, `commit` and `abort(true)`. The chunk may be used again, unless it was handed over. */
   write(chunk: Uint8Array): Promise<void>;
   /** Forgets what was written (the server would not resume). */
   truncate(): Promise<void>;

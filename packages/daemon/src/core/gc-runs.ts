@@ -174,8 +174,11 @@ export interface DiskGauge { read(): Promise<DiskState> }
 
 /** Room on the data root's file system for what is about to be written. */
 export interface RoomKeeper {
-  /** Makes room for so many bytes where policies let it, before they are written. Call the result when they are, or will not be. */
-  reserve(bytes: number): Promise<() => void>;
+  /**
+   * Makes room where policies let it for what is still to be written, in bytes: asked again whenever others want room, so
+   * that what is written by then does not count twice. Call the result when all of it is, or will not be.
+   */
+  reserve(bytes: () => number): Promise<() => void>;
   /** A write failed for want of room: whether something went, so that another try makes sense. */
   exhausted(bytes: number): Promise<boolean>;
 }

@@ -11,6 +11,7 @@ export * from "./graph.js";
 export * from "./graph-usage.js";
 export * from "./gc-policies.js";
 export * from "./gc-runs.js";
+export * from "./handover.js";
 export * from "./ids.js";
 export * from "./images.js";
 export * from "./ip.js";

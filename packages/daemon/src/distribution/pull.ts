@@ -3,6 +3,7 @@ import { chainIdsOf, familiarName, familiarRepository, formatPlatform, formatRef
 import type { ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, Platform, Reference } from "@strata/oci";
 import { DataLoss, InvalidArgument, Limiter, NotFound, StrataError, isNoSpace, messageOf } from "../core/index.js";
 import type { Clock, ComingParent, ContentStore, ImageStore, Layer, LayerStore, Lease, LeaseStore, Logger, RoomKeeper } from "../core/index.js";
+import { Arrivals } from "./arrivals.js";
 import type { Credentials } from "./auth.js";
 import { BlobFetcher } from "./blob-fetcher.js";
 import type { FetchStage } from "./blob-fetcher.js";
@@ -64,6 +65,7 @@ export class Puller {
   readonly #fetcher: BlobFetcher;
   readonly #flights: Flights<Layer, LayerStage>;
   readonly #configs: SharedConfigs;
+  readonly #arrivals = new Arrivals();
   /** For what is pulled from now on. */
   keepPackedLayers: boolean;
 
@@ -160,19 +162,26 @@ export class Puller {
   async #withRoom({ manifest, config }: Resolved, { signal }: PullRequest, work: () => Promise<void>): Promise<void> {
     const { room, layers } = this.options;
     if (room === undefined) return await work();
-    const chain = chainIdsOf(config.rootfs.diff_ids);
-    const missing = (): number => manifest.layers.reduce((sum, { size }, i) => sum + (layers.has(chain[i]!) ? 0 : size), 0) * UNPACKED;
-    const release = missing() > 0 ? await room.reserve(missing()) : () => undefined;
+    const coming = chainIdsOf(config.rootfs.diff_ids).map((chain, i) => [chain, manifest.layers[i]!.size] as const).filter(([chain]) => !layers.has(chain)), chains = coming.map(([chain]) => chain);
+    if (coming.length === 0) return await work();
+    const missing = (): number => this.#arrivals.bytes(chains);
+    this.#arrivals.join(coming);
+    let release: (() => void) | undefined;
     try {
+      release = await room.reserve(missing);
       for (let attempt = 1; ; attempt++) {
         try {
           return await work();
         } catch (e) {
+          this.#arrivals.failed(chains);
           if (attempt === ROOM_ATTEMPTS || !isNoSpace(e) || signal.aborted || !(await room.exhausted(missing() * attempt))) throw e;
           this.options.logger.info({ attempt }, "a pull had no room and goes on with what was freed");
         }
       }
-    } finally { release(); }
+    } finally {
+      release?.();
+      this.#arrivals.leave(chains);
+    }
   }
 
   async #fetchLayers(repository: Repository, { manifest, config }: Resolved, lease: Lease, { progress, signal }: PullRequest): Promise<void> {
@@ -201,13 +210,18 @@ export class Puller {
         below?.catch(() => undefined);
         const coming = below === undefined ? undefined : { registered: below, on: chain[here.lastIndexOf(true, i)] ?? null };
         const work = (context: FlightContext<LayerStage>): Promise<Layer> => this.#makeLayer(repository, job, coming, context);
-        return this.#flights.join(chainId, abort.signal, (stage) => show(rows[i]!, stage), work, () => leases.hold(lease, "layer", chainId))
+        return this.#flights.join(chainId, abort.signal, (stage) => this.#show(chainId, rows[i]!, stage), work, () => leases.hold(lease, "layer", chainId))
           .catch((e: unknown) => abort.abort(e));
       }));
       abort.signal.throwIfAborted();
     } finally {
       signal.removeEventListener("abort", cancel);
     }
+  }
+
+  #show(chain: ChainId, row: Row, stage: LayerStage): void {
+    this.#arrivals.note(chain, stage);
+    show(row, stage);
   }
 
   async #makeLayer(repository: Repository, job: LayerJob, coming: ComingParent | undefined, context: FlightContext<LayerStage>): Promise<Layer> {
@@ -264,8 +278,6 @@ export class Puller {
 }
 
 const MAX_INDEX_DEPTH = 3;
-/** Bytes on disk while a layer comes in, for each byte of its packed form: that itself, and what is in it. */
-const UNPACKED = 3;
 /** How often a pull begins again for want of room. */
 const ROOM_ATTEMPTS = 4;
 

@@ -17,27 +17,30 @@ const BUNDLES = [
 export class CertificateStore {
   readonly #contexts = new Map<string, Promise<SecureContext>>();
   #system: Promise<string[]> | undefined;
+  /** Of hosts that have nothing of their own. */
+  #plain: Promise<SecureContext> | undefined;
 
   constructor(private readonly directories: readonly string[]) {}
 
-  /** One context per host, kept: making one costs tens of milliseconds. */
-  context(host: string): Promise<SecureContext> {
-    let context = this.#contexts.get(host);
+  /** One context per host, kept: to parse every authority takes tens of milliseconds. `unverified`: none is needed. */
+  context(host: string, unverified = false): Promise<SecureContext> {
+    const key = `${host} ${unverified}`;
+    let context = this.#contexts.get(key);
     if (context === undefined) {
-      context = this.#make(host);
-      this.#contexts.set(host, context);
-      context.catch(() => this.#contexts.delete(host));
+      context = this.#make(host, unverified);
+      this.#contexts.set(key, context);
+      context.catch(() => this.#contexts.delete(key));
     }
     return context;
   }
 
-  async #make(host: string): Promise<SecureContext> {
-    const own = await this.#hostFiles(host);
+  async #make(host: string, unverified: boolean): Promise<SecureContext> {
+    const { authorities, cert, key } = await this.#hostFiles(host);
+    if (unverified) return createSecureContext({ ca: [], ...(cert === undefined ? {} : { cert, key }) });
     this.#system ??= systemAuthorities();
-    return createSecureContext({
-      ca: [...(await this.#system), ...own.authorities],
-      ...(own.cert === undefined ? {} : { cert: own.cert, key: own.key }),
-    });
+    const ca = await this.#system;
+    if (authorities.length === 0 && cert === undefined) return (this.#plain ??= Promise.resolve(createSecureContext({ ca })));
+    return createSecureContext({ ca: [...ca, ...authorities], ...(cert === undefined ? {} : { cert, key }) });
   }
 
   async #hostFiles(host: string): Promise<{ authorities: string[]; cert?: string; key?: string }> {

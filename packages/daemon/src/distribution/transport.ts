@@ -109,7 +109,7 @@ export class Transport {
       const pool = { ...POOL, rejectUnauthorized: !unverified };
       this.#https.set(key, agent = proxy === undefined ? new https.Agent(pool) : new TunnelAgent(proxy, pool));
     }
-    return { options: { agent, secureContext: await this.certificates.context(url.host) } };
+    return { options: { agent, secureContext: await this.certificates.context(url.host, unverified) } };
   }
 
   /** Closes idle connections. */

@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
+import { handOver } from "../../core/handover.js";
 import type { TarFile } from "../../core/storage.js";
 import { findProgram } from "../../kernel/spawn.js";
 import { tarOf } from "../testing/tar-of.js";
@@ -23,6 +24,22 @@ const root = process.getuid?.() === 0;
     for (let i = 0; i < 8; i++) writeFileSync(join(dir, "big", String(i)), Buffer.alloc(2 << 20, i));
     return join(dir, "big");
   };
+
+  test("chunks arrive in their order, those whose memory is taken and those that stay the sender's", async () => {
+    const chunks = Array.from({ length: 40 }, (_, i) => randomBytes(1000 + i * 12_345)), all = Buffer.concat(chunks), path = join(dir, "file");
+    const fd = openSync(path, "w"), job = pool.open("ingest", { fd, size: 0 });
+    for (const [i, chunk] of chunks.entries()) {
+      const own = Buffer.from(new ArrayBuffer(600_000), 0, chunk.length);
+      chunk.copy(own);
+      await job.write(i % 3 === 0 ? own : handOver(own));
+      expect(own.length).toBe(i % 3 === 0 ? chunk.length : 0);
+    }
+    const sha256 = createHash("sha256").update(all).digest("hex");
+    expect(await job.end()).toBe(sha256);
+    expect(job.taken).toBe(all.length);
+    closeSync(fd);
+    expect(readFileSync(path).equals(all)).toBe(true);
+  });
 
   test("streams that nobody reads, and sources that give nothing, hold up nothing on the same thread", async () => {
     const path = tree();

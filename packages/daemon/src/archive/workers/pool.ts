@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { Readable } from "node:stream";
+import { isHandedOver } from "../../core/handover.js";
 import type { LayerSource, TarFile } from "../../core/storage.js";
 import { AT_FDCWD, close, lseek, O_RDONLY, openat, SEEK_CUR } from "../../kernel/libc.js";
 import type { Fed } from "./feed.js";
@@ -18,7 +19,7 @@ export interface WorkerPoolOptions {
 export interface OpenJob<R> {
   /** Bytes that the job is done with. */
   readonly taken: number;
-  /** Waits while the thread is behind; throws once the job has failed. */
+  /** Waits while the thread is behind; throws once the job has failed. A chunk that was handed over is empty afterwards. */
   write(chunk: Uint8Array): Promise<void>;
   end(): Promise<R>;
   /** Resolves when the job has stopped. */
@@ -98,7 +99,8 @@ export class WorkerPool {
     return {
       get taken() { return job.consumed; },
       async write(chunk) {
-        await job.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
+        const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+        await (isHandedOver(chunk) ? job.give(bytes) : job.write(bytes));
         if (failure) throw failure.error;
       },
       end() {

@@ -9,11 +9,11 @@ export interface FileSource {
   readonly grows: boolean;
 }
 
-/** What the threads say to each other. Buffers are transferred: a block goes to the worker full and comes back empty. */
+/** What the threads say to each other. Buffers are transferred: a block goes to the worker full and comes back empty, unless it is to `keep` it. */
 export type ToWorker =
   /** `file`: a consumer reads it by itself instead of being sent blocks. */
   | { readonly job: number; readonly type: "start"; readonly kind: string; readonly args: unknown; readonly file?: FileSource }
-  | { readonly job: number; readonly type: "block"; readonly buffer: ArrayBuffer; readonly length: number }
+  | { readonly job: number; readonly type: "block"; readonly buffer: ArrayBuffer; readonly length: number; readonly keep?: true }
   | { readonly job: number; readonly type: "grown"; readonly length: number }
   /** `last`: what the job needs at its end. */
   | { readonly job: number; readonly type: "end"; readonly last: unknown }
@@ -22,7 +22,7 @@ export type ToWorker =
   | { readonly job: number; readonly type: "abort" };
 
 export type FromWorker =
-  | { readonly job: number; readonly type: "taken"; readonly buffer: ArrayBuffer }
+  | { readonly job: number; readonly type: "taken"; readonly buffer?: ArrayBuffer }
   | { readonly job: number; readonly type: "output"; readonly buffer: ArrayBuffer; readonly offset: number; readonly length: number }
   /** The job is over, and so is its clean-up. `error` is absent after success. */
   | { readonly job: number; readonly type: "over"; readonly result?: unknown; readonly error?: WireError };

@@ -17,6 +17,8 @@ export class Job {
   private done = false;
   private readonly free: ArrayBuffer[] = [];
   private blocks = 0;
+  /** Blocks under way that do not come back. */
+  private given = 0;
   private wake: (() => void) | null = null;
   private block: Buffer | null = null;
   private filled = 0;
@@ -43,6 +45,16 @@ export class Job {
       if (this.filled === INPUT_BLOCK || (this.filled >= EARLY && this.free.length === this.blocks - 1)) this.flush();
     }
   }
+  /** As `write`, but moves the memory of a chunk that is its beginning: nothing is copied, and nothing is left for the collector of this thread. */
+  async give(chunk: Buffer): Promise<void> {
+    this.flush();
+    while (this.given >= INPUT_BLOCKS && !this.done) await new Promise<void>((resolve) => { this.wake = resolve; });
+    if (this.done) return;
+    const buffer = chunk.buffer as ArrayBuffer, { length } = chunk;
+    this.given++;
+    this.post({ job: this.id, type: "block", buffer, length, keep: true }, [buffer]);
+    this.sent.push(length);
+  }
   grown(length: number): void { if (!this.done) this.post({ job: this.id, type: "grown", length }); }
   end(last: unknown): void {
     this.flush();
@@ -55,8 +67,9 @@ export class Job {
   }
   credit(): void { if (!this.done) this.post({ job: this.id, type: "credit" }); }
 
-  taken(buffer: ArrayBuffer): void {
-    this.free.push(buffer);
+  taken(buffer: ArrayBuffer | undefined): void {
+    if (buffer === undefined) this.given--;
+    else this.free.push(buffer);
     this.consumed += this.sent.shift()!;
     this.wakeUp();
   }

@@ -81,7 +81,7 @@ port.on("message", (message: ToWorker) => {
       if (!consumer) return;
       try { consumer.write(Buffer.from(message.buffer, 0, message.length)); }
       catch (error) { return failConsumer(job, consumer, error); }
-      return send({ job, type: "taken", buffer: message.buffer }, [message.buffer]);
+      return message.keep === true ? send({ job, type: "taken" }) : send({ job, type: "taken", buffer: message.buffer }, [message.buffer]);
     }
     case "grown": {
       const reader = running.get(job);

@@ -2,10 +2,10 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { Worker } from "node:worker_threads";
 import { fromWire } from "../../archive/workers/wire-error.js";
-import { OnDemandThread } from "../../core/on-demand-thread.js";
+import { OnDemandThread, handOver } from "../../core/index.js";
 import { NetworkError } from "../network-error.js";
 import type { BulkSender, HttpRequest, HttpResponse } from "../transport.js";
-import { BLOCK, type BulkOptions, type FromThread, type ToThread } from "./protocol.js";
+import { type BulkOptions, type FromThread, type ToThread } from "./protocol.js";
 
 /** The thread ends when nothing was downloaded for so long; its connections go with it. */
 const IDLE_MS = 30_000;
@@ -54,7 +54,7 @@ export class BulkTransport implements BulkSender {
             case "head":
               body = new Body(() => post({ call, type: "credit" }), () => over(new Error("not wanted any more")));
               return resolve({ status: message.status, headers: message.headers, url: new URL(message.url), body });
-            case "block": return body?.give(Buffer.from(message.buffer, 0, message.length));
+            case "block": return body?.give(handOver(Buffer.from(message.buffer, 0, message.length)));
             case "end": return over(null);
             case "failed": {
               const cause = Object.assign(fromWire(message.error), message.address === undefined ? {} : { address: message.address });
@@ -74,7 +74,8 @@ class Body extends Readable {
   #owed = 0;
 
   constructor(private readonly credit: () => void, private readonly abandoned: () => void) {
-    super({ highWaterMark: 2 * BLOCK });
+    // Objects: blocks stay what they are, instead of being joined.
+    super({ objectMode: true, highWaterMark: 2 });
     // As an http.IncomingMessage: a failure that nobody reads is no failure of the process.
     this.on("error", () => undefined);
   }

@@ -27,7 +27,7 @@ const GROWING = new Set(["image delete", "image pull", "image load", "image impo
 
 /** Keeps the file system of the data root on the good side of the policies' marks. */
 export class Room implements RoomKeeper {
-  private outstanding = 0;
+  private readonly reserved = new Set<() => number>();
   private readonly crossed = new Set<string>();
   private interval: NodeJS.Timeout | undefined;
   private soon: NodeJS.Timeout | undefined;
@@ -64,22 +64,19 @@ export class Room implements RoomKeeper {
     this.check().catch((err: unknown) => { if (!this.closed) this.parts.logger.error({ err }, `the disk could not be kept below its marks: ${messageOf(err)}`); });
   }
 
-  async reserve(bytes: number): Promise<() => void> {
-    const { gauge } = this.parts, { used, free } = await gauge.read();
-    const room = Math.min(bytes, (used + free) * LARGEST_REQUEST);
-    let held = true;
-    this.outstanding += room;
-    const release = (): void => {
-      if (held) this.outstanding -= room;
-      held = false;
-    };
+  async reserve(bytes: () => number): Promise<() => void> {
+    const { used, free } = await this.parts.gauge.read(), most = (used + free) * LARGEST_REQUEST;
+    const wanted = (): number => Math.min(bytes(), most);
+    this.reserved.add(wanted);
     try {
       await this.make("watermark");
     } catch (err) {
       this.parts.logger.error({ err }, "no room was made for what is about to be written");
     }
-    return release;
+    return () => this.reserved.delete(wanted);
   }
+  /** Bytes about to be written. */
+  private get outstanding(): number { return [...this.reserved].reduce((sum, wanted) => sum + wanted(), 0); }
 
   /** What is free now was too little: at least twice as much is to be. */
   async exhausted(bytes: number): Promise<boolean> {
