@@ -1,13 +1,11 @@
-import { type Daemon, type Registry, TestBed, daemonNeeds, disagreements, emptied, needs, sleep, until } from "../helpers/index.js";
+import { type Daemon, type Registry, daemonNeeds, disagreements, emptied, needs, setUp, sleep, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "registry");
 
-let bed: TestBed;
 let daemon: Daemon;
 let registry: Registry;
 let image: string;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (bed) => {
   registry = await bed.registry();
   daemon = await bed.daemonWithBusybox({ storageDriver: "overlay2" });
   image = registry.name("layered:1");
@@ -23,7 +21,6 @@ beforeAll(async () => {
   await daemon.dockerOk("image", "prune", "-af");
   await emptied(daemon);
 }, 180_000);
-afterAll(() => bed.close(), 60_000);
 
 /** Moments spread over a duration, one at random within each of `count` equal parts. */
 function moments(count: number, durationMs: number): number[] {

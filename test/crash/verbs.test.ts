@@ -1,4 +1,4 @@
-import { type Answer, type Daemon, Dice, type Json, TestBed, agreed, daemonNeeds, needs, sleep, until } from "../helpers/index.js";
+import { type Answer, type Daemon, Dice, type Json, agreed, daemonNeeds, needs, setUp, sleep, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds);
 
@@ -8,14 +8,11 @@ const SEED = Number(process.env["STRATA_CRASH_SEED"] ?? Date.now() % 1_000_000);
 
 const dice = new Dice(SEED), random = (): number => dice.next();
 
-let bed: TestBed;
 let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (bed) => {
   daemon = await bed.daemonWithBusybox();
   await api("POST", "/networks/create", { Name: "always" });
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 async function api(method: string, path: string, json?: unknown, query: Record<string, string | number> = {}): Promise<Json> {
   const { status, text, json: answer }: Answer = await daemon.api(method, path, { query, ...(json === undefined ? {} : { json }) });

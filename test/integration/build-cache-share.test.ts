@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { busyboxTar, type ContextFile, type Daemon, Dockerd, FaultyRegistry, ledgerRows, ok, open, type Registry, type Result, TestBed, daemonNeeds, makeContext, needs, run, tarOfMembers, unmet, until } from "../helpers/index.js";
+import { busyboxTar, type ContextFile, type Daemon, Dockerd, FaultyRegistry, ledgerRows, ok, open, type Registry, type Result, type TestBed, daemonNeeds, makeContext, needs, run, setUp, tarOfMembers, unmet, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 const withRegistry = needs(...daemonNeeds, "docker", "registry");
@@ -10,15 +10,14 @@ jest.setTimeout(120_000);
 let bed: TestBed;
 let daemon: Daemon, other: Daemon;
 let registry: Registry | undefined;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (made) => {
+  bed = made;
   [daemon, other] = [await bed.daemonWithBusybox(), await bed.daemon()];
   registry = unmet(["registry"]) === undefined ? await bed.registry() : undefined;
   // One base for both, by the same ID.
   await daemon.dockerOk("save", "-o", bed.path("base.tar"), "busybox");
   await other.dockerOk("load", "-i", bed.path("base.tar"));
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 const strata = (on: Daemon, ...args: string[]): Promise<Result> => run(process.execPath, [program, ...args], { env: { ...on.env(), STRATA_HOST: `unix://${on.socket}` } });
 const context = (files: Readonly<Record<string, ContextFile>>): string => makeContext(bed.folder, files);

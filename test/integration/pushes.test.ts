@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
-import { type Daemon, FaultyRegistry, type Registry, TestBed, daemonNeeds, emptied, importBusybox, needs, ok, tarOf } from "../helpers/index.js";
+import { type Daemon, FaultyRegistry, type Registry, type TestBed, daemonNeeds, emptied, importBusybox, needs, ok, setUp, tarOf } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "registry");
 const withTools = needs(...daemonNeeds, "docker", "registry", "skopeo", "umoci");
@@ -12,12 +12,11 @@ const sha = (bytes: Buffer): string => `sha256:${createHash("sha256").update(byt
 let bed: TestBed;
 let registry: Registry;
 let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (made) => {
+  bed = made;
   registry = await bed.registry(["validation: { manifests: { urls: { allow: [ \"^http://127\" ] } } }"]);
   daemon = await bed.daemon({ storageDriver: "overlay2" });
-}, 60_000);
-afterAll(() => bed.close(), 60_000);
+});
 afterEach(() => daemon.docker(["image", "prune", "-af"]));
 
 async function curl(...args: string[]): Promise<string> { return await bed.netns.ok("curl", ["-sS", "--fail", ...args]); }
