@@ -19,7 +19,7 @@ import { RegistryClient } from "./distribution/client.js";
 import { shownProxy } from "./distribution/proxy.js";
 import { Puller } from "./distribution/pull.js";
 import { Pusher } from "./distribution/push.js";
-import { largestSource, limitsOf, lookAtMachine } from "./machine.js";
+import { largestSource, limitsOf, lookAtMachine, recent } from "./machine.js";
 import { openNetworking } from "./networking.js";
 import { openStores } from "./open-stores.js";
 import { registryOptions } from "./registries.js";
@@ -118,6 +118,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       services: { remover: images.remover, containerService: containers, volumeService: volumes, networkService: networking.networks },
     });
     undo.push(() => collection.close());
+    const limits = recent(() => ({ limits: limitsOf(machine), descriptors: readdirSync("/proc/self/fd").length }), 3000, () => clock.now());
     const facts = (): SystemFacts => ({
       id, driver: storage.defaultDriver,
       runtimes: Object.fromEntries([...programs.runtimes].map(([name, path]) => [name, { path }])), defaultRuntime: programs.defaultRuntime,
@@ -125,7 +126,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
       cpus: machine.cpus, memory: machine.memory, name: machine.hostname, dataRoot: root.root, labels: config.labels,
       securityOptions: ["name=seccomp,profile=builtin", ...(machine.cgroups === "v2" ? ["name=cgroupns"] : [])], warnings: storage.warnings,
       liveRestore: config.liveRestore, loggingDriver: config.logDriver, registryMirrors: mirrors?.["docker.io"] ?? [], insecureRegistries: config.insecureRegistries, versions: programs.versions,
-      limits: limitsOf(machine), firewall: networking.firewall(), volumePlugins: volumePlugins.names(), addressPools: config.addressPools, descriptors: readdirSync("/proc/self/fd").length,
+      ...limits(), firewall: networking.firewall(), volumePlugins: volumePlugins.names(), addressPools: config.addressPools,
     });
     const system = new System({
       facts, driverStatus: () => storage.status(), containerStore: stores.containers, imageStore, layers, volumeStore: stores.volumes, buildCache: { list: () => builds.records() }, images, containers, volumes, events, registry,

@@ -56,6 +56,12 @@ export function limitsOf({ cgroups, controllers }: Machine): MachineLimits {
   };
 }
 
+/** What `look` gives, looked at again when that is so many milliseconds old: for what is asked often and takes long. */
+export function recent<T>(look: () => T, ms: number, now: () => number): () => T {
+  let last: { readonly value: T; readonly at: number } | undefined;
+  return () => (last === undefined || now() - last.at >= ms || now() < last.at ? (last = { value: look(), at: now() }) : last).value;
+}
+
 /** Undefined where there is no such controller. */
 function cpusetFile(v2: boolean, name: string): string | undefined {
   const path = v2 ? `/sys/fs/cgroup/cpuset.${name}.effective` : `/sys/fs/cgroup/cpuset/cpuset.${name}`;

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InvalidArgument, messageOf, NotImplemented } from "../core/errors.js";
 import type { GitRequest, GitTrees } from "../core/git.js";
+import { makeDirectories } from "./make-directories.js";
 import { findProgram, run } from "./spawn.js";
 
 /** Nobody's settings count, nothing of the repository is run, nobody is asked for a password. */
@@ -38,7 +39,7 @@ export class GitProgram implements GitTrees {
     const { http = "", https = "", none = "" } = this.proxies();
     const env = { ...ENVIRONMENT, http_proxy: http, https_proxy: https, no_proxy: `${none},${LOOPBACK}`, ...(agent === undefined ? {} : { SSH_AUTH_SOCK: agent }) };
     const git = (...args: string[]): Promise<unknown> => run("/bin/sh", [...SHELL, program, ...SETTINGS, "-C", directory, ...args], { env, signal, group: true });
-    await mkdir(directory, { recursive: true, mode: 0o755 });
+    await makeDirectories(directory, 0o755);
     try {
       await git("init", "--quiet", "--template=");
       await git("remote", "add", "origin", url);

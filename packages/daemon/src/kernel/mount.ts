@@ -1,3 +1,4 @@
+import { accessSync, constants } from "node:fs";
 import { errnoOf, InvalidArgument } from "../core/errors.js";
 import type { Mount, MountPlan } from "../core/storage.js";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, MNT_DETACH, mount, mountAsync, mountWithConfig, MS, statx, umount, umountAsync } from "./libc.js";
@@ -54,9 +55,25 @@ function parted(options: Mount["options"]): { flags: number; data: Mount["option
 
 /**
  * One mount. A bind with `ro` takes the two steps that Linux wants. Repeated keys (`lowerdir+`) and options beyond a
- * page go through fsconfig(2).
+ * page go through fsconfig(2). ENOSPC when an overlay finds no room to work in: the kernel would leave it read-only.
  */
-export function mountOne({ type, source, options }: Mount, target: string): void {
+export function mountOne(one: Mount, target: string): void {
+  attach(one, target);
+  if (one.type !== "overlay" || !one.options.some((option) => typeof option !== "string" && option[0] === "upperdir") || one.options.includes("ro") || !isReadOnly(target)) return;
+  unmountSync(target);
+  throw Object.assign(new Error(`ENOSPC: no space left on device, mount '${target}': there is no room for the work of an overlay`), { code: "ENOSPC", syscall: "mount", path: target });
+}
+
+function isReadOnly(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK);
+    return false;
+  } catch (e) {
+    return errnoOf(e) === "EROFS";
+  }
+}
+
+function attach({ type, source, options }: Mount, target: string): void {
   const { flags: known, data } = parted(options);
   if (type === "bind" || known & MS.BIND) {
     mount(source, target, null, MS.BIND | (known & MS.REC));

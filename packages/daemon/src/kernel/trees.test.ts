@@ -1,4 +1,4 @@
-import { existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, rmdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfinedFiles } from "./confined.js";
@@ -90,6 +90,21 @@ describe("mounts", () => {
     expect(mountsBelow(dir)[0]!.options).toEqual(expect.arrayContaining(["ro", "nosuid"]));
     await unmountAll(join(dir, "b"));
     expect(mountsBelow(dir)).toEqual([]);
+  });
+  asRoot(`an overlay that has no room to work in is refused: the kernel would have it read-only${why}`, async () => {
+    const at = (name: string): string => join(dir, "small", name), options = [["lowerdir", join(dir, "low")], ["upperdir", at("upper")], ["workdir", at("work")]] as const;
+    for (const name of ["small", "low", "merged"]) mkdirSync(join(dir, name));
+    mountOne({ type: "tmpfs", source: "tmpfs", options: [["nr_inodes", "12"]] }, join(dir, "small"));
+    for (const name of ["upper", "work", ...Array.from({ length: 9 }, (_, i) => `filler${i}`)]) mkdirSync(at(name));
+    expect(() => mkdirSync(at("one-too-many"))).toThrow("ENOSPC");
+    const overlay = { type: "overlay", source: "overlay", options };
+    expect(() => mountOne(overlay, join(dir, "merged"))).toThrow(expect.objectContaining({ code: "ENOSPC" }));
+    expect(mountsBelow(join(dir, "merged"))).toEqual([]);
+    for (let i = 0; i < 9; i++) rmdirSync(at(`filler${i}`));
+    mountOne(overlay, join(dir, "merged"));
+    expect(mountsBelow(join(dir, "merged"))).toHaveLength(1);
+    await unmountAll(join(dir, "merged"));
+    await unmountAll(join(dir, "small"));
   });
   asRoot(`unmounting: nothing there, stacked, in use, never through a symlink${why}`, async () => {
     mkdirSync(join(dir, "m"));

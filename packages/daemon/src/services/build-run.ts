@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { chmod, chown, mkdir, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import { BuildContext } from "../builder/context.js";
@@ -9,6 +9,7 @@ import { type BuildContainers, type HostConfig, type ImageStore, type Layer, typ
 import type { CacheVolumes, HeldMount } from "./build-mounts.js";
 import { removeMountPoints } from "./build-stubs.js";
 import type { AttachClient, ContainerService } from "./types.js";
+import { makeDirectories } from "../kernel/make-directories.js";
 
 export interface BuildRunParts {
   readonly containers: Pick<ContainerService, "create" | "attach" | "wait" | "start" | "remove">;
@@ -96,7 +97,7 @@ interface SecretFile {
 
 async function writeSecrets(folder: string, { secrets }: RunRequest): Promise<SecretFile[]> {
   if (secrets.length === 0) return [];
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeDirectories(folder, 0o700);
   return Promise.all(secrets.map(async (secret, i) => {
     const path = join(folder, String(i)), { target, env } = secret;
     await writeFile(path, secret.content, { mode: 0o600 });

@@ -17,6 +17,7 @@ import { runtimeSpec } from "./spec/spec.js";
 import { resolveUser, type ResolvedUser } from "./spec/users.js";
 import { Turns } from "./turns.js";
 import { UndoStack } from "./undo.js";
+import { makeDirectories } from "../kernel/make-directories.js";
 
 /** What a start has in hand. */
 interface Held {
@@ -80,7 +81,7 @@ export class Launcher {
     const held: Held = { root: null, log: null, releaseNetwork: async () => undefined };
     try {
       await rm(bundle, { recursive: true, force: true });
-      await mkdir(bundle, { recursive: true, mode: 0o700 });
+      await makeDirectories(bundle, 0o700);
       // The monitor loads while everything else is put up.
       const ready = new Deferred();
       const creating = runtime.create(id, bundle, ioOf(container), ready.promise);
@@ -257,7 +258,7 @@ export class Launcher {
     if (existsSync(source)) return;
     const strict = (container.hostConfig.Mounts ?? []).some((m) => m.Type === "bind" && m.Target === target && m.BindOptions?.CreateMountpoint !== true);
     if (strict) throw new InvalidArgument(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
-    await mkdir(source, { recursive: true, mode: 0o755 });
+    await makeDirectories(source, 0o755);
   }
 
   /** An empty volume takes over what the image has at its mount point. */

@@ -1,7 +1,8 @@
-import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
+import { readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Container, type ContainerId, errnoOf, InvalidArgument, type Mounted, type MountPoint, newId } from "../core/index.js";
 import type { ContainerParts } from "./containers-parts.js";
+import { makeDirectories } from "../kernel/make-directories.js";
 
 type Parts = Pick<ContainerParts, "volumes" | "mounter" | "files" | "config" | "events">;
 
@@ -28,7 +29,7 @@ export class VolumeHolder {
     if (point.subpath === undefined) return mounted;
     try {
       await this.forgetPlace(place);
-      await mkdir(this.directory(container.id), { recursive: true, mode: 0o700 });
+      await makeDirectories(this.directory(container.id), 0o700);
       if (!(await this.parts.files.bind(mounted.path, point.subpath, place))) {
         throw new InvalidArgument(`cannot access path ${join(mounted.path, point.subpath)}: no such file or directory`);
       }

@@ -41,7 +41,8 @@ export class System implements SystemService {
       else if (state.status === "running" || state.status === "restarting") containers.running++;
       else containers.stopped++;
     }
-    return { ...facts(), driverStatus: await driverStatus(), containers, images: [...imageStore.list({ sharedSize: false })].length, listeners: this.#parts.events.subscribers };
+    const status = await driverStatus();
+    return { ...facts(), driverStatus: status, containers, images: [...imageStore.list({ sharedSize: false })].length, listeners: this.#parts.events.subscribers };
   }
 
   async df(types: readonly string[]): Promise<DiskUsage> {

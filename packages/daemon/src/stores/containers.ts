@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { WorkerPool } from "../archive/workers/pool.js";
 import {
@@ -14,6 +13,7 @@ import type { Trash } from "./trash.js";
 import { ContainerFigures } from "./usage/container-figures.js";
 import type { Figures } from "./usage/figures.js";
 import type { Measurable } from "./usage/meter.js";
+import { makeDirectories } from "../kernel/make-directories.js";
 
 /** What of a container only changes on update, rename, connect: one JSON column. */
 type Document = Pick<Container, "imageName" | "path" | "args" | "config" | "hostConfig" | "networks" | "mounts">;
@@ -122,7 +122,7 @@ export class LedgerContainers implements ContainerStore, Collectable {
     return join(this.root.containers, id);
   }
   async makeDirectory(id: ContainerId): Promise<void> {
-    const made = await mkdir(this.directory(id), { recursive: true, mode: 0o710 });
+    const made = await makeDirectories(this.directory(id), 0o710);
     this.coming.delete(id);
     if (made !== undefined) await this.ledger.flush();
   }

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, tru
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { type Descriptor, digestOf, hexOf } from "@strata/oci";
-import { Conflict, type DataRoot, DataLoss, type Lease, NotFound, silentLogger } from "../core/index.js";
+import { Conflict, type DataRoot, DataLoss, handOver, type Lease, NotFound, silentLogger } from "../core/index.js";
 import { type Stores, openStores } from "../open-stores.js";
 import { FakeDriver, stream } from "./testing/fake-driver.js";
 import { FakeMounter, TestClock, temporaryRoot } from "./testing/fixtures.js";
@@ -117,6 +117,17 @@ describe("ingests", () => {
     const again = await stores.content.ingest("layer x", blob, lease);
     expect(again.offset).toBe(0);
     await again.abort(false);
+  });
+
+  test("count chunks whose memory they take", async () => {
+    const large = Buffer.alloc(3 << 20, "x"), ingest = await stores.content.ingest("layer large", { digest: digestOf(large), size: large.length, mediaType: "application/x" }, lease);
+    for (let at = 0; at < large.length; at += 1 << 20) {
+      const chunk = handOver(Buffer.from(new ArrayBuffer(1 << 20)).fill("x"));
+      await ingest.write(chunk);
+      expect([chunk.length, ingest.offset]).toEqual([0, at + (1 << 20)]);
+    }
+    await ingest.commit(lease);
+    expect(stores.content.stat(digestOf(large))).toMatchObject({ size: large.length });
   });
 
   test("go on where they were after a drop and after a restart", async () => {

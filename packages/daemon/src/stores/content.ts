@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, open, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
+import { open, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
@@ -14,6 +14,7 @@ import { Leaving } from "./leaving.js";
 import { namesIn } from "./names.js";
 import { orNull } from "./rows.js";
 import { readVerified } from "./verified.js";
+import { makeDirectories } from "../kernel/make-directories.js";
 
 interface IngestRow { readonly id: string; readonly digest: string | null }
 const BLOB = "SELECT digest, media_type AS mediaType, size FROM blob";
@@ -188,7 +189,7 @@ export class FileContent implements ContentStore {
       drop: () => this.drop(id),
       closed,
     };
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectories(directory, 0o700);
     await writeFile(join(directory, "ref"), ref, { mode: 0o600 });
     const file = await open(path, "a+", 0o600).then(async (created) => { await created.close(); return open(path, "r+"); });
     try {

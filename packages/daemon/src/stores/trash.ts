@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rename } from "node:fs/promises";
+import { readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { WorkerPool } from "../archive/workers/pool.js";
 import { errnoOf, type Logger, type Mounter, newId } from "../core/index.js";
 import { namesIn } from "./names.js";
+import { makeDirectories } from "../kernel/make-directories.js";
 
 /**
  * Deletes by rename: what is discarded is out of the way at once, its files go in the background. Nothing that is
@@ -30,7 +31,7 @@ export class Trash {
 
   /** Starts to remove what a former process left. */
   async empty(): Promise<void> {
-    await mkdir(this.directory, { recursive: true, mode: 0o700 });
+    await makeDirectories(this.directory, 0o700);
     const left = await readdir(this.directory);
     if (left.length === 0) return;
     await this.unmountBelow(this.directory);

@@ -13,6 +13,7 @@ import type { Trash } from "./trash.js";
 import type { Figures } from "./usage/figures.js";
 import type { Measurable } from "./usage/meter.js";
 import { checkVolumeOptions, sizeOf, volumeMount } from "./volume-options.js";
+import { makeDirectories } from "../kernel/make-directories.js";
 
 interface Row { name: string; driver: string; anonymous: number; labels: string; options: string; created_at: number; size: number; stale: number; measured_at: number | null }
 
@@ -268,7 +269,7 @@ export class LedgerVolumes implements VolumeStore, Collectable {
   }
 
   private async directory(volume: Volume): Promise<void> {
-    await mkdir(dirname(volume.mountpoint), { recursive: true, mode: 0o701 });
+    await makeDirectories(dirname(volume.mountpoint), 0o701);
     const size = sizeOf(volume.options);
     if (size !== undefined && !existsSync(volume.mountpoint)) return this.limits.apply(volume.mountpoint, size);
     await mkdir(volume.mountpoint, { mode: 0o755 }).catch((e: unknown) => { if (errnoOf(e) !== "EEXIST") throw e; });

@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Container, LogDriver, LogQuery, LogWriter, Moment, Output } from "../../core/index.js";
 import { ABOUT, attributesOf, checkAbout, tagOf } from "./about.js";
@@ -8,6 +7,7 @@ import { JsonFileWriter } from "./json-file-writer.js";
 import { lastMoment, readJsonFile } from "./json-file-reader.js";
 import { jsonFileRotation, localRotation, type LogOptions, rejectUnknown, ROTATION, type RotationOptions } from "./options.js";
 import { withoutRepeated } from "./repeated.js";
+import { makeDirectories } from "../../kernel/make-directories.js";
 
 /** Logs in files, rotated. Followers are woken by the writer, which is in the same process. */
 abstract class FileLogs implements LogDriver {
@@ -26,7 +26,7 @@ abstract class FileLogs implements LogDriver {
   }
 
   async open(file: string, options: LogOptions, container: Container, resuming?: { readonly taken: Moment | undefined }): Promise<LogWriter> {
-    await mkdir(dirname(file), { recursive: true, mode: 0o710 });
+    await makeDirectories(dirname(file), 0o710);
     const logged = resuming && (await lastMoment(file));
     const fresh = logged ? (batch: readonly Output[]) => withoutRepeated(batch, logged, resuming.taken) : null;
     const attributes = encodeAttributes({ ...attributesOf(options, container), ...(options["tag"] ? { tag: tagOf(options, container, "") } : {}) });
