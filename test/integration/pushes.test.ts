@@ -239,25 +239,26 @@ describe("uploads", () => {
   // This registry forgets an upload whose connection broke.
   it("survive breaks, and give the same bytes each time", async () => {
     const proxy = await FaultyRegistry.start(bed.netns, registry.address, 5100);
-    const folder = bed.path("noise");
-    mkdirSync(folder);
-    writeFileSync(join(folder, "noise"), randomBytes(12 << 20));
-    await tarOf(folder, `${folder}.tar`);
-    await daemon.dockerOk("import", `${folder}.tar`, proxy.name("cut/a:1"));
-    await proxy.faults({ on: "PATCH ", kind: "cut-upload", after: 4 << 20, times: 2 }, { on: "PATCH ", kind: "status", status: 503, headers: { "Retry-After": "0" }, times: 1 });
-    const told = await daemon.dockerOk("push", proxy.name("cut/a:1"));
-    expect((await proxy.exchanges()).filter((e) => e.method === "PATCH").length).toBeGreaterThanOrEqual(4);
-    const digest = /digest: (\S+)/.exec(told)![1]!;
-    // Another daemon packs the same tar to the same bytes.
-    const other = await bed.daemon({ storageDriver: "overlay2" });
-    await other.dockerOk("pull", "-q", proxy.name("cut/a:1"));
-    await other.dockerOk("save", "-o", bed.path("cut.tar"), proxy.name("cut/a:1"));
-    await other.dockerOk("image", "prune", "-af");
-    await other.dockerOk("load", "-i", bed.path("cut.tar"));
-    await other.dockerOk("tag", proxy.name("cut/a:1"), registry.name("cut/again:1"));
-    expect(await other.dockerOk("push", registry.name("cut/again:1"))).toContain(`digest: ${digest}`);
-    await bed.end(other);
-    await proxy.stop();
+    try {
+      const folder = bed.path("noise");
+      mkdirSync(folder);
+      writeFileSync(join(folder, "noise"), randomBytes(12 << 20));
+      await tarOf(folder, `${folder}.tar`);
+      await daemon.dockerOk("import", `${folder}.tar`, proxy.name("cut/a:1"));
+      await proxy.faults({ on: "PATCH ", kind: "cut-upload", after: 4 << 20, times: 2 }, { on: "PATCH ", kind: "status", status: 503, headers: { "Retry-After": "0" }, times: 1 });
+      const told = await daemon.dockerOk("push", proxy.name("cut/a:1"));
+      expect((await proxy.exchanges()).filter((e) => e.method === "PATCH").length).toBeGreaterThanOrEqual(4);
+      const digest = /digest: (\S+)/.exec(told)![1]!;
+      // Another daemon packs the same tar to the same bytes.
+      const other = await bed.daemon({ storageDriver: "overlay2" });
+      await other.dockerOk("pull", "-q", proxy.name("cut/a:1"));
+      await other.dockerOk("save", "-o", bed.path("cut.tar"), proxy.name("cut/a:1"));
+      await other.dockerOk("image", "prune", "-af");
+      await other.dockerOk("load", "-i", bed.path("cut.tar"));
+      await other.dockerOk("tag", proxy.name("cut/a:1"), registry.name("cut/again:1"));
+      expect(await other.dockerOk("push", registry.name("cut/again:1"))).toContain(`digest: ${digest}`);
+      await bed.end(other);
+    } finally { await proxy.stop(); }
   }, 120_000);
 
   withTools("are what skopeo and umoci find valid", async () => {
