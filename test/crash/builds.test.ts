@@ -1,4 +1,4 @@
-import { Dice, type Daemon, type Result, TestBed, agreed, daemonNeeds, emptied, ledgerRows, makeContext, needs, sleep, until } from "../helpers/index.js";
+import { Dice, type Daemon, type Result, agreed, daemonNeeds, emptied, ledgerRows, makeContext, needs, setUp, sleep, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 
@@ -6,11 +6,9 @@ const it = needs(...daemonNeeds, "docker");
 const KILLS = Number(process.env["STRATA_CRASH_BUILDS"] ?? 6);
 const SEED = Number(process.env["STRATA_CRASH_SEED"] ?? Date.now() % 1_000_000);
 
-let bed: TestBed;
 let daemon: Daemon;
 let folder: string;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (bed) => {
   daemon = await bed.daemonWithBusybox();
   folder = makeContext(bed.folder, {
     ...Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`tree/d${i % 10}/f${i}`, `${i}\n`.repeat(50)])), page: "<p>page</p>\n",
@@ -20,8 +18,7 @@ beforeAll(async () => {
       "FROM one", "COPY --from=two /two /link /from-two/", "COPY page /one/page", "RUN --mount=type=bind,target=/context busybox cmp /context/page /one/page && mkdir -m 700 /last && mv /one/page /last/page", "ENV DONE=1", 'CMD ["cat", "/one/sum", "/last/page"]', "",
     ].join("\n"),
   });
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 const EPOCH = ["--build-arg", "SOURCE_DATE_EPOCH=1000000000"];
 const build = (...args: string[]): Promise<Result> => daemon.docker(["build", ...EPOCH, ...args, folder], { env: { DOCKER_BUILDKIT: "0" } });

@@ -1,13 +1,11 @@
-import { type Daemon, type Registry, TestBed, daemonNeeds, disagreements, emptied, needs, sleep, until } from "../helpers/index.js";
+import { type Daemon, type Registry, daemonNeeds, disagreements, emptied, needs, setUp, sleep, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "registry");
 
-let bed: TestBed;
 let daemon: Daemon;
 let registry: Registry;
 let image: string;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (bed) => {
   registry = await bed.registry();
   daemon = await bed.daemonWithBusybox({ storageDriver: "overlay2" });
   image = registry.name("layered:1");
@@ -23,7 +21,6 @@ beforeAll(async () => {
   await daemon.dockerOk("image", "prune", "-af");
   await emptied(daemon);
 }, 180_000);
-afterAll(() => bed.close(), 60_000);
 
 /** Moments spread over a duration, one at random within each of `count` equal parts. */
 function moments(count: number, durationMs: number): number[] {
@@ -60,7 +57,7 @@ it("kill -9 in the middle of a pull leaves no orphan, and the pull then succeeds
     await daemon.dockerOk("rmi", image);
   }
   await emptied(daemon);
-}, 300_000);
+}, 600_000);
 
 it("kill -9 in the middle of an rmi leaves no half of an image", async () => {
   await daemon.dockerOk("pull", "-q", image);
@@ -75,7 +72,7 @@ it("kill -9 in the middle of an rmi leaves no half of an image", async () => {
     }
     await emptied(daemon);
   }
-}, 300_000);
+}, 600_000);
 
 it("kill -9 in the middle of a commit leaves the container, and the commit then succeeds", async () => {
   await daemon.dockerOk("pull", "-q", image);
@@ -93,4 +90,4 @@ it("kill -9 in the middle of a commit leaves the container, and the commit then 
   await daemon.dockerOk("rm", "changed");
   await daemon.dockerOk("rmi", image);
   await emptied(daemon);
-}, 300_000);
+}, 600_000);

@@ -1,14 +1,12 @@
-import { type Daemon, TestBed, daemonNeeds, needs, sleep } from "../helpers/index.js";
+import { type Daemon, type TestBed, daemonNeeds, needs, setUp, sleep } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 /** Addresses that the kernel has in the container, loopback aside; and those that the daemon tells of. */
 async function bothSides(name: string): Promise<{ kernel: string[]; told: string[] }> {

@@ -1,15 +1,13 @@
 import { existsSync } from "node:fs";
-import { type Daemon, TestBed, daemonNeeds, disagreements, needs, sleep, until } from "../helpers/index.js";
+import { type Daemon, type TestBed, daemonNeeds, disagreements, needs, setUp, sleep, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "curl");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox({ storageDriver: "overlay2" });
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 it("five containers outlive kill -9 of the daemon, with their logs and exit codes", async () => {
   // Counts until told to stop; the log then has every number once. Two write faster than a pipe holds.

@@ -1,4 +1,4 @@
-import { type Answer, type Daemon, Dice, TestBed, agreed, daemonNeeds, needs, sleep, until } from "../helpers/index.js";
+import { type Answer, type Daemon, Dice, type Json, agreed, daemonNeeds, needs, setUp, sleep, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds);
 
@@ -8,36 +8,31 @@ const SEED = Number(process.env["STRATA_CRASH_SEED"] ?? Date.now() % 1_000_000);
 
 const dice = new Dice(SEED), random = (): number => dice.next();
 
-let bed: TestBed;
 let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (bed) => {
   daemon = await bed.daemonWithBusybox();
   await api("POST", "/networks/create", { Name: "always" });
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests pick what they check
-type Any = any;
-async function api(method: string, path: string, json?: unknown, query: Record<string, string | number> = {}): Promise<Any> {
+async function api(method: string, path: string, json?: unknown, query: Record<string, string | number> = {}): Promise<Json> {
   const { status, text, json: answer }: Answer = await daemon.api(method, path, { query, ...(json === undefined ? {} : { json }) });
   if (status >= 400) throw new Error(`${method} ${path}: ${status} ${text}`);
   return answer;
 }
 const exists = async (path: string): Promise<boolean> => (await daemon.api("GET", path)).status === 200;
-const inspect = (name: string): Promise<Any> => api("GET", `/containers/${name}/json`);
-const post = (name: string, verb: string, query: Record<string, string | number> = {}, json?: unknown): Promise<Any> => api("POST", `/containers/${name}/${verb}`, json, query);
+const inspect = (name: string): Promise<Json> => api("GET", `/containers/${name}/json`);
+const post = (name: string, verb: string, query: Record<string, string | number> = {}, json?: unknown): Promise<Json> => api("POST", `/containers/${name}/${verb}`, json, query);
 async function remove(name: string): Promise<void> {
   const { status, text } = await daemon.api("DELETE", `/containers/${name}`, { query: { force: 1, v: 1 } });
   if (status !== 204 && status !== 404) throw new Error(`${name} cannot be removed: ${status} ${text}`);
 }
-const create = (name: string, command: string, host: object = {}, config: object = {}): Promise<Any> =>
+const create = (name: string, command: string, host: object = {}, config: object = {}): Promise<Json> =>
   api("POST", "/containers/create", { Image: "busybox", Cmd: ["sh", "-c", command], HostConfig: host, ...config }, { name });
 async function run(name: string, command: string, host: object = {}, config: object = {}): Promise<void> {
   await create(name, command, host, config);
   await post(name, "start");
 }
-const becomes = (name: string, what: string, holds: (state: Any, c: Any) => boolean): Promise<Any> => until(async () => {
+const becomes = (name: string, what: string, holds: (state: Json, c: Json) => boolean): Promise<Json> => until(async () => {
   const c = await inspect(name);
   return holds(c.State, c) ? c : undefined;
 }, 30_000, `${name}: ${what}`);

@@ -1,12 +1,10 @@
 import { existsSync, readFileSync, readlinkSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { type Json } from "./api.js";
 import { type Daemon } from "./daemon.js";
 import { cgroupsOf, filesBelow, firewallOf, interfacesOf, ledgerRows, mountsOf, processesOf } from "./footprint.js";
 import { disagreements } from "./graph.js";
 import { until } from "./run.js";
-
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- what inspect gives
-type Inspect = any;
 
 /** All IDs in a text. */
 const idsIn = (text: string): string[] => text.match(/[0-9a-f]{64}/g) ?? [];
@@ -15,7 +13,7 @@ const cgroupOf = (pid: number): string => { try { return readFileSync(`/proc/${p
 /** Where what is said over the API, the ledger and the kernel differ. Nothing is under way when it is asked. */
 export async function contradictions(daemon: Daemon): Promise<string[]> {
   const listed = (await daemon.api("GET", "/containers/json", { query: { all: 1 } })).json as { Id: string }[];
-  const all = await Promise.all(listed.map(async ({ Id }) => (await daemon.api("GET", `/containers/${Id}/json`)).json as Inspect));
+  const all = await Promise.all(listed.map(async ({ Id }) => (await daemon.api("GET", `/containers/${Id}/json`)).json as Json));
   const seen = await kernelSide(daemon);
   const running = all.filter(({ State }) => State.Running && !State.Restarting), resting = all.filter((c) => !running.includes(c));
   const known = new Set(listed.map(({ Id }) => Id));
@@ -62,7 +60,7 @@ async function kernelSide(daemon: Daemon): Promise<KernelSide> {
 }
 
 /** A running container has its process, monitor, mount, namespace, addresses and ports, each once. */
-async function aboutRunning(daemon: Daemon, c: Inspect, seen: KernelSide): Promise<string[]> {
+async function aboutRunning(daemon: Daemon, c: Json, seen: KernelSide): Promise<string[]> {
   const { Id, State, NetworkSettings, HostConfig } = c, name = `${c.Name} (${State.Status})`, said: string[] = [];
   if (!cgroupOf(State.Pid).includes(Id)) said.push(`${name}: ${State.Pid} is not its process`);
   const monitors = seen.processes.filter(({ command }) => command.includes("conmon") && command.includes(`-c ${Id}`) && !command.includes("--exec-process-spec"));
@@ -86,14 +84,14 @@ async function aboutRunning(daemon: Daemon, c: Inspect, seen: KernelSide): Promi
 }
 
 /** One that does not run has its row, its layer and its directory. */
-function aboutResting(c: Inspect, seen: KernelSide): string[] {
+function aboutResting(c: Json, seen: KernelSide): string[] {
   const { Id, State } = c, name = `${c.Name} (${State.Status})`;
   const left = seen.words.filter((words) => words.includes(Id) && !/^ledger (container|writable|snapshot|volume_use) /.test(words)).map((words) => `${name}: ${words}`);
   return [...left, ...cgroupsOf([Id]).map((path) => `${name}: cgroup ${path}`), ...(State.Pid === 0 ? [] : [`${name}: process ${State.Pid}`]), ...(["removing", "dead"].includes(State.Status) ? [`${name}: still there`] : [])];
 }
 
 /** As many interfaces as there are endpoints and bridges, and a rule for each published port. */
-async function aboutNetworks(daemon: Daemon, running: readonly Inspect[], seen: KernelSide): Promise<string[]> {
+async function aboutNetworks(daemon: Daemon, running: readonly Json[], seen: KernelSide): Promise<string[]> {
   const said: string[] = [];
   const networks = (await daemon.api("GET", "/networks")).json as { Id: string; Name: string; Driver: string; Options: Record<string, string> }[];
   const endpoints = running.flatMap((c) => Object.values(c.NetworkSettings.Networks as Record<string, { NetworkID: string }>).map((n) => `${n.NetworkID} ${c.Id}`)).sort();

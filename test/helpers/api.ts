@@ -1,11 +1,14 @@
 import { type IncomingMessage, request } from "node:http";
 
+/** What an engine answers. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests pick what they check
+export type Json = any;
+
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingMessage["headers"];
   readonly text: string;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests pick what they check
-  readonly json: any;
+  readonly json: Json;
 }
 export interface Call {
   readonly query?: Readonly<Record<string, string | number | boolean>>;

@@ -69,3 +69,13 @@ export class TestBed {
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
+
+/** The hooks of a file that works in one bed: `make` goes before its tests, and the bed goes after them. */
+export function setUp(make: (bed: TestBed) => void | Promise<void>, makeMs = 120_000): void {
+  let bed: TestBed | undefined;
+  beforeAll(async () => {
+    bed = await TestBed.create();
+    await make(bed);
+  }, makeMs);
+  afterAll(() => bed?.close(), 120_000);
+}

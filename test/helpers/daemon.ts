@@ -1,6 +1,6 @@
 import { createWriteStream, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Answer, type Call, call } from "./api.js";
+import { type Answer, type Call, type Json, call } from "./api.js";
 import { type Netns } from "./netns.js";
 import { Background, ok, type Result, run, type RunOptions, until } from "./run.js";
 
@@ -121,8 +121,7 @@ export class Daemon {
   dockerStart(...args: readonly string[]): Background { return new Background("docker", args, { env: this.env() }); }
 
   /** `docker inspect` of one thing. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests pick what they check
-  async inspect(name: string, type = "container"): Promise<any> {
+  async inspect(name: string, type = "container"): Promise<Json> {
     return (JSON.parse(await this.dockerOk("inspect", "--type", type, name)) as unknown[])[0];
   }
 

@@ -1,17 +1,15 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Background, type Daemon, TestBed, busyboxTar, daemonNeeds, importBusybox, emptied, needs, ok, pushAppImage, until } from "../helpers/index.js";
+import { type Background, type Daemon, type TestBed, busyboxTar, daemonNeeds, importBusybox, emptied, needs, ok, pushAppImage, setUp, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 const withLoop = needs(...daemonNeeds, "docker", "loop", "registry");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemon({ storageDriver: "overlay2" });
-}, 60_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 /** Nothing of what failed is left: no image, no directory, no blob. Work in the background may need a moment. */
 async function expectNothingLeft(of = daemon, options?: Parameters<typeof emptied>[1]): Promise<void> {

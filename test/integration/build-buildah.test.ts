@@ -1,21 +1,19 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type ContextFile, type Daemon, TestBed, daemonNeeds, makeContext, needs, ok } from "../helpers/index.js";
+import { type ContextFile, type Daemon, type TestBed, daemonNeeds, makeContext, needs, ok, setUp } from "../helpers/index.js";
 
 /** Newer syntax, which no classic builder has, beside Debian's buildah: configuration, and what each layer holds. */
 const it = needs(...daemonNeeds, "docker", "buildah");
 jest.setTimeout(120_000);
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
   await daemon.dockerOk("tag", "busybox", "localhost/busybox");
   await daemon.dockerOk("save", "-o", bed.path("busybox.tar"), "localhost/busybox:latest");
   await buildah("pull", `docker-archive:${bed.path("busybox.tar")}`);
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 /** With a store of its own, in the test's network namespace. */
 function buildah(...args: readonly string[]): Promise<string> {

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { busyboxTar, type ContextFile, type Daemon, Dockerd, ok, open, type Registry, type Result, TestBed, daemonNeeds, makeContext, needs, run, tarOfMembers, unmet, until } from "../helpers/index.js";
+import { busyboxTar, type ContextFile, type Daemon, Dockerd, FaultyRegistry, ledgerRows, ok, open, type Registry, type Result, type TestBed, daemonNeeds, makeContext, needs, run, setUp, tarOfMembers, unmet, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 const withRegistry = needs(...daemonNeeds, "docker", "registry");
@@ -10,15 +10,14 @@ jest.setTimeout(120_000);
 let bed: TestBed;
 let daemon: Daemon, other: Daemon;
 let registry: Registry | undefined;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (made) => {
+  bed = made;
   [daemon, other] = [await bed.daemonWithBusybox(), await bed.daemon()];
   registry = unmet(["registry"]) === undefined ? await bed.registry() : undefined;
   // One base for both, by the same ID.
   await daemon.dockerOk("save", "-o", bed.path("base.tar"), "busybox");
   await other.dockerOk("load", "-i", bed.path("base.tar"));
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 const strata = (on: Daemon, ...args: string[]): Promise<Result> => run(process.execPath, [program, ...args], { env: { ...on.env(), STRATA_HOST: `unix://${on.socket}` } });
 const context = (files: Readonly<Record<string, ContextFile>>): string => makeContext(bed.folder, files);
@@ -69,6 +68,28 @@ describe("a cache somewhere else", () => {
     expect(cached(await build(other, folder, "--cache-from", `type=registry,ref=${registry!.name("team/min:1")}`))).toBe(3);
     await forget();
     expect(cached(await build(other, folder, "--build-arg", "V=2", "--cache-from", `type=registry,ref=${registry!.name("team/min:1")}`))).toBe(1);
+  });
+
+  withRegistry("that is taken or left while the daemon is killed leaves nothing", async () => {
+    const proxy = await FaultyRegistry.start(bed.netns, registry!.address, 5110), cut = `type=registry,ref=${proxy.name("team/cut:1")}`;
+    try {
+      const folder = context({ Dockerfile: "FROM busybox\nRUN head -c 3000000 /dev/urandom > /noise\n" });
+      await build(daemon, folder, "--cache-to", cut);
+      await forget();
+      const before = [await names(other), ledgerRows(other)];
+      for (const [flag, fault] of [["--cache-from", { on: "GET .*/blobs/", kind: "hold", after: 0 }], ["--cache-to", { on: "PUT .*/manifests/", kind: "status", status: 503, headers: { "Retry-After": "60" } }]] as const) {
+        await proxy.faults(fault);
+        const under = strata(other, "build", "--force-rm", "--no-cache", flag, cut, folder);
+        await until(async () => (await proxy.exchanges()).some(({ method, path }) => new RegExp(fault.on).test(`${method} ${path}`)) || undefined, 60_000, `the registry to be asked: ${fault.on}`);
+        expect(await names(other)).not.toContain("team/cut");
+        await other.kill9();
+        expect((await under).code).not.toBe(0);
+        await other.start();
+        expect(await names(other)).not.toContain("team/cut");
+        await forget();
+        await until(async () => JSON.stringify([await names(other), ledgerRows(other)]) === JSON.stringify(before) || undefined, 60_000, () => `a ledger as before: ${ledgerRows(other).join("\n")}`);
+      }
+    } finally { await proxy.stop(); }
   });
 
   withRegistry("that is not there is a warning; bad words are refused before anything is done", async () => {

@@ -1,19 +1,14 @@
 import { gzipSync } from "node:zlib";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Daemon, type Member, TestBed, agreed, daemonNeeds, needs, ok, paxRecord, tarHeader, tarOfMembers } from "../helpers/index.js";
+import { type Daemon, type Member, agreed, daemonNeeds, needs, ok, paxRecord, setUp, tarHeader, tarOfMembers } from "../helpers/index.js";
 
 /** Contexts that mean harm: each is refused, or does what it does inside the image; nothing is left behind. */
 const it = needs(...daemonNeeds, "docker");
 jest.setTimeout(120_000);
 
-let bed: TestBed;
 let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
-  daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+setUp(async (bed) => { daemon = await bed.daemonWithBusybox(); });
 afterEach(async () => {
   expect([readdirSync(join(daemon.dataRoot, "tmp")), await daemon.dockerOk("ps", "-aq")]).toEqual([[], ""]);
   await agreed(daemon);

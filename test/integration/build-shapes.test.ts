@@ -1,4 +1,4 @@
-import { type ContextFile, type Daemon, TestBed, addToolchains, daemonNeeds, importTree, makeContext, needs, ok, until } from "../helpers/index.js";
+import { type ContextFile, type Daemon, type TestBed, addToolchains, daemonNeeds, importTree, makeContext, needs, ok, setUp, until } from "../helpers/index.js";
 
 /** Dockerfiles as they are found in the world, on bases that are made here: each is built by the docker CLI, run, and looked at. */
 const it = needs(...daemonNeeds, "docker", "curl");
@@ -9,15 +9,13 @@ const BASES = [
   "php:8.3-apache", "composer:2", "mcr.microsoft.com/dotnet/sdk:8.0", "mcr.microsoft.com/dotnet/aspnet:8.0", "gcr.io/distroless/static:nonroot",
 ];
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemon();
   await importTree(daemon, "toolchains", ['CMD ["sh"]', "ENV PATH=/usr/local/bin:/usr/bin:/bin"], addToolchains);
   for (const base of BASES) await daemon.dockerOk("tag", "toolchains", base);
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 afterEach(() => daemon.removeContainers());
 
 interface Shape {

@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { Dice, type Daemon, TestBed, agreed, daemonNeeds, emptied, footprint, importBusybox, leavesNothing, needs, tarOfMembers } from "../helpers/index.js";
+import { Dice, type Daemon, agreed, daemonNeeds, emptied, footprint, importBusybox, leavesNothing, needs, setUp, tarOfMembers } from "../helpers/index.js";
 
 /** Dockerfiles that a grammar wrote and mutations spoilt, sent to a daemon: each builds, or fails and says where. */
 const it = needs(...daemonNeeds, "docker");
@@ -9,13 +9,8 @@ const FILES = Number(process.env["STRATA_SPOILT_FILES"] ?? 240);
 const SEED = Number(process.env["STRATA_SPOILT_SEED"] ?? 6);
 const AT_ONCE = 3;
 
-let bed: TestBed;
 let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
-  daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+setUp(async (bed) => { daemon = await bed.daemonWithBusybox(); });
 
 const CONTEXT = [{ name: "a.txt", data: "a\n" }, { name: "d/" }, { name: "d/x", data: "x\n" }, { name: "d/e/" }, { name: "d/e/y.md", data: "y\n" }, { name: "exe", data: "#!/bin/sh\n", mode: 0o755 }, { name: "l", type: "symlink", link: "d/x" }] as const;
 

@@ -1,18 +1,16 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Background, type ContextFile, type Daemon, type Result, TestBed, daemonNeeds, makeContext, needs, tarOfMembers, until } from "../helpers/index.js";
+import { Background, type ContextFile, type Daemon, type Result, type TestBed, daemonNeeds, makeContext, needs, setUp, tarOfMembers, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 jest.setTimeout(120_000);
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 afterEach(() => daemon.removeContainers());
 
 const classic = { env: { DOCKER_BUILDKIT: "0" } };

@@ -1,18 +1,16 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Background, type Daemon, type Result, TestBed, daemonNeeds, needs, ok, run } from "../helpers/index.js";
+import { Background, type Daemon, type Result, type TestBed, daemonNeeds, needs, ok, run, setUp } from "../helpers/index.js";
 
 /** `strata cp`, `stats` and `update` beside docker's own. */
 const it = needs(...daemonNeeds, "docker");
 const program = resolve(__dirname, "../../../packages/cli/bin/strata.js");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 afterEach(() => daemon.removeContainers());
 
 type Name = "strata" | "docker";

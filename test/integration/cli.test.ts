@@ -1,18 +1,16 @@
 import { join, resolve } from "node:path";
-import { type Daemon, Pty, type Registry, type Result, TestBed, daemonNeeds, needs, ok, run, sleep } from "../helpers/index.js";
+import { type Daemon, Pty, type Registry, type Result, type TestBed, daemonNeeds, needs, ok, run, setUp, sleep } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 const withTerminal = needs(...daemonNeeds, "docker", "pty");
 const withRegistry = needs(...daemonNeeds, "docker", "registry");
 const program = resolve(__dirname, "../../../packages/cli/bin/strata.js");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 const env = (): NodeJS.ProcessEnv => ({ ...daemon.env(), STRATA_HOST: `unix://${daemon.socket}` });
 const strata = (args: readonly string[], input?: string): Promise<Result> => run(process.execPath, [program, ...args], { env: env(), ...(input === undefined ? {} : { input }) });

@@ -1,17 +1,16 @@
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Compose, type Daemon, TestBed, daemonNeeds, makeContext, needs } from "../helpers/index.js";
+import { Compose, type Daemon, type TestBed, daemonNeeds, makeContext, needs, setUp } from "../helpers/index.js";
 
 /** `build:` of docker-compose 1.29, whose client is docker-py. */
 const it = needs(...daemonNeeds, "docker", "compose", "curl");
 jest.setTimeout(240_000);
 
-let bed: TestBed;
-let daemon: Daemon;
+let bed: TestBed, daemon: Daemon;
 let app: string;
 let tool: string;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
   app = makeContext(bed.folder, {
     "page.html": "<p>first page</p>\n", secret: "s", ".dockerignore": "secret\n", "notes.md": "",
@@ -20,8 +19,7 @@ beforeAll(async () => {
     ].join("\n"),
   });
   tool = makeContext(bed.folder, { Dockerfile: "FROM busybox\nRUN echo tool > /t\nCMD [\"cat\", \"/t\"]\n" });
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 const project = (name: string, build: object = {}): Compose => new Compose(daemon, bed.path(name), name, {
   services: {

@@ -1,14 +1,12 @@
-import { Compose, type Daemon, TestBed, daemonNeeds, needs, until } from "../helpers/index.js";
+import { Compose, type Daemon, type TestBed, daemonNeeds, needs, setUp, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "compose");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 /** A project whose second service waits for the first one's health, and notes what it finds of it. */
 function project(name: string, check: string): Compose {

@@ -1,20 +1,18 @@
-import { Compose, type Daemon, TestBed, daemonNeeds, mountsBelow, needs, until } from "../helpers/index.js";
+import { Compose, type Daemon, type TestBed, daemonNeeds, mountsBelow, needs, setUp, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "compose", "curl");
 
-let bed: TestBed;
-let daemon: Daemon;
+let bed: TestBed, daemon: Daemon;
 let untouched: unknown;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
   // The first container and network bring what all share, and what stays.
   await daemon.dockerOk("network", "create", "first");
   await daemon.dockerOk("run", "--rm", "--network", "first", "-p", "80", "busybox", "true");
   await daemon.dockerOk("network", "rm", "first");
   untouched = await kept();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 /** All that an application may leave behind. */
 async function kept(): Promise<unknown> {

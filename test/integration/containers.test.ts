@@ -1,14 +1,12 @@
-import { type Daemon, Pty, TestBed, daemonNeeds, needs, sleep, until } from "../helpers/index.js";
+import { type Daemon, Pty, type TestBed, daemonNeeds, needs, setUp, sleep, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "pty");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 afterEach(async () => {
   await daemon.removeContainers();
 });

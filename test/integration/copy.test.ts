@@ -1,17 +1,15 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Daemon, ok, TestBed, daemonNeeds, needs, tarOfMembers } from "../helpers/index.js";
+import { type Daemon, ok, type TestBed, daemonNeeds, needs, setUp, tarOfMembers } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 
-let bed: TestBed;
-let daemon: Daemon;
+let bed: TestBed, daemon: Daemon;
 let here: string;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 beforeEach(() => { here = mkdtempSync(bed.path("cp-")); });
 afterEach(async () => {
   await daemon.removeContainers();

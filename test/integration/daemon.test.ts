@@ -1,7 +1,7 @@
 import { chownSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
-import { type Background, TestBed, call, daemonNeeds, needs, run, until } from "../helpers/index.js";
+import { type Background, type TestBed, call, daemonNeeds, needs, run, setUp, until } from "../helpers/index.js";
 
 const it = needs("root", "netns");
 const withContainers = needs(...daemonNeeds, "docker");
@@ -9,10 +9,7 @@ const withUsers = needs("root", "netns", "setpriv", "curl");
 const stratad = resolve(__dirname, "../../../packages/daemon/bin/stratad.js");
 
 let bed: TestBed;
-beforeAll(async () => {
-  bed = await TestBed.create();
-});
-afterAll(() => bed.close(), 60_000);
+setUp((made) => { bed = made; });
 
 /** Runs the daemon to its end, which must come by itself. */
 const stratadEnds = (...flags: string[]): ReturnType<typeof run> => run(process.execPath, [stratad, ...flags], { timeoutMs: 20_000 });

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { type Daemon, type Registry, TestBed, daemonNeeds, disagreements, emptied, needs, until } from "../helpers/index.js";
+import { type Daemon, type Registry, type TestBed, daemonNeeds, disagreements, emptied, needs, setUp, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "registry");
 
@@ -9,8 +9,8 @@ let registry: Registry;
 const name = (path: string): string => registry.name(path);
 const WORD = "a word that is known".repeat(40);
 
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (made) => {
+  bed = made;
   registry = await bed.registry();
   const maker = await bed.daemonWithBusybox({ storageDriver: "overlay2" });
   const commit = async (from: string, to: string, script: string): Promise<void> => {
@@ -23,8 +23,7 @@ beforeAll(async () => {
   await commit(name("base"), name("neighbour"), "echo neighbour > /neighbour");
   for (const path of ["app", "neighbour"]) await maker.dockerOk("push", "-q", name(path));
   await bed.end(maker);
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 /** Flips one bit of a text in a file. */
 function damage(file: string, text: string): void {

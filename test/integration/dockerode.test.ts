@@ -1,25 +1,22 @@
 import { PassThrough, type Readable } from "node:stream";
 import { createReadStream } from "node:fs";
 import Docker from "dockerode";
-import { type Daemon, type Registry, TestBed, busyboxTar, daemonNeeds, importBusybox, needs, tarOfMembers, until } from "../helpers/index.js";
+import { type Daemon, type Json, type Registry, busyboxTar, daemonNeeds, importBusybox, needs, setUp, tarOfMembers, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "registry");
 
-let bed: TestBed;
 let daemon: Daemon;
 let registry: Registry;
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- dockerode comes without types
-let docker: any;
-beforeAll(async () => {
-  bed = await TestBed.create();
+/** dockerode comes without types. */
+let docker: Json;
+setUp(async (bed) => {
   registry = await bed.registry();
   daemon = await bed.daemonWithBusybox();
   await daemon.dockerOk("tag", "busybox", registry.name("box:1"));
   await daemon.dockerOk("push", registry.name("box:1"));
   await daemon.dockerOk("rmi", "busybox", registry.name("box:1"));
   docker = new Docker({ socketPath: daemon.socket });
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 const text = async (stream: Readable): Promise<string> => {
   const parts: Buffer[] = [];
@@ -122,7 +119,7 @@ describe("other verbs of dockerode's", () => {
   afterEach(async () => {
     await daemon.removeContainers();
   });
-  const started = async (options: object = {}): Promise<any> => { // eslint-disable-line @typescript-eslint/no-explicit-any -- dockerode comes without types
+  const started = async (options: object = {}): Promise<Json> => {
     const container = await docker.createContainer({ Image: "busybox", Cmd: ["sleep", "1000"], StopSignal: "SIGKILL", ...options });
     await container.start();
     return container;

@@ -1,11 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { type Daemon, type DriverName, TestBed, daemonNeeds, disagreements, emptied, importBusybox, needsDrivers, ok, sleep, tarOf, until } from "../helpers/index.js";
+import { type Daemon, type DriverName, type TestBed, daemonNeeds, disagreements, emptied, importBusybox, needsDrivers, ok, setUp, sleep, tarOf, until } from "../helpers/index.js";
 
 let bed: TestBed;
-beforeAll(async () => {
-  bed = await TestBed.create();
-});
-afterAll(() => bed.close(), 120_000);
+setUp((made) => { bed = made; });
 
 interface Layer { readonly DiffId: string; readonly Driver: string; readonly Copies: readonly { readonly Driver: string }[]; readonly Parent: string | null }
 const layersOf = async (daemon: Daemon): Promise<readonly Layer[]> => (await daemon.api("GET", "/layers")).json as Layer[];

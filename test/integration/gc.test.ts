@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Daemon, TestBed, daemonNeeds, disagreements, emptied, needs, open, run, sleep, tarOfMembers, until } from "../helpers/index.js";
+import { type Daemon, type Json, type TestBed, daemonNeeds, disagreements, emptied, needs, open, run, setUp, sleep, tarOfMembers, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 const strata = resolve(__dirname, "../../../packages/cli/bin/strata.js");
@@ -9,16 +9,14 @@ interface Item { Kind: string; Key: string; Name: string; Bytes: number; Outcome
 interface Run { Id: string; Plan: string; Trigger: string; State: string; Items: Item[]; Freed: number; Trashed: number; UndoUntil: string | null; Policies: string[] }
 
 let bed: TestBed, daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
   await daemon.dockerOk("tag", "busybox", "held:1");
   await call("POST", "/images/busybox/pin", undefined, 204);
-}, 60_000);
-afterAll(() => bed.close(), 60_000);
+});
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests pick what they check
-async function call(method: string, path: string, json?: unknown, status = 200): Promise<any> {
+async function call(method: string, path: string, json?: unknown, status = 200): Promise<Json> {
   const answer = await daemon.api(method, path, json === undefined ? {} : { json });
   expect([method, path, answer.status, answer.text]).toEqual([method, path, status, answer.text]);
   return answer.json;

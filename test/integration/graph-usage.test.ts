@@ -1,17 +1,16 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Daemon, type DriverName, type Registry, TestBed, daemonNeeds, emptied, makeContext, needs, needsDrivers, run, told, until, usageDifferences } from "../helpers/index.js";
+import { type Daemon, type DriverName, type Registry, type TestBed, daemonNeeds, emptied, makeContext, needs, needsDrivers, run, setUp, told, until, usageDifferences } from "../helpers/index.js";
 
 jest.setTimeout(180_000);
 
 let bed: TestBed;
 let registry: Registry;
 const it = needs(...daemonNeeds, "docker", "registry");
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (made) => {
+  bed = made;
   registry = await bed.registry();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 const classic = { env: { DOCKER_BUILDKIT: "0" } };
 async function build(daemon: Daemon, tag: string, files: Readonly<Record<string, string>>): Promise<void> {

@@ -1,18 +1,16 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { type Daemon, type Registry, TestBed, busyboxTar, daemonNeeds, importBusybox, emptied, needs, ok, pushAppImage, run } from "../helpers/index.js";
+import { type Daemon, type Registry, type TestBed, busyboxTar, daemonNeeds, importBusybox, emptied, needs, ok, pushAppImage, run, setUp } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 const withRegistry = needs(...daemonNeeds, "docker", "registry");
 const withSkopeo = needs(...daemonNeeds, "docker", "skopeo");
 const withUmoci = needs(...daemonNeeds, "docker", "skopeo", "umoci");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox({ storageDriver: "overlay2" });
-}, 120_000);
-afterAll(() => bed.close(), 120_000);
+});
 
 const idOf = async (from: Daemon, image: string): Promise<string> => (await from.inspect(image, "image")).Id as string;
 

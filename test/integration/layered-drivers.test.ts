@@ -1,14 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Daemon, TestBed, busyboxTar, daemonNeeds, importBusybox, mountsBelow, needs, ok, run, until, which } from "../helpers/index.js";
+import { type Daemon, type TestBed, busyboxTar, daemonNeeds, importBusybox, mountsBelow, needs, ok, run, setUp, until, which } from "../helpers/index.js";
 
 const withFuse = needs(...daemonNeeds, "docker", "fuseOverlayfs");
 const it = { "overlay": needs(...daemonNeeds, "docker"), "fuse-overlayfs": withFuse, "aufs": withFuse };
 const drivers = ["overlay", "fuse-overlayfs", "aufs"] as const;
 
 let bed: TestBed;
-beforeAll(async () => { bed = await TestBed.create(); }, 120_000);
-afterAll(() => bed.close(), 120_000);
+setUp((made) => { bed = made; });
 
 /** Files below a folder, with the directories that hold none left out. */
 const filesBelow = (folder: string): string[] =>

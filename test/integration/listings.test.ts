@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { type Daemon, type DriverName, type Registry, TestBed, daemonNeeds, emptied, importBusybox, mountsBelow, needsDrivers, unmet, until } from "../helpers/index.js";
+import { type Daemon, type DriverName, type Registry, type TestBed, daemonNeeds, emptied, importBusybox, mountsBelow, needsDrivers, setUp, unmet, until } from "../helpers/index.js";
 
 /** The textbook's walk around a storage driver's directory: before a pull, after it, after a run. */
 let bed: TestBed, registry: Registry;
 const ready = unmet([...daemonNeeds, "docker", "registry", "curl"]) === undefined;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (made) => {
+  bed = made;
   if (!ready) return;
   registry = await bed.registry();
   // Three layers: busybox, a file more, a file less.
@@ -21,7 +21,6 @@ beforeAll(async () => {
   await daemon.dockerOk("push", registry.name("walk:3"));
   await bed.end(daemon);
 }, 180_000);
-afterAll(() => bed.close(), 120_000);
 
 /** What is looked at: the driver's directory, and the names there of the image's layers (topmost first) and of the container. */
 interface Sight {

@@ -1,17 +1,12 @@
 import { readFileSync, readdirSync, statSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
-import { type Daemon, TestBed, daemonNeeds, footprint, leavesNothing, needs, until } from "../helpers/index.js";
+import { type Daemon, daemonNeeds, footprint, leavesNothing, needs, setUp, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds);
 
-let bed: TestBed;
 let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
-  daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 120_000);
+setUp(async (bed) => { daemon = await bed.daemonWithBusybox(); });
 
 async function ask(method: string, path: string, json?: unknown, query: Record<string, string | number> = {}): Promise<{ Id: string; StatusCode: number }> {
   const { status, text, json: answer } = await daemon.api(method, path, { query, ...(json === undefined ? {} : { json }) });

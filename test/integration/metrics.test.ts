@@ -1,16 +1,14 @@
-import { type Daemon, type Registry, TestBed, daemonNeeds, makeContext, needs, ok, until } from "../helpers/index.js";
+import { type Daemon, type Registry, type TestBed, daemonNeeds, makeContext, needs, ok, setUp, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "registry", "curl");
 
-let bed: TestBed;
-let daemon: Daemon;
+let bed: TestBed, daemon: Daemon;
 let registry: Registry;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (made) => {
+  bed = made;
   registry = await bed.registry();
   daemon = await bed.daemonWithBusybox({ flags: ["--metrics-addr", "127.0.0.1:9323"] });
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 /** Every sample by its name and labels, as they are written. */
 type Samples = ReadonlyMap<string, number>;

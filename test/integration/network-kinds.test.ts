@@ -1,18 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { Background, type Daemon, TestBed, daemonNeeds, needs, until } from "../helpers/index.js";
+import { Background, type Daemon, type TestBed, daemonNeeds, needs, setUp, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "curl");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
   await bed.netns.ok("ip", ["link", "add", "outer", "type", "bridge"]);
   await bed.netns.ok("ip", ["addr", "add", "192.0.2.1/24", "dev", "outer"]);
   await bed.netns.ok("ip", ["link", "set", "outer", "up"]);
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 afterEach(async () => {
   await daemon.removeContainers();
   await daemon.dockerOk("network", "prune", "-f");

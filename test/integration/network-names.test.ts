@@ -1,15 +1,13 @@
 import { readdirSync, readlinkSync } from "node:fs";
-import { type Daemon, TestBed, daemonNeeds, needs, until } from "../helpers/index.js";
+import { type Daemon, type TestBed, daemonNeeds, needs, setUp, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "curl");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 afterEach(async () => {
   await daemon.removeContainers();
   await daemon.dockerOk("network", "prune", "-f");

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
-import { type Daemon, FaultyRegistry, type Registry, TestBed, daemonNeeds, emptied, importBusybox, needs, ok, tarOf } from "../helpers/index.js";
+import { type Daemon, FaultyRegistry, type Registry, type TestBed, daemonNeeds, emptied, importBusybox, needs, ok, setUp, tarOf } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "registry");
 const withTools = needs(...daemonNeeds, "docker", "registry", "skopeo", "umoci");
@@ -12,12 +12,11 @@ const sha = (bytes: Buffer): string => `sha256:${createHash("sha256").update(byt
 let bed: TestBed;
 let registry: Registry;
 let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (made) => {
+  bed = made;
   registry = await bed.registry(["validation: { manifests: { urls: { allow: [ \"^http://127\" ] } } }"]);
   daemon = await bed.daemon({ storageDriver: "overlay2" });
-}, 60_000);
-afterAll(() => bed.close(), 60_000);
+});
 afterEach(() => daemon.docker(["image", "prune", "-af"]));
 
 async function curl(...args: string[]): Promise<string> { return await bed.netns.ok("curl", ["-sS", "--fail", ...args]); }
@@ -137,6 +136,75 @@ describe("what was pulled is pushed as it was", () => {
   }, 60_000);
 });
 
+describe("a layer that was here once", () => {
+  let proxy: FaultyRegistry;
+  beforeAll(async () => { proxy = await FaultyRegistry.start(bed.netns, registry.address, 5110); }, 60_000);
+  afterAll(() => proxy.stop(), 60_000);
+
+  async function forget(): Promise<void> {
+    await daemon.dockerOk("image", "prune", "-af");
+    await emptied(daemon);
+  }
+  /** An image that is in the registry by this name, and in an archive; none is here. */
+  async function made(by: Daemon, name: string): Promise<{ digest: string; archive: string }> {
+    const folder = bed.path(`once${files++}`), archive = `${folder}.saved`;
+    mkdirSync(folder);
+    writeFileSync(join(folder, "noise"), randomBytes(1 << 20));
+    await tarOf(folder, `${folder}.tar`);
+    await by.dockerOk("import", `${folder}.tar`, name);
+    const digest = /digest: (\S+)/.exec(await by.dockerOk("push", name))![1]!;
+    await by.dockerOk("save", "-o", archive, name);
+    await forget();
+    await proxy.faults();
+    return { digest, archive };
+  }
+  /** Bytes of blobs that the registry was sent. */
+  const sent = async (): Promise<number> => (await proxy.exchanges()).filter(({ path }) => path.includes("/blobs/")).reduce((sum, { received }) => sum + received, 0);
+
+  it("and was pushed is linked into another repository, and not sent", async () => {
+    const name = proxy.name("once/pushed:1"), to = proxy.name("elsewhere/pushed:1");
+    const { digest, archive } = await made(daemon, name);
+    await daemon.restart();
+    await daemon.dockerOk("load", "-i", archive);
+    await daemon.dockerOk("tag", name, to);
+    const told = await daemon.dockerOk("push", to);
+    expect([told.includes(`digest: ${digest}`), told.includes("Mounted from once/pushed")]).toEqual([true, true]);
+    // The configuration is all that was sent.
+    expect(await sent()).toBeLessThan(10_000);
+    await proxy.faults();
+    expect(await daemon.dockerOk("push", name)).toContain("Layer already exists");
+    expect(await sent()).toBe(0);
+  }, 120_000);
+
+  it("and was pulled is linked into another repository, and not sent", async () => {
+    const name = proxy.name("once/pulled:1"), to = proxy.name("elsewhere/pulled:1");
+    const other = await bed.daemon({ storageDriver: "overlay2" });
+    const { digest, archive } = await made(other, name);
+    await bed.end(other);
+    await daemon.dockerOk("pull", "-q", name);
+    await forget();
+    await daemon.dockerOk("load", "-i", archive);
+    await daemon.dockerOk("tag", name, to);
+    const told = await daemon.dockerOk("push", to);
+    expect([told.includes(`digest: ${digest}`), told.includes("Mounted from once/pulled")]).toEqual([true, true]);
+    expect(await sent()).toBeLessThan(10_000);
+  }, 120_000);
+
+  it("is sent where the registry has lost it", async () => {
+    const name = proxy.name("once/lost:1"), to = proxy.name("elsewhere/lost:1");
+    const { digest, archive } = await made(daemon, name);
+    const { layers } = JSON.parse(await curl("-H", "Accept: application/vnd.docker.distribution.manifest.v2+json", `http://${proxy.name("v2/once/lost/manifests/1")}`)) as { layers: Descriptor[] };
+    await curl("-X", "DELETE", `http://${proxy.name(`v2/once/lost/blobs/${layers[0]!.digest}`)}`);
+    await daemon.dockerOk("load", "-i", archive);
+    await daemon.dockerOk("tag", name, to);
+    const told = await daemon.dockerOk("push", to);
+    expect([told.includes(`digest: ${digest}`), told.includes("Pushed")]).toEqual([true, true]);
+    expect(await sent()).toBeGreaterThan(1 << 20);
+    await forget();
+    await daemon.dockerOk("pull", "-q", to);
+  }, 120_000);
+});
+
 describe("uploads", () => {
   it("go on from where the registry has them", async () => {
     const patient = bed.netns.start(process.execPath, [resolve(__dirname, "../helpers/patient-registry.js"), "5101"]);
@@ -171,25 +239,26 @@ describe("uploads", () => {
   // This registry forgets an upload whose connection broke.
   it("survive breaks, and give the same bytes each time", async () => {
     const proxy = await FaultyRegistry.start(bed.netns, registry.address, 5100);
-    const folder = bed.path("noise");
-    mkdirSync(folder);
-    writeFileSync(join(folder, "noise"), randomBytes(12 << 20));
-    await tarOf(folder, `${folder}.tar`);
-    await daemon.dockerOk("import", `${folder}.tar`, proxy.name("cut/a:1"));
-    await proxy.faults({ on: "PATCH ", kind: "cut-upload", after: 4 << 20, times: 2 }, { on: "PATCH ", kind: "status", status: 503, headers: { "Retry-After": "0" }, times: 1 });
-    const told = await daemon.dockerOk("push", proxy.name("cut/a:1"));
-    expect((await proxy.exchanges()).filter((e) => e.method === "PATCH").length).toBeGreaterThanOrEqual(4);
-    const digest = /digest: (\S+)/.exec(told)![1]!;
-    // Another daemon packs the same tar to the same bytes.
-    const other = await bed.daemon({ storageDriver: "overlay2" });
-    await other.dockerOk("pull", "-q", proxy.name("cut/a:1"));
-    await other.dockerOk("save", "-o", bed.path("cut.tar"), proxy.name("cut/a:1"));
-    await other.dockerOk("image", "prune", "-af");
-    await other.dockerOk("load", "-i", bed.path("cut.tar"));
-    await other.dockerOk("tag", proxy.name("cut/a:1"), registry.name("cut/again:1"));
-    expect(await other.dockerOk("push", registry.name("cut/again:1"))).toContain(`digest: ${digest}`);
-    await bed.end(other);
-    await proxy.stop();
+    try {
+      const folder = bed.path("noise");
+      mkdirSync(folder);
+      writeFileSync(join(folder, "noise"), randomBytes(12 << 20));
+      await tarOf(folder, `${folder}.tar`);
+      await daemon.dockerOk("import", `${folder}.tar`, proxy.name("cut/a:1"));
+      await proxy.faults({ on: "PATCH ", kind: "cut-upload", after: 4 << 20, times: 2 }, { on: "PATCH ", kind: "status", status: 503, headers: { "Retry-After": "0" }, times: 1 });
+      const told = await daemon.dockerOk("push", proxy.name("cut/a:1"));
+      expect((await proxy.exchanges()).filter((e) => e.method === "PATCH").length).toBeGreaterThanOrEqual(4);
+      const digest = /digest: (\S+)/.exec(told)![1]!;
+      // Another daemon packs the same tar to the same bytes.
+      const other = await bed.daemon({ storageDriver: "overlay2" });
+      await other.dockerOk("pull", "-q", proxy.name("cut/a:1"));
+      await other.dockerOk("save", "-o", bed.path("cut.tar"), proxy.name("cut/a:1"));
+      await other.dockerOk("image", "prune", "-af");
+      await other.dockerOk("load", "-i", bed.path("cut.tar"));
+      await other.dockerOk("tag", proxy.name("cut/a:1"), registry.name("cut/again:1"));
+      expect(await other.dockerOk("push", registry.name("cut/again:1"))).toContain(`digest: ${digest}`);
+      await bed.end(other);
+    } finally { await proxy.stop(); }
   }, 120_000);
 
   withTools("are what skopeo and umoci find valid", async () => {

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Daemon, TestBed, daemonNeeds, importBusybox, needs, ok, run } from "../helpers/index.js";
+import { type Daemon, type TestBed, daemonNeeds, importBusybox, needs, ok, run, setUp } from "../helpers/index.js";
 
 const strata = resolve(__dirname, "../../../packages/cli/bin/strata.js");
 const it = needs(...daemonNeeds, "docker");
@@ -9,8 +9,7 @@ const withProjects = needs(...daemonNeeds, "docker", "projects");
 
 const MB = 1 << 20;
 let bed: TestBed;
-beforeAll(async () => { bed = await TestBed.create(); }, 60_000);
-afterAll(() => bed.close(), 60_000);
+setUp((made) => { bed = made; });
 
 /** Writes zeros in a container, whose own words come with its exit code. */
 const fill = (daemon: Daemon, megabytes: number, file: string, ...options: string[]) =>

@@ -1,19 +1,17 @@
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Background, type Daemon, FaultyRegistry, type Registry, TestBed, daemonNeeds, needs, ok } from "../helpers/index.js";
+import { type Background, type Daemon, FaultyRegistry, type Registry, type TestBed, daemonNeeds, needs, ok, setUp } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "registry", "openssl");
 
-let bed: TestBed;
-let daemon: Daemon;
+let bed: TestBed, daemon: Daemon;
 /** Holds nothing: what it pulls comes whole. */
 let other: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox({ storageDriver: "overlay2" });
   other = await bed.daemon({ storageDriver: "overlay2" });
-}, 60_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 const login = (registry: string, password: string) => daemon.docker(["login", "-u", "me", "--password-stdin", registry], { input: password });
 const push = async (name: string): Promise<{ code: number; stderr: string }> => {

@@ -1,21 +1,15 @@
-import { type Daemon, TestBed, daemonNeeds, needs, until } from "../helpers/index.js";
+import { type Daemon, type Json, daemonNeeds, needs, setUp, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 
-let bed: TestBed;
 let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
-  daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+setUp(async (bed) => { daemon = await bed.daemonWithBusybox(); });
 afterEach(async () => {
   await daemon.removeContainers();
 });
 
 const policy = (name: string, restart: string, command: string): Promise<string> => daemon.dockerOk("run", "-d", "--name", name, "--restart", restart, "busybox", "sh", "-c", command);
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests pick what they check
-const when = (name: string, what: string, holds: (c: any) => boolean): Promise<any> => until(async () => {
+const when = (name: string, what: string, holds: (c: Json) => boolean): Promise<Json> => until(async () => {
   const c = await daemon.inspect(name);
   return holds(c) ? c : undefined;
 }, 30_000, `${name}: ${what}`);

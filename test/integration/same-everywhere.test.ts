@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
-import { type Daemon, type Member, type Registry, TestBed, busyboxTar, daemonNeeds, driverNames, emptied, needsDrivers, ok, tarOfMembers, unmet } from "../helpers/index.js";
+import { type Daemon, type Member, type Registry, type TestBed, busyboxTar, daemonNeeds, driverNames, emptied, needsDrivers, ok, setUp, tarOfMembers, unmet } from "../helpers/index.js";
 
 const sha256 = (bytes: Buffer): string => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 
@@ -80,8 +80,8 @@ interface Facts {
 let bed: TestBed, source: Registry, target: Registry;
 let layers: readonly Buffer[], reference: Facts;
 const ready = unmet([...daemonNeeds, "docker", "registry", "curl"]) === undefined;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (made) => {
+  bed = made;
   if (!ready) return;
   [source, target] = [await bed.registry(), await bed.registry()];
   layers = await trickyLayers(bed.folder);
@@ -93,7 +93,6 @@ beforeAll(async () => {
   reference = await factsOf(daemon, "reference");
   await bed.end(daemon);
 }, 300_000);
-afterAll(() => bed.close(), 120_000);
 
 /** Pulls, runs, compares, commits and pushes to a registry that has nothing of it. */
 async function factsOf(daemon: Daemon, name: string): Promise<Facts> {

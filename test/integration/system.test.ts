@@ -1,14 +1,9 @@
-import { TestBed, type Daemon, daemonNeeds, needs, until } from "../helpers/index.js";
+import { type Daemon, daemonNeeds, needs, setUp, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 
-let bed: TestBed;
 let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
-  daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+setUp(async (bed) => { daemon = await bed.daemonWithBusybox(); });
 
 describe("what the daemon says of itself", () => {
   it("answers a ping with and without a version, with Docker's headers", async () => {

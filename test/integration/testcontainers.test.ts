@@ -1,16 +1,14 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Daemon, TestBed, addProgram, daemonNeeds, importTree, needs, until } from "../helpers/index.js";
+import { type Daemon, type TestBed, addProgram, daemonNeeds, importTree, needs, setUp, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "curl");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 /** The reaper's protocol, in shell: each line of a client is a filter, acknowledged; when the client has gone, what matches goes, over the daemon's socket. */
 const reap = `#!/bin/sh

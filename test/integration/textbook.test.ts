@@ -1,18 +1,16 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Daemon, Pty, TestBed, daemonNeeds, debianTar, mountsBelow, needs } from "../helpers/index.js";
+import { type Daemon, Pty, type TestBed, daemonNeeds, debianTar, mountsBelow, needs, setUp } from "../helpers/index.js";
 
 const walk = needs(...daemonNeeds, "docker", "debootstrap", "pty", "curl");
 
 /** A textbook's chapter on images and containers, step by step, each on the one before. */
 describe("from a root file system to a service", () => {
-  let bed: TestBed;
-  let daemon: Daemon;
-  beforeAll(async () => {
-    bed = await TestBed.create();
+  let bed: TestBed, daemon: Daemon;
+  setUp(async (made) => {
+    bed = made;
     daemon = await bed.daemon({ storageDriver: "overlay2" });
-  }, 120_000);
-  afterAll(() => bed.close(), 60_000);
+  });
 
   const layersOf = async (image: string): Promise<string[]> => (await daemon.inspect(image, "image")).RootFS.Layers as string[];
   const addressOf = (container: string): Promise<string> => daemon.dockerOk("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", container);

@@ -1,16 +1,14 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Daemon, TestBed, daemonNeeds, mountsBelow, needs, until } from "../helpers/index.js";
+import { type Daemon, type TestBed, daemonNeeds, mountsBelow, needs, setUp, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 afterEach(async () => {
   await daemon.removeContainers();
   const left = (await daemon.dockerOk("volume", "ls", "-q")).split("\n").filter(Boolean);

@@ -1,20 +1,18 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Daemon, TestBed, daemonNeeds, needs } from "../helpers/index.js";
+import { type Daemon, type TestBed, daemonNeeds, needs, setUp } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
   // An image with content where a volume will be.
   await daemon.dockerOk("run", "--name", "maker", "busybox", "sh", "-c", "mkdir -p /data/sub && echo inside > /data/sub/file && chown 1000:2000 /data /data/sub/file && chmod 750 /data && ln -s sub/file /data/link");
   await daemon.dockerOk("commit", "--change", 'VOLUME ["/declared"]', "maker", "content");
   await daemon.dockerOk("rm", "maker");
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 afterEach(async () => {
   await daemon.removeContainers();
   const left = await volumes();

@@ -1,15 +1,10 @@
-import { type Daemon, TestBed, daemonNeeds, needs, skipped, until, which } from "../helpers/index.js";
+import { type Daemon, daemonNeeds, needs, setUp, skipped, until, which } from "../helpers/index.js";
 
 /** `docker inspect` of a container whole: every field that Docker 28 has, with its type, in each of a container's states. */
 const withInit = which("docker-init") ?? which("tini") ? needs(...daemonNeeds, "docker") : skipped("no docker-init on this machine");
 
-let bed: TestBed;
 let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
-  daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+setUp(async (bed) => { daemon = await bed.daemonWithBusybox(); });
 
 const FLAGS = [
   "-p", "127.0.0.1:8127:80", "-e", "A=b", "-l", "a=b", "-v", "vol:/v", "-v", "/tmp:/host:ro", "--tmpfs", "/t", "--mount", "type=tmpfs,dst=/t2", "--health-cmd", "true", "--health-interval", "100ms", "--ulimit", "nofile=100:200",

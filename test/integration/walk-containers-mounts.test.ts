@@ -1,20 +1,18 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { type Daemon, TestBed, daemonNeeds, needs, ok } from "../helpers/index.js";
+import { type Daemon, type TestBed, daemonNeeds, needs, ok, setUp } from "../helpers/index.js";
 
 /** Every way to mount something into a container, each seen from inside; and what is refused. */
 const it = needs(...daemonNeeds, "docker");
 
-let bed: TestBed;
-let daemon: Daemon;
+let bed: TestBed, daemon: Daemon;
 let here: string;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
   here = bed.path("here");
   mkdirSync(`${here}/sub`, { recursive: true });
   writeFileSync(`${here}/file`, "of the host\n");
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 afterEach(async () => {
   await daemon.removeContainers();
   await daemon.docker(["volume", "prune", "-af"]);

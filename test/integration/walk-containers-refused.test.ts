@@ -1,17 +1,12 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Daemon, TestBed, daemonNeeds, mountsBelow, needs } from "../helpers/index.js";
+import { type Daemon, daemonNeeds, mountsBelow, needs, setUp } from "../helpers/index.js";
 
 /** A wrong value in each field of a create, an update and an exec: 400, in words that name what is wrong, and nothing is left. */
 const it = needs(...daemonNeeds, "docker");
 
-let bed: TestBed;
 let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
-  daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+setUp(async (bed) => { daemon = await bed.daemonWithBusybox(); });
 afterEach(() => daemon.removeContainers());
 
 type Wrong = [field: string, value: unknown, words: RegExp];

@@ -1,18 +1,16 @@
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { type Daemon, TestBed, daemonNeeds, needs, skipped, until, which } from "../helpers/index.js";
+import { type Daemon, type TestBed, daemonNeeds, needs, setUp, skipped, until, which } from "../helpers/index.js";
 
 /** The flags of `docker run` and `docker create` that say who and what a container is, each seen from inside or in inspect. */
 const it = needs(...daemonNeeds, "docker");
 const withInit = which("docker-init") ?? which("tini") ? it : skipped("no docker-init on this machine");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 afterEach(() => daemon.removeContainers());
 
 const run = (...args: string[]): ReturnType<Daemon["docker"]> => daemon.docker(["run", "--rm", ...args]);

@@ -1,19 +1,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import WebSocket from "ws";
-import { type Daemon, Pty, TestBed, daemonNeeds, needs, open, sleep, until } from "../helpers/index.js";
+import { type Daemon, Pty, daemonNeeds, needs, open, setUp, sleep, until } from "../helpers/index.js";
 
 /** Streams of containers and execs: who is attached, how they leave, and what they miss: nothing. */
 const it = needs(...daemonNeeds, "docker");
 const typed = needs(...daemonNeeds, "docker", "pty");
 
-let bed: TestBed;
 let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
-  daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+setUp(async (bed) => { daemon = await bed.daemonWithBusybox(); });
 afterEach(() => daemon.removeContainers());
 
 const running = async (name: string): Promise<boolean> => (await daemon.inspect(name)).State.Running;

@@ -1,16 +1,14 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { type Daemon, TestBed, daemonNeeds, needs, ok, open, until } from "../helpers/index.js";
+import { type Daemon, type TestBed, daemonNeeds, needs, ok, open, setUp, until } from "../helpers/index.js";
 
 /** The verbs of `docker container` with their flags; what other suites show of them is not shown again. */
 const it = needs(...daemonNeeds, "docker");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 afterEach(() => daemon.removeContainers());
 
 const idle = (name: string, ...flags: string[]): Promise<string> => daemon.dockerOk("run", "-d", "--name", name, ...flags, "busybox", "sleep", "1000");

@@ -1,20 +1,18 @@
 /** Every verb of `docker image` (and those that go with images), as a user meets it. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Daemon, type Registry, type Result, TestBed, busyboxTar, daemonNeeds, emptied, importBusybox, needs, ok, run } from "../helpers/index.js";
+import { type Daemon, type Registry, type Result, type TestBed, busyboxTar, daemonNeeds, emptied, importBusybox, needs, ok, run, setUp } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "registry");
 const strata = resolve(__dirname, "../../../packages/cli/bin/strata.js");
 
-let bed: TestBed;
-let daemon: Daemon;
+let bed: TestBed, daemon: Daemon;
 let registry: Registry;
-beforeAll(async () => {
-  bed = await TestBed.create();
+setUp(async (made) => {
+  bed = made;
   registry = await bed.registry();
   daemon = await bed.daemonWithBusybox({ storageDriver: "overlay2" });
-}, 60_000);
-afterAll(() => bed.close(), 60_000);
+});
 
 const docker = (...args: string[]): Promise<string> => daemon.dockerOk(...args);
 const fails = async (...args: string[]): Promise<string> => {

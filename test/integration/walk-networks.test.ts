@@ -1,14 +1,12 @@
-import { type Daemon, TestBed, daemonNeeds, needs } from "../helpers/index.js";
+import { type Daemon, type TestBed, daemonNeeds, needs, setUp } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker", "curl");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 afterEach(async () => {
   await daemon.removeContainers();
   const left = (await docker("network ls -q --filter type=custom")).split("\n").filter(Boolean);

@@ -1,16 +1,14 @@
 import { request } from "node:http";
 import { join } from "node:path";
-import { type Daemon, TestBed, daemonNeeds, needs, until } from "../helpers/index.js";
+import { type Daemon, type TestBed, daemonNeeds, needs, setUp, until } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox({ flags: ["--default-address-pool", "base=10.90.0.0/16,size=24", "--label", "tier=test", "--insecure-registry", "registry.example:5000"] });
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 afterEach(async () => {
   await daemon.removeContainers();
   await daemon.dockerOk("volume", "prune", "-af");

@@ -1,19 +1,17 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Daemon, TestBed, daemonNeeds, needs } from "../helpers/index.js";
+import { type Daemon, type TestBed, daemonNeeds, needs, setUp } from "../helpers/index.js";
 
 const it = needs(...daemonNeeds, "docker");
 
-let bed: TestBed;
-let daemon: Daemon;
-beforeAll(async () => {
-  bed = await TestBed.create();
+let bed: TestBed, daemon: Daemon;
+setUp(async (made) => {
+  bed = made;
   daemon = await bed.daemonWithBusybox();
   await daemon.dockerOk("run", "--name", "maker", "busybox", "sh", "-c", "mkdir -p /data/sub; echo inside > /data/sub/file; chown -R 1000:2000 /data; chmod 2750 /data");
   await daemon.dockerOk("commit", "maker", "content");
   await daemon.dockerOk("rm", "maker");
-}, 120_000);
-afterAll(() => bed.close(), 60_000);
+});
 afterEach(async () => {
   await daemon.removeContainers();
   await daemon.dockerOk("volume", "prune", "-af");

@@ -111,7 +111,7 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const builds = metrics.builds(new Builds({
       images: imageStore, layers, leases, cache: stores.buildCache, names: stores.buildCache, mounts: stores.buildCache, clock, workers, hostPlatform: platform, temporary: root.tmp, execRoot,
       registry, git: new GitProgram(() => registryOptions(config).proxies), largestSource: () => largestSource(root.tmp, config.buildSourceLimit),
-      imageService: images, containers, volumes: stores.volumes, files: new ConfinedFiles(), porter: new Trees(workers), collector, events, logger, journal: prunes, grown: (failure) => (failure === undefined ? collection.room.changed() : collection.room.failed(failure)),
+      imageService: images, puller, pusher, containers, volumes: stores.volumes, files: new ConfinedFiles(), porter: new Trees(workers), collector, events, logger, journal: prunes, grown: (failure) => (failure === undefined ? collection.room.changed() : collection.room.failed(failure)),
     }));
     const collection: Collection = openCollection({
       dataRoot: root.root, settings: config.gc, stores, drivers: storage.drivers.values(), workers, events, clock, logger,

@@ -1,12 +1,9 @@
-import type { Answer, Daemon } from "../../helpers/index.js";
+import type { Answer, Daemon, Json } from "../../helpers/index.js";
 import { sleep } from "../../helpers/index.js";
 import type { Chance } from "./chance.js";
 
 /** Names of images in a registry that share layers. */
 export interface Wares { readonly repository: string; readonly tags: readonly string[] }
-
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests pick what they check
-type Any = any;
 
 /** In whose words ever a full disk refuses. */
 export const NO_ROOM = /no space left|ENOSPC|disk is full|quota exceeded/i;
@@ -81,8 +78,8 @@ export class Worker {
     if (id !== undefined) await this.call("POST", `/containers/${id}/start`);
     return id;
   }
-  private async containers(): Promise<Any[]> { return (await this.call("GET", "/containers/json", { all: 1 })).json ?? []; }
-  private async images(): Promise<Any[]> { return (await this.call("GET", "/images/json")).json ?? []; }
+  private async containers(): Promise<Json[]> { return (await this.call("GET", "/containers/json", { all: 1 })).json ?? []; }
+  private async images(): Promise<Json[]> { return (await this.call("GET", "/images/json")).json ?? []; }
 
   /** What somebody else has removed, or holds, is no fault. */
   private async call(method: string, path: string, query: Record<string, string | number> = {}, json?: unknown): Promise<Answer> {

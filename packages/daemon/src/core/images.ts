@@ -54,7 +54,7 @@ export interface ImageStore {
   prepareList(): Promise<void>;
   /** Marks use now, for the image and its parents' layers. */
   touch(id: ImageId): void;
-  /** Remembers where a layer's packed form is known to exist: `digest` in `repository`. */
+  /** Remembers where a layer's packed form is known to exist: `digest` in `repository`. That outlives the layer, though not for ever. */
   addSource(diffId: string, source: PackedSource): void;
   sources(diffId: string): PackedSource[];
   /** Remembers a manifest (or index) that describes the image: its bytes stay in the content store for as long as the image does. */

@@ -1,10 +1,13 @@
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { OnDemandThread } from "../core/index.js";
 
 /** `all`: the rows of a query. `checkpoint`: what is in the write-ahead log goes into the database. */
 export type AsideJob = { readonly kind: "all"; readonly sql: string; readonly parameters: readonly unknown[] } | { readonly kind: "checkpoint" };
 export type AsideRequest = AsideJob & { readonly id: number; readonly path: string };
 export interface AsideAnswer { readonly id: number; readonly value?: unknown; readonly error?: string }
+
+interface Waiting { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void }
 
 /** A thread that nobody needs ends after so long. */
 const IDLE_MS = 30_000;
@@ -14,54 +17,28 @@ const IDLE_MS = 30_000;
  * its own that is closed after it, so the main connection is the last one and leaves no log behind.
  */
 export class Aside {
-  private worker: Worker | undefined;
-  private readonly waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
-  private idle: NodeJS.Timeout | undefined;
-  private next = 1;
+  private readonly thread = new OnDemandThread<Waiting, AsideAnswer>({
+    name: "the thread of the ledger", idleMs: IDLE_MS, start: () => new Worker(join(__dirname, "aside-thread.js")),
+    callOf: ({ id }) => id,
+    receive: ({ resolve, reject }, { id, value, error }) => {
+      this.thread.over(id);
+      if (error === undefined) resolve(value);
+      else reject(new Error(error));
+    },
+    lost: ({ reject }, error) => reject(error),
+  });
 
   constructor(private readonly path: string) {}
 
   run(job: AsideJob): Promise<unknown> {
-    clearTimeout(this.idle);
-    const worker = this.worker ??= this.start(), id = this.next++;
-    worker.ref();
     return new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject });
-      worker.postMessage({ ...job, id, path: this.path } satisfies AsideRequest);
+      this.thread.begin((id, post) => {
+        post({ ...job, id, path: this.path } satisfies AsideRequest);
+        return { resolve, reject };
+      });
     });
   }
 
   /** Jobs under way come to no end, but their connections are closed when this resolves. */
-  async end(): Promise<void> {
-    clearTimeout(this.idle);
-    await this.worker?.terminate();
-  }
-
-  private start(): Worker {
-    const worker = new Worker(join(__dirname, "aside-thread.js"));
-    worker.on("message", ({ id, value, error }: AsideAnswer) => {
-      const job = this.waiting.get(id);
-      this.waiting.delete(id);
-      if (this.waiting.size === 0) this.rest(worker);
-      if (error === undefined) job?.resolve(value);
-      else job?.reject(new Error(error));
-    });
-    worker.on("error", (error) => this.lost(worker, error));
-    worker.on("exit", () => this.lost(worker, new Error("the thread of the ledger ended")));
-    return worker;
-  }
-  private rest(worker: Worker): void {
-    worker.unref();
-    this.idle = setTimeout(() => {
-      this.worker = undefined;
-      void worker.terminate();
-    }, IDLE_MS);
-    this.idle.unref();
-  }
-  private lost(worker: Worker, error: Error): void {
-    if (this.worker !== worker) return;
-    this.worker = undefined;
-    for (const job of this.waiting.values()) job.reject(error);
-    this.waiting.clear();
-  }
+  end(): Promise<void> { return this.thread.end(); }
 }

@@ -7,6 +7,7 @@ import { sql as sixth } from "./migrations/0006.js";
 import { sql as seventh } from "./migrations/0007.js";
 import { sql as eighth } from "./migrations/0008.js";
 import { sql as ninth } from "./migrations/0009.js";
+import { sql as eleventh } from "./migrations/0011.js";
 import { sql as twelfth } from "./migrations/0012.js";
 
 /**
@@ -14,7 +15,7 @@ import { sql as twelfth } from "./migrations/0012.js";
  *
  *   reference(name) ──→ image(id) ──→ layer(chain_id) ←── snapshot(id)          one directory of a storage driver;
  *        └~> blob         │  └→ image(parent)  │ └→ layer(parent)  ↑             a layer has one on each driver it lies on
- *                         │                    └~> packed_source ~> blob
+ *                         │                    └~> packed_source ~> blob      (former_source: those of layers that are gone)
  *                    image_layer: every (layer, image) pair, so that sharing is one aggregate
  *                    image_manifest(image, digest) ~> blob
  *   damage(snapshot) ──→ snapshot                  a layer's copy that is not what it should be; replaced by the next that registers the layer
@@ -42,4 +43,4 @@ import { sql as twelfth } from "./migrations/0012.js";
  *
  * Writers: `layer` refers forward within one transaction, so its foreign keys are checked at commit.
  */
-export const migrations: readonly string[] = [first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, twelfth];
+export const migrations: readonly string[] = [first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, eleventh, twelfth];

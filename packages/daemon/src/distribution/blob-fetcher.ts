@@ -1,11 +1,10 @@
 import type { Descriptor } from "@strata/oci";
 import { DataLoss, StrataError, Unavailable, messageOf } from "../core/index.js";
-import type { ContentStore, Ingest, Lease, LeaseStore, Logger } from "../core/index.js";
+import type { ContentStore, Ingest, Lease, LeaseStore, Limiter, Logger } from "../core/index.js";
 import { Flights } from "./flights.js";
 import type { FlightContext } from "./flights.js";
 import { EarlyUse, GrowingFile } from "./growth.js";
 import type { BlobFile } from "./growth.js";
-import type { Limiter } from "./limiter.js";
 import { defaultPieces, inPieces } from "./pieces.js";
 import type { PiecesPolicy } from "./pieces.js";
 import type { BlobBody, Repository } from "./repository.js";

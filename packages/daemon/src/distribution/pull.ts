@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { chainIdsOf, familiarName, familiarRepository, formatPlatform, formatReference, hexOf, isIndexType, normalizePlatform, platformScore, repositoryOf } from "@strata/oci";
 import type { ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, Platform, Reference } from "@strata/oci";
-import { DataLoss, InvalidArgument, NotFound, StrataError, isNoSpace, messageOf } from "../core/index.js";
+import { DataLoss, InvalidArgument, Limiter, NotFound, StrataError, isNoSpace, messageOf } from "../core/index.js";
 import type { Clock, ComingParent, ContentStore, ImageStore, Layer, LayerStore, Lease, LeaseStore, Logger, RoomKeeper } from "../core/index.js";
 import { Arrivals } from "./arrivals.js";
 import type { Credentials } from "./auth.js";
@@ -11,7 +11,6 @@ import type { RegistryClient } from "./client.js";
 import { Flights } from "./flights.js";
 import type { FlightContext } from "./flights.js";
 import type { BlobFile } from "./growth.js";
-import { Limiter } from "./limiter.js";
 import { choosePlatform, mediaTypeOf, parseConfig, parseIndex, parseManifest } from "./manifest.js";
 import type { PiecesPolicy } from "./pieces.js";
 import { Row } from "./progress.js";
@@ -87,18 +86,29 @@ export class Puller {
   }
 
   async pull(request: PullRequest): Promise<Pulled> {
+    return await this.options.leases.with(`pull ${formatReference(request.reference)}`, (lease) =>
+      this.#fetch(request, lease, (image) => this.#record(image, lease, request)));
+  }
+
+  /** Layers, held by the lease, and the configuration alone: no image comes of them, and no name. */
+  async fetch(request: PullRequest, lease: Lease): Promise<ImageConfig> {
+    return await this.#fetch(request, lease, async (image) => {
+      this.#remember(image, request);
+      return image.config;
+    });
+  }
+
+  async #fetch<T>(request: PullRequest, lease: Lease, work: (image: Resolved) => Promise<T>): Promise<T> {
     const { reference, progress, signal } = request;
     const repository = this.options.registry.repository(reference, request.credentials);
     const name = reference.digest ?? reference.tag;
     if (name === undefined) throw new InvalidArgument(`reference ${familiarName(reference)} has neither tag nor digest`);
-    return await this.options.leases.with(`pull ${formatReference(reference)}`, async (lease) => {
-      const top = await named(reference, () => repository.manifest(name, signal));
-      progress({ id: name, status: `Pulling from ${reference.path}` });
-      const described = await this.#describe(repository, top, request);
-      return await this.#configured(repository, described, request, async (image) => {
-        await this.#withRoom(image, request, () => this.#fetchLayers(repository, image, lease, request));
-        return await this.#record(image, lease, request);
-      });
+    const top = await named(reference, () => repository.manifest(name, signal));
+    progress({ id: name, status: `Pulling from ${reference.path}` });
+    const described = await this.#describe(repository, top, request);
+    return await this.#configured(repository, described, request, async (image) => {
+      await this.#withRoom(image, request, () => this.#fetchLayers(repository, image, lease, request));
+      return await work(image);
     });
   }
 
@@ -242,16 +252,20 @@ export class Puller {
     }
   }
 
-  async #record({ top, own, manifest, configBytes, config }: Resolved, lease: Lease, { reference }: PullRequest): Promise<Pulled> {
-    const { content, images } = this.options;
+  #remember({ manifest, config }: Resolved, { reference }: PullRequest): void {
     const repository = repositoryOf(reference);
-    const canonical = `${repository}@${top.digest}`;
+    manifest.layers.forEach(({ digest, size, mediaType }, i) => this.options.images.addSource(config.rootfs.diff_ids[i]!, { digest, size, mediaType, repository }));
+  }
+
+  async #record(image: Resolved, lease: Lease, request: PullRequest): Promise<Pulled> {
+    const { content, images } = this.options, { reference } = request, { top, own, configBytes } = image;
+    const canonical = `${repositoryOf(reference)}@${top.digest}`;
     const name = reference.digest === undefined ? formatReference(reference) : canonical;
     const manifests = top === own ? [top] : [top, own];
     for (const { body, digest, mediaType } of manifests) await content.put(body, lease, { digest, mediaType: mediaTypeOf(body, mediaType) });
     // Nothing, a crash neither, comes between an image and its names.
     return images.atomically(() => {
-      manifest.layers.forEach(({ digest, size, mediaType }, i) => images.addSource(config.rootfs.diff_ids[i]!, { digest, size, mediaType, repository }));
+      this.#remember(image, request);
       const before = holderOf(images, name);
       const id = images.create(configBytes, lease);
       for (const { digest } of manifests) images.addManifest(id, digest);

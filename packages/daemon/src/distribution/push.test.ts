@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
-import { digestOf, parseReference } from "@strata/oci";
+import { MediaType, digestOf, parseReference } from "@strata/oci";
 import type { ImageId, Manifest } from "@strata/oci";
 import { silentLogger, systemClock } from "../core/index.js";
 import { RegistryClient } from "./client.js";
@@ -199,6 +199,38 @@ test("an upload goes on from where the registry has it", async () => {
     await push(e, id, `${registry.host}/app:1`);
     expect(ranges).toEqual([undefined, expect.stringMatching(/^7\d{5}-\d+$/), expect.stringMatching(/^1\d{6}-\d+$/)]);
     expect(e.lines.filter((l) => l.status === "Pushed")).toHaveLength(1);
+  } finally {
+    await registry.stop();
+  }
+});
+
+test("what is remembered counts once the registry says so: a blob of another size is not it, neither found nor linked", async () => {
+  const registry = new FakeRegistry();
+  await registry.start();
+  try {
+    const layers = ["x".repeat(100_000)], image = testImage(layers), remembered = digestOf(Buffer.from("remembered"));
+    const e = engine("a"), id = await install(e, image, layers), posts: string[] = [];
+    e.world.images.addSource(image.diffIds[0]!, { digest: remembered, size: 10, mediaType: MediaType.dockerLayerGzip, repository: `${registry.host}/neighbour` });
+    let manifest: Manifest | undefined;
+    registry.intercept = (request, response) => {
+      const { method, url = "" } = request;
+      if (method === "HEAD") response.writeHead(url.endsWith(remembered) ? 200 : 404, url.endsWith(remembered) ? { "Content-Length": 11 } : {}).end();
+      else if (method === "POST") {
+        posts.push(url);
+        response.writeHead(url.includes("mount=") ? 201 : 202, { Location: "/v2/app/blobs/uploads/1" }).end();
+      } else if (method === "PATCH" || method === "PUT") {
+        const chunks: Buffer[] = [];
+        request.on("data", (chunk: Buffer) => chunks.push(chunk)).on("end", () => {
+          if (url.includes("/manifests/")) manifest = JSON.parse(Buffer.concat(chunks).toString()) as Manifest;
+          response.writeHead(method === "PATCH" ? 202 : 201, { Location: url }).end();
+        });
+      } else return false;
+      return true;
+    };
+    await push(e, id, `${registry.host}/app:1`);
+    expect(posts[0]).toContain(`mount=${encodeURIComponent(remembered)}`);
+    expect(manifest!.layers.map(({ digest }) => digest === remembered)).toEqual([false]);
+    expect(e.lines.filter((line) => line.status === "Pushed")).toHaveLength(1);
   } finally {
     await registry.stop();
   }

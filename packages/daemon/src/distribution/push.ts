@@ -3,15 +3,14 @@ import { Transform, pipeline } from "node:stream";
 import type { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { MediaType, chainIdsOf, digestOf, familiarName, formatReference, hexOf, isForeignType, isIndexType, isManifestType, repositoryOf } from "@strata/oci";
-import type { ChainId, Descriptor, DiffId, Digest, ImageId, Manifest, Platform, Reference } from "@strata/oci";
+import type { ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, Platform, Reference } from "@strata/oci";
 import { compressGzip } from "../archive/compress.js";
-import { DataLoss, InvalidArgument, StrataError } from "../core/index.js";
+import { DataLoss, InvalidArgument, Limiter, StrataError } from "../core/index.js";
 import type { Clock, ContentStore, ImageStore, LayerStore, Lease, LeaseStore, Logger, PackedSource } from "../core/index.js";
 import type { Credentials } from "./auth.js";
 import type { RegistryClient } from "./client.js";
 import { LayerUpload } from "./layer-upload.js";
 import type { LayerUploadOptions } from "./layer-upload.js";
-import { Limiter } from "./limiter.js";
 import { parseIndex, parseManifest } from "./manifest.js";
 import { Row } from "./progress.js";
 import type { Sink } from "./progress.js";
@@ -29,15 +28,17 @@ export interface PusherOptions {
   /** Over all pushes; 5 when not given. */
   readonly maxConcurrentUploads?: number;
 }
-export interface PushRequest {
-  readonly id: ImageId;
+export interface SendRequest {
   /** With a tag. */
   readonly reference: Reference;
-  /** Asked for by the user: no other goes along. */
-  readonly platform?: Platform;
   readonly credentials?: Credentials;
   readonly progress: Sink;
   readonly signal: AbortSignal;
+}
+export interface PushRequest extends SendRequest {
+  readonly id: ImageId;
+  /** Asked for by the user: no other goes along. */
+  readonly platform?: Platform;
 }
 
 interface Packed {
@@ -67,25 +68,38 @@ export class Pusher {
    * pulled by where the registry has its packed layers, and that of a multi-platform index where all its images are here.
    */
   async push(request: PushRequest): Promise<{ digest: Digest; size: number }> {
-    const { images, leases, content, registry } = this.options;
-    const { id, reference, progress, signal } = request;
+    const { images, leases, content } = this.options;
+    const { id, reference } = request;
+    return await leases.with(`push ${formatReference(reference)}`, async (lease) => await this.#put(request,
+      async (repository) => await this.#index(repository, request, lease) ?? await this.#image(repository, id, request, lease),
+      async ({ body, mediaType }, digest) => {
+        await content.put(body, lease, { digest, mediaType });
+        images.atomically(() => {
+          images.addManifest(id, digest);
+          images.tag(id, `${repositoryOf(reference)}@${digest}`);
+        });
+        images.touch(id);
+      }));
+  }
+
+  /** Sends an image that is none here: its configuration, and layers that are here and held. It comes to no name. */
+  async send(config: Buffer, request: SendRequest): Promise<void> {
+    const diffIds = (JSON.parse(config.toString()) as ImageConfig).rootfs.diff_ids;
+    await this.#put(request, (repository) => this.#parts(repository, config, diffIds, [], request));
+  }
+
+  /** Puts what `send` comes to by the tag, and says so. */
+  async #put({ reference, credentials, progress, signal }: SendRequest, send: (repository: Repository) => Promise<Document>, record?: (document: Document, digest: Digest) => Promise<void>): Promise<{ digest: Digest; size: number }> {
     const { tag } = reference;
     if (tag === undefined) throw new InvalidArgument(`cannot push a digest reference: ${familiarName(reference)}`);
-    return await leases.with(`push ${formatReference(reference)}`, async (lease) => {
-      const repository = registry.repository(reference, request.credentials);
-      const { body, mediaType } = await this.#index(repository, request, lease) ?? await this.#image(repository, id, request, lease);
-      await repository.putManifest(tag, mediaType, body, signal);
-      const digest = digestOf(body);
-      await content.put(body, lease, { digest, mediaType });
-      images.atomically(() => {
-        images.addManifest(id, digest);
-        images.tag(id, `${repositoryOf(reference)}@${digest}`);
-      });
-      images.touch(id);
-      progress({ status: `${tag}: digest: ${digest} size: ${body.length}` });
-      progress({ aux: { Tag: tag, Digest: digest, Size: body.length } });
-      return { digest, size: body.length };
-    });
+    const repository = this.options.registry.repository(reference, credentials);
+    const document = await send(repository), { body, mediaType } = document;
+    await repository.putManifest(tag, mediaType, body, signal);
+    const digest = digestOf(body), size = body.length;
+    await record?.(document, digest);
+    progress({ status: `${tag}: digest: ${digest} size: ${size}` });
+    progress({ aux: { Tag: tag, Digest: digest, Size: size } });
+    return { digest, size };
   }
 
   /** The image's index with all that it names, but the index itself; undefined where something of it is not here, or not as it was. */
@@ -123,11 +137,14 @@ export class Pusher {
     const { images, leases } = this.options;
     const image = images.get(id);
     if (image.top !== null) leases.hold(lease, "layer", image.top);
-    const known = (await this.#documents(id, isManifestType)).map((document) => ({ ...document, layers: parseManifest(document.body).layers }));
-    const diffIds = image.config.rootfs.diff_ids;
+    return await this.#parts(repository, images.config(id), image.config.rootfs.diff_ids, await this.#documents(id, isManifestType), request);
+  }
+
+  async #parts(repository: Repository, config: Buffer, diffIds: readonly DiffId[], manifests: readonly Document[], request: SendRequest): Promise<Document> {
+    const { images } = this.options;
+    const known = manifests.map((document) => ({ ...document, layers: parseManifest(document.body).layers }));
     const preferred = new Map(known.flatMap(({ layers }) => layers.map((layer, i) => [diffIds[i]!, layer] as const)));
     const layers = await this.#layers(repository, diffIds, preferred, request);
-    const config = images.config(id);
     await this.#config(repository, config, request.signal);
     diffIds.forEach((diffId, i) => { if (!isForeignType(layers[i]!.mediaType)) images.addSource(diffId, { ...pick(layers[i]!), repository: repositoryOf(request.reference) }); });
     return known.find((k) => k.layers.length === layers.length && k.layers.every((layer, i) => layer.digest === layers[i]!.digest)) ?? manifestOf(config, layers);
@@ -149,7 +166,7 @@ export class Pusher {
     return documents;
   }
 
-  async #layers(repository: Repository, diffIds: readonly DiffId[], preferred: ReadonlyMap<DiffId, Descriptor>, { reference, progress, signal }: PushRequest): Promise<Descriptor[]> {
+  async #layers(repository: Repository, diffIds: readonly DiffId[], preferred: ReadonlyMap<DiffId, Descriptor>, { reference, progress, signal }: SendRequest): Promise<Descriptor[]> {
     const chain = chainIdsOf(diffIds);
     const rows = new Map<DiffId, Row>();
     for (const diffId of diffIds.toReversed()) if (!rows.has(diffId)) rows.set(diffId, new Row(progress, hexOf(diffId).slice(0, 12), this.options.clock));
@@ -190,16 +207,18 @@ export class Pusher {
       row.status("Skipped foreign layer");
       return layer.preferred;
     }
-    const worth = (s: PackedSource): number => Number(s.digest === layer.preferred?.digest) * 2 + Number(s.repository === own);
+    const isNeighbour = (s: PackedSource): boolean => s.repository !== own && s.repository.startsWith(`${reference.domain}/`);
+    const worth = (s: PackedSource): number => Number(s.digest === layer.preferred?.digest) * 4 + Number(s.repository === own) * 2 + Number(isNeighbour(s));
     const sources = this.options.images.sources(layer.diffId).filter((s) => !isForeignType(s.mediaType)).toSorted((a, b) => worth(b) - worth(a));
-    for (const digest of [...new Set(sources.map((s) => s.digest))].slice(0, MAX_CANDIDATES)) {
-      const size = await repository.hasBlob(digest, signal);
-      if (size === undefined) continue;
+    // What is remembered may be out of date: it is true once the registry says so.
+    const isThere = async ({ digest, size }: PackedSource): Promise<boolean> => (await repository.hasBlob(digest, signal)) === size;
+    for (const source of sources.filter((s, i) => sources.findIndex((other) => other.digest === s.digest) === i).slice(0, MAX_CANDIDATES)) {
+      if (!(await isThere(source))) continue;
       row.status("Layer already exists");
-      return pick(sources.find((s) => s.digest === digest)!);
+      return pick(source);
     }
     let session: Upload | undefined;
-    const neighbours = sources.filter((s) => s.repository !== own && s.repository.startsWith(`${reference.domain}/`)).slice(0, MAX_CANDIDATES);
+    const neighbours = sources.filter(isNeighbour).slice(0, MAX_CANDIDATES);
     for (const source of neighbours) {
       const from = source.repository.slice(reference.domain.length + 1);
       if (session !== undefined) await repository.cancelUpload(session).catch(() => {});
@@ -210,7 +229,7 @@ export class Pusher {
         if (!(e instanceof RegistryFault) || e.transient) throw e;
         continue;
       }
-      if (session !== undefined) continue;
+      if (session !== undefined || !(await isThere(source))) continue;
       row.status(`Mounted from ${from}`);
       return pick(source);
     }

@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { OnDemandThread } from "../core/on-demand-thread.js";
 import type { NetworkPlug } from "./network-plug.js";
 
 type Verb = keyof NetworkPlug;
 export interface Request { readonly id: number; readonly verb: Verb; readonly argument: readonly unknown[] }
 export interface Answer { readonly id: number; readonly value?: unknown; readonly error?: { readonly message: string; readonly code?: string } }
-interface Waiting { resolve(value: unknown): void; reject(error: Error): void }
+interface Waiting { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void }
 
 /**
  * The verbs of NetworkPlug on a thread of their own: it visits other network namespaces, and it waits for the
@@ -13,43 +14,26 @@ interface Waiting { resolve(value: unknown): void; reject(error: Error): void }
  * the first call, is replaced if it dies, and does not keep the process alive while idle.
  */
 export class NetworkThread {
-  private worker: Worker | undefined;
-  private last = 0;
-  private readonly waiting = new Map<number, Waiting>();
+  private readonly thread = new OnDemandThread<Waiting, Answer>({
+    name: "the network thread", start: () => new Worker(join(__dirname, "network-worker.js"), { resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 } }),
+    callOf: ({ id }) => id,
+    receive: ({ resolve, reject }, { id, value, error }) => {
+      this.thread.over(id);
+      if (error) reject(Object.assign(new Error(error.message), error.code === undefined ? {} : { code: error.code }));
+      else resolve(value);
+    },
+    lost: ({ reject }, error) => reject(error),
+  });
 
   call<V extends Verb>(verb: V, ...argument: Parameters<NetworkPlug[V]>): Promise<ReturnType<NetworkPlug[V]>> {
     return new Promise<unknown>((resolve, reject) => {
-      const worker = (this.worker ??= this.start());
-      const id = ++this.last;
-      this.waiting.set(id, { resolve, reject });
-      worker.ref();
-      worker.postMessage({ id, verb, argument } satisfies Request);
+      this.thread.begin((id, post) => {
+        post({ id, verb, argument } satisfies Request);
+        return { resolve, reject };
+      });
     }) as Promise<ReturnType<NetworkPlug[V]>>;
   }
 
   /** Stops the thread; calls under way fail. */
-  async close(): Promise<void> {
-    await this.worker?.terminate();
-  }
-
-  private start(): Worker {
-    const worker = new Worker(join(__dirname, "network-worker.js"), { resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 } });
-    worker.on("message", ({ id, value, error }: Answer) => {
-      const call = this.waiting.get(id);
-      this.waiting.delete(id);
-      if (this.waiting.size === 0) worker.unref();
-      if (error) call?.reject(Object.assign(new Error(error.message), error.code === undefined ? {} : { code: error.code }));
-      else call?.resolve(value);
-    });
-    const lost = (why: Error): void => {
-      if (this.worker !== worker) return;
-      this.worker = undefined;
-      const calls = [...this.waiting.values()];
-      this.waiting.clear();
-      for (const call of calls) call.reject(why);
-    };
-    worker.on("error", lost);
-    worker.on("exit", () => lost(new Error("the network thread ended")));
-    return worker;
-  }
+  close(): Promise<void> { return this.thread.end(); }
 }

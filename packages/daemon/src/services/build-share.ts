@@ -1,8 +1,10 @@
-import { familiarName, formatReference, type ImageId, parseReference, type Platform, withDefaultTag } from "@strata/oci";
+import { familiarName, formatReference, type ImageId, parseReference, type Platform, repositoryOf, withDefaultTag } from "@strata/oci";
 import { cacheImage, cacheSource } from "../builder/cache-image.js";
 import type { CacheSource, StepState } from "../builder/steps.js";
-import { Conflict, type ImageStore, InvalidArgument, type Lease, type LeaseStore, messageOf, NotFound } from "../core/index.js";
-import type { ImageService, ProgressSink, RegistryAuth } from "./types.js";
+import { type ImageStore, InvalidArgument, type Lease, type LeaseStore, messageOf, NotFound } from "../core/index.js";
+import type { Puller } from "../distribution/pull.js";
+import type { Pusher } from "../distribution/push.js";
+import type { ProgressSink, RegistryAuth } from "./types.js";
 
 /** Where a build takes steps from, besides this daemon's own records. */
 export type CacheFrom = { readonly type: "local"; readonly name: string } | { readonly type: "registry"; readonly ref: string };
@@ -12,7 +14,8 @@ export type CacheTo = { readonly type: "inline" } | { readonly type: "registry" 
 export interface ShareParts {
   readonly images: ImageStore;
   readonly leases: LeaseStore;
-  readonly imageService: Pick<ImageService, "pull" | "push">;
+  readonly puller: Pick<Puller, "fetch">;
+  readonly pusher: Pick<Pusher, "send">;
 }
 export interface ShareOptions {
   readonly auth: ReadonlyMap<string, RegistryAuth>;
@@ -99,15 +102,10 @@ export class CacheSharing {
     return sources;
   }
 
-  /** Pulls an image of a cache; only its layers stay, and those for as long as the lease lasts. */
+  /** Layers of an image of a cache stay for as long as the lease lasts; nothing else of it does. */
   private async fetch(ref: string, { auth, platform, lease, progress, signal }: ShareOptions): Promise<ReturnType<typeof cacheSource>> {
-    const { images, leases, imageService } = this.parts, credentials = auth.get(parseReference(ref).domain);
-    const before = this.known(ref), there = new Set(images.list().map(({ id }) => id));
-    await imageService.pull(ref, { ...(platform === undefined ? {} : { platform }), ...(credentials === undefined ? {} : { auth: credentials }), progress, signal });
-    const id = images.resolve(ref), { config, top } = images.get(id);
-    if (top !== null) leases.hold(lease, "layer", top);
-    this.restore(ref, id, before, there.has(id));
-    return cacheSource(config);
+    const reference = parseReference(ref);
+    return cacheSource(await this.parts.puller.fetch({ reference, platform, credentials: auth.get(reference.domain), progress, signal }, lease));
   }
 
   /** Leaves the stages' images, the target's first. Names of those that stay here. */
@@ -118,7 +116,7 @@ export class CacheSharing {
       const left = (one.all ? stages : stages.slice(0, 1)).filter(({ image }) => image !== null);
       for (const [n, state] of left.entries()) {
         const name = nameOf(one.ref, n);
-        if (one.type === "registry") await this.send(name, cacheImage(state, left.length), options);
+        if (one.type === "registry") await this.send(name, state, left.length, options);
         else {
           this.parts.images.tag(this.parts.images.create(cacheImage(state, left.length), options.lease), name);
           staying.push(name);
@@ -128,25 +126,12 @@ export class CacheSharing {
     return staying;
   }
 
-  private async send(ref: string, config: Buffer, { auth, lease, progress, signal }: ShareOptions): Promise<void> {
-    const { images, imageService } = this.parts, credentials = auth.get(parseReference(ref).domain);
-    const there = new Set(images.list().map(({ id }) => id));
-    const id = images.create(config, lease), before = images.tag(id, ref);
-    try {
-      await imageService.push(ref, { ...(credentials === undefined ? {} : { auth: credentials }), progress, signal });
-    } finally { this.restore(ref, id, before ?? undefined, there.has(id)); }
-  }
-
-  /** Names are what they were. An image that was not here (`had`) goes, unless somebody uses it by now. */
-  private restore(ref: string, id: ImageId, before: ImageId | undefined, had: boolean): void {
-    const { images } = this.parts;
-    images.atomically(() => {
-      if (before === undefined) images.untag(ref);
-      else images.tag(before, ref);
-      const { tags, digests } = images.get(id);
-      if (!had) for (const name of [...tags, ...digests]) images.untag(name);
-    });
-    try { if (!had) images.remove(id); } catch (e) { if (!(e instanceof Conflict)) throw e; }
+  /** No image is made here, so that a crash leaves none. */
+  private async send(ref: string, state: StepState, images: number, { auth, lease, progress, signal }: ShareOptions): Promise<void> {
+    const reference = parseReference(ref);
+    if (state.top !== null) this.parts.leases.hold(lease, "layer", state.top);
+    progress({ status: `The push refers to repository [${repositoryOf(reference)}]` });
+    await this.parts.pusher.send(cacheImage(state, images), { reference, credentials: auth.get(reference.domain), progress, signal });
   }
 
   private known(name: string): ImageId | undefined {

@@ -10,7 +10,7 @@ import {
 } from "../core/index.js";
 import { CacheVolumes } from "./build-mounts.js";
 import { runStep, secretsFolder } from "./build-run.js";
-import { type CacheFrom, CacheSharing, type CacheTo, readCacheFrom, readCacheTo } from "./build-share.js";
+import { type CacheFrom, CacheSharing, type CacheTo, readCacheFrom, readCacheTo, type ShareParts } from "./build-share.js";
 import { BuildSources, LARGEST_FILE, type SourceParts } from "./build-sources.js";
 import type { BuildListener, BuildRequest, BuildService } from "./build-types.js";
 import { booleanFilter, labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
@@ -18,10 +18,10 @@ import { emitImageEvent, labelsOf } from "./images-names.js";
 import { resolveUser } from "./spec/users.js";
 import type { ContainerService, Filters, ImageService, ProgressSink } from "./types.js";
 
-export interface BuildsParts extends BuildNeeds, SourceParts {
+export interface BuildsParts extends BuildNeeds, SourceParts, ShareParts {
   readonly names: BuildContainers;
   readonly mounts: CacheMounts;
-  readonly imageService: Pick<ImageService, "pull" | "push">;
+  readonly imageService: Pick<ImageService, "pull">;
   readonly containers: Pick<ContainerService, "create" | "attach" | "wait" | "start" | "remove">;
   readonly volumes: VolumeStore;
   readonly files: RootFiles;

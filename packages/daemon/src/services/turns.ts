@@ -1,4 +1,4 @@
-import { Limiter } from "../distribution/limiter.js";
+import { Limiter } from "../core/index.js";
 
 /** How long one waits for a turn that does not come: somebody else's file system that hangs holds up nobody for good. */
 const PATIENCE_MS = 1000;

@@ -11,6 +11,13 @@ interface Row {
 /** Names have no spaces. */
 const NAMES = "coalesce((SELECT group_concat(name, ' ' ORDER BY name) FROM reference WHERE image = image.id), '') AS names";
 
+/** Those of the layers that are here first; then those of layers that are gone, the newest first. */
+const SOURCES = `SELECT digest, size, media_type AS mediaType, repository FROM (
+    SELECT digest, size, media_type, repository, 1 AS here, 0 AS id FROM packed_source WHERE diff_id = ?
+    UNION ALL SELECT digest, size, media_type, repository, 0, id FROM former_source AS former WHERE diff_id = ?
+      AND NOT EXISTS (SELECT 1 FROM packed_source AS known WHERE known.diff_id = former.diff_id AND known.digest = former.digest AND known.repository = former.repository)
+  ) ORDER BY here DESC, id DESC`;
+
 /** Images, their references and where their packed layers are known to be, in the ledger. */
 export class LedgerImages implements ImageStore {
   private readonly listed: ImageList;
@@ -139,7 +146,7 @@ export class LedgerImages implements ImageStore {
   }
 
   sources(diffId: string): PackedSource[] {
-    return this.ledger.sql<[string], PackedSource>("SELECT digest, size, media_type AS mediaType, repository FROM packed_source WHERE diff_id = ?").all(diffId);
+    return this.ledger.sql<[string, string], PackedSource>(SOURCES).all(diffId, diffId);
   }
 
   addManifest(id: ImageId, digest: Digest): void {

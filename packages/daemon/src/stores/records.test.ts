@@ -174,16 +174,6 @@ describe("images", () => {
     expect(ledger.sql<[], { at: number }>("SELECT last_used_at AS at FROM layer ORDER BY last_used_at").all().map(({ at }) => at)).toEqual([0, clock.time - 5000, clock.time - 5000]);
     expect(() => images.touch("sha256:no" as ImageId)).toThrow(NotFound);
   });
-
-  test("remember where packed layers are", () => {
-    const [diff] = layerRows(ledger, ["a"]);
-    const source = { digest: digestOf("packed"), size: 5, mediaType: "t", repository: "docker.io/library/a" };
-    images.addSource(diff!, source);
-    images.addSource(diff!, source);
-    expect(images.sources(diff!)).toEqual([source]);
-    ledger.sql("DELETE FROM layer").run();
-    expect(images.sources(diff!)).toEqual([]);
-  });
 });
 
 describe("containers", () => {

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { OnDemandThread } from "../../core/on-demand-thread.js";
 import { INPUT_BLOCK, INPUT_BLOCKS, type FileSource, type FromWorker, type ToWorker } from "./protocol.js";
 import { fromWire } from "./wire-error.js";
 
@@ -101,55 +102,33 @@ export class Job {
 
 /** One worker thread and the jobs it has. */
 export class Thread {
-  private readonly jobs = new Map<number, Job>();
-  private readonly worker: Worker;
-  private nextJob = 1;
-  private idle: NodeJS.Timeout | undefined;
+  private readonly thread: OnDemandThread<Job, FromWorker>;
 
-  constructor(private readonly idleMs: number, private readonly gone: (thread: Thread) => void) {
-    this.worker = new Worker(join(__dirname, "worker.js"));
-    this.worker.unref();
-    this.worker.on("message", (message: FromWorker) => this.receive(message));
-    this.worker.on("error", (error) => this.lost(error));
-    this.worker.on("exit", () => this.lost(new Error("the worker thread ended")));
+  constructor(idleMs: number, gone: (thread: Thread) => void) {
+    this.thread = new OnDemandThread({
+      name: "the worker thread", idleMs, start: () => new Worker(join(__dirname, "worker.js")),
+      callOf: ({ job }) => job, receive: (job, message) => this.receive(job, message), lost: (job, error) => job.finish(error, undefined), gone: () => gone(this),
+    });
   }
 
-  get load(): number { return this.jobs.size; }
+  get load(): number { return this.thread.load; }
 
   start(kind: string, args: unknown, file?: FileSource): Job {
-    clearTimeout(this.idle);
-    if (this.jobs.size === 0) this.worker.ref();
-    const job = new Job(this.nextJob++, (message, transfer) => this.worker.postMessage(message, transfer));
-    this.jobs.set(job.id, job);
-    this.worker.postMessage({ job: job.id, type: "start", kind, args, ...(file ? { file } : {}) } satisfies ToWorker);
-    return job;
+    return this.thread.begin((id, post) => {
+      post({ job: id, type: "start", kind, args, ...(file ? { file } : {}) } satisfies ToWorker);
+      return new Job(id, post);
+    });
   }
 
-  async end(): Promise<void> {
-    clearTimeout(this.idle);
-    await this.worker.terminate();
-  }
+  end(): Promise<void> { return this.thread.end(); }
 
-  private receive(message: FromWorker): void {
-    const job = this.jobs.get(message.job);
-    if (!job) return;
+  private receive(job: Job, message: FromWorker): void {
     switch (message.type) {
       case "taken": return job.taken(message.buffer);
       case "output": return job.onOutput(Buffer.from(message.buffer, message.offset, message.length));
       case "over":
-        this.jobs.delete(job.id);
-        if (this.jobs.size === 0) this.rest();
+        this.thread.over(job.id);
         job.finish(message.error ? fromWire(message.error) : null, message.result);
     }
-  }
-  private rest(): void {
-    this.worker.unref();
-    this.idle = setTimeout(() => { this.gone(this); void this.worker.terminate(); }, this.idleMs);
-    this.idle.unref();
-  }
-  private lost(error: Error): void {
-    this.gone(this);
-    for (const job of this.jobs.values()) job.finish(error, undefined);
-    this.jobs.clear();
   }
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { Worker } from "node:worker_threads";
 import { fromWire } from "../../archive/workers/wire-error.js";
-import { handOver } from "../../core/index.js";
+import { OnDemandThread, handOver } from "../../core/index.js";
 import { NetworkError } from "../network-error.js";
 import type { BulkSender, HttpRequest, HttpResponse } from "../transport.js";
 import { type BulkOptions, type FromThread, type ToThread } from "./protocol.js";
@@ -11,6 +11,7 @@ import { type BulkOptions, type FromThread, type ToThread } from "./protocol.js"
 const IDLE_MS = 30_000;
 
 interface Call {
+  readonly id: number;
   /** The head of the answer, or a failure. */
   readonly answer: (message: FromThread) => void;
 }
@@ -20,31 +21,34 @@ interface Call {
  * from those who wait for an answer. Behaves as Transport does.
  */
 export class BulkTransport implements BulkSender {
-  readonly #calls = new Map<number, Call>();
-  #worker: Worker | undefined;
-  #next = 1;
-  #idle: NodeJS.Timeout | undefined;
+  readonly #thread: OnDemandThread<Call, FromThread>;
 
-  constructor(private readonly options: BulkOptions) {}
+  constructor(options: BulkOptions) {
+    this.#thread = new OnDemandThread({
+      name: "the thread for downloads", idleMs: IDLE_MS, start: () => new Worker(join(__dirname, "thread.js"), { workerData: options }),
+      callOf: ({ call }) => call, receive: ({ answer }, message) => answer(message),
+      lost: ({ id, answer }, { message }) => answer({ call: id, type: "failed", error: { message, code: "ECONNABORTED" }, network: true }),
+    });
+  }
 
   async send({ url, headers = {}, unverified = false, signal }: HttpRequest): Promise<HttpResponse> {
     signal?.throwIfAborted();
-    const worker = this.#busy(), call = this.#next++;
-    const post = (message: ToThread): void => worker.postMessage(message);
-    return await new Promise<HttpResponse>((resolve, reject) => {
+    return await new Promise<HttpResponse>((resolve, reject) => void this.#thread.begin((call, send) => {
+      const post = (message: ToThread): void => send(message);
       let body: Body | undefined;
       const abort = (): void => over(signal!.reason as Error);
       const over = (error: Error | null): void => {
-        if (!this.#calls.delete(call)) return;
+        if (!this.#thread.over(call)) return;
         signal?.removeEventListener("abort", abort);
-        if (this.#calls.size === 0) this.#rest();
         if (error !== null || body === undefined) post({ call, type: "abort" });
         if (body === undefined) reject(error!);
         else if (error === null) body.push(null);
         else body.destroy(error);
       };
       signal?.addEventListener("abort", abort, { once: true });
-      this.#calls.set(call, {
+      post({ call, type: "send", url: url.href, headers, unverified });
+      return {
+        id: call,
         answer: (message) => {
           switch (message.type) {
             case "head":
@@ -58,42 +62,11 @@ export class BulkTransport implements BulkSender {
             }
           }
         },
-      });
-      post({ call, type: "send", url: url.href, headers, unverified });
-    });
+      };
+    }));
   }
 
-  close(): void {
-    clearTimeout(this.#idle);
-    const worker = this.#worker;
-    if (worker === undefined) return;
-    this.#lost(worker, new Error("no more downloads"));
-    void worker.terminate();
-  }
-
-  #busy(): Worker {
-    clearTimeout(this.#idle);
-    const worker = (this.#worker ??= this.#start());
-    worker.ref();
-    return worker;
-  }
-  #start(): Worker {
-    const worker = new Worker(join(__dirname, "thread.js"), { workerData: this.options });
-    worker.on("message", (message: FromThread) => this.#calls.get(message.call)?.answer(message));
-    worker.on("error", (error) => this.#lost(worker, error));
-    worker.on("exit", () => this.#lost(worker, new Error("the thread for downloads ended")));
-    return worker;
-  }
-  #rest(): void {
-    this.#worker?.unref();
-    this.#idle = setTimeout(() => this.close(), IDLE_MS);
-    this.#idle.unref();
-  }
-  #lost(worker: Worker, error: Error): void {
-    if (this.#worker !== worker) return;
-    this.#worker = undefined;
-    for (const [call, { answer }] of [...this.#calls]) answer({ call, type: "failed", error: { message: error.message, code: "ECONNABORTED" }, network: true });
-  }
+  close(): void { void this.#thread.end(); }
 }
 
 /** A body whose blocks are asked for as it is read. */
