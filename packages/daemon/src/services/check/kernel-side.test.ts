@@ -62,6 +62,7 @@ test("interfaces on our bridges and published ports that are no container's, and
   const found = await all(new NetworkInspector({
     networks: { list: () => [{ driver: "bridge" } as Network], endpoints: () => [{ hostInterface: "veth0000001" } as Endpoint], ports: () => [{ protocol: "tcp", containerPort: 1, hostIp: "0.0.0.0", hostPort: 80, container: "c" }] },
     plugged: async () => [...plugged], unplug: async (name) => { plugged.delete(name); }, rules: async () => rules, drop: async ({ key }) => { rules = rules.filter((r) => r.key !== key); },
+    noted: async () => [], left: async () => () => [],
   }));
   expect(found.map(({ kind, id: name }) => `${kind} ${name}`)).toEqual(["interface veth0000002", "rule ip udp . 80", "rule ip tcp . 81"]);
   for (const { mend } of found) expect(await mend!()).toBe(true);

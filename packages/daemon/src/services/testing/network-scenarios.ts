@@ -84,7 +84,7 @@ class Bed {
     await this.thread.call("ensureBridge", { name: "lan0", owner: "test", mac: "02:42:00:00:00:01", mtu: 1500, addresses: [{ address: "198.51.100.1", prefix: 24 }] });
     const netns = await this.namespaces.create("neighbour");
     await this.thread.call("plug", {
-      bridge: "lan0", host: "lan1", netns, name: "eth0", mac: "02:42:00:00:00:02", mtu: 1500, isolated: false, addresses: [{ address: "198.51.100.2", prefix: 24 }], gateways: ["198.51.100.1"], sysctls: [],
+      bridge: "lan0", host: "lan1", owner: "test", netns, name: "eth0", mac: "02:42:00:00:00:02", mtu: 1500, isolated: false, addresses: [{ address: "198.51.100.2", prefix: 24 }], gateways: ["198.51.100.1"], sysctls: [],
     });
     return "neighbour";
   }
