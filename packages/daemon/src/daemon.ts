@@ -29,6 +29,7 @@ import { Trees } from "./archive/trees.js";
 import { ConfinedFiles } from "./kernel/confined.js";
 import { GitProgram } from "./kernel/git.js";
 import { Builds } from "./services/build.js";
+import { CacheVolumes } from "./services/build-mounts.js";
 import { LocalEvents } from "./services/events.js";
 import { Graph } from "./services/graph.js";
 import { PruneHistory } from "./services/gc/prunes.js";
@@ -108,14 +109,15 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     }));
     const volumes = new Volumes({ store: stores.volumes, events, logger, journal: prunes });
     const containers = openContainers({ journal: prunes, config, execRoot, machine, programs, stores, networking, workers, events, metrics: metrics.told, clock, logger });
+    const caches = new CacheVolumes(stores.volumes, stores.buildCache);
     const builds = metrics.builds(new Builds({
-      images: imageStore, layers, leases, cache: stores.buildCache, names: stores.buildCache, mounts: stores.buildCache, clock, workers, hostPlatform: platform, temporary: root.tmp, execRoot,
+      images: imageStore, layers, leases, cache: stores.buildCache, names: stores.buildCache, caches, clock, workers, hostPlatform: platform, temporary: root.tmp, execRoot,
       registry, git: new GitProgram(() => registryOptions(config).proxies), largestSource: () => largestSource(root.tmp, config.buildSourceLimit),
       imageService: images, containers, volumes: stores.volumes, files: new ConfinedFiles(), porter: new Trees(workers), collector, events, logger, journal: prunes, grown: (failure) => (failure === undefined ? collection.room.changed() : collection.room.failed(failure)),
     }));
     const collection: Collection = openCollection({
       dataRoot: root.root, settings: config.gc, stores, drivers: storage.drivers.values(), workers, events, clock, logger,
-      services: { remover: images.remover, containerService: containers, volumeService: volumes, networkService: networking.networks },
+      services: { mounts: caches, remover: images.remover, containerService: containers, volumeService: volumes, networkService: networking.networks },
     });
     undo.push(() => collection.close());
     const facts = (): SystemFacts => ({

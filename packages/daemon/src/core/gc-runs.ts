@@ -2,7 +2,7 @@ import type { ChainId, Digest, ImageId } from "@strata/oci";
 import type { GcSettings } from "./gc-policies.js";
 
 /** What a plan can take away. */
-export type ItemKind = "image" | "container" | "volume" | "network" | "build-record" | "log";
+export type ItemKind = "image" | "container" | "volume" | "network" | "build-record" | "build-mount" | "log";
 /** Who wanted it. */
 export type Trigger = "manual" | "schedule" | "watermark" | "no-space" | "ceiling" | "prune";
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type BuildCacheView, type CacheMounts, Conflict, NotFound, type VolumeStore } from "../core/index.js";
+import { type BuildCacheView, type CacheMount, type CacheMountKeeper, type CacheMounts, Conflict, NotFound, type VolumeStore } from "../core/index.js";
 
 export interface CacheMountRequest {
   readonly id: string;
@@ -24,7 +24,7 @@ const LABEL = "com.strata.build-cache";
 const PAUSE = 100;
 
 /** Directories that RUN keeps from build to build: volumes. */
-export class CacheVolumes {
+export class CacheVolumes implements CacheMountKeeper {
   /** Volumes that commands have, and how many of them. */
   private readonly held = new Map<string, { count: number; readonly wanted: Promise<void>; want(): void }>();
 
@@ -75,12 +75,14 @@ export class CacheVolumes {
   }
 
   async views(): Promise<BuildCacheView[]> {
-    return Promise.all(this.notes.mounts().map(async ({ volume, id, inUse, ...times }): Promise<BuildCacheView> => ({
-      ...times, key: volume, parent: null, type: "exec.cachemount", description: `cached mount ${id}`, size: await this.volumes.usage(volume).catch(() => 0), shared: false, inUse: inUse || this.held.has(volume),
+    return Promise.all(this.mounts().map(async ({ volume, id, usage: _, ...mount }): Promise<BuildCacheView> => ({
+      ...mount, key: volume, parent: null, type: "exec.cachemount", description: `cached mount ${id}`, size: await this.volumes.usage(volume).catch(() => 0), shared: false,
     })));
   }
 
-  /** False for one that came into use meanwhile. */
+  mounts(): CacheMount[] {
+    return this.notes.mounts().map((mount) => ({ ...mount, inUse: mount.inUse || this.held.has(mount.volume) }));
+  }
   async remove(volume: string): Promise<boolean> {
     if (this.held.has(volume)) return false;
     try { await this.volumes.remove(volume); } catch (e) {
