@@ -180,6 +180,14 @@ export interface RoomKeeper {
   exhausted(bytes: number): Promise<boolean>;
 }
 
+/** The same for work that cannot be tried again from where it failed. */
+export interface WorkRoom {
+  /** As RoomKeeper's; how much is asked for only where policies could make room. */
+  reserve(bytes: () => number | Promise<number>): Promise<() => void>;
+  /** What ended the work: where that was a full disk, room is made for the next attempt. */
+  failed(cause: unknown): void;
+}
+
 /** Prunes are runs, too. */
 export interface PruneJournal {
   pruned(what: string, items: readonly Pick<PlanItem, "kind" | "key" | "name" | "bytes">[]): void;
