@@ -124,9 +124,19 @@ export class LayerInspector implements Inspector {
     }
   }
 
+  private below(row: Row, driver: StorageDriver): SnapshotId[] | undefined {
+    try { return this.snapshots.stack(row.parent, driver.name); }
+    catch (e) {
+      // It is being removed.
+      if (e instanceof NotFound) return undefined;
+      throw e;
+    }
+  }
+
   /** What is wrong with how a layer with a sound tar is shown. */
   private async shown(driver: AuditedDriver, row: Row, how: Inspection): Promise<Found | undefined> {
-    const parents = this.snapshots.stack(row.parent, driver.name);
+    const parents = this.below(row, driver);
+    if (parents === undefined) return undefined;
     // What a layer says of its directories is in part what those below say.
     if (parents.some((parent) => this.damage.of(parent) !== undefined)) {
       how.note(`layer ${row.chain}: how it is shown was not looked at, since a layer below it is damaged`);

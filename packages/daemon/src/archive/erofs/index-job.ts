@@ -1,5 +1,6 @@
 import { DataLoss, errnoOf, messageOf } from "../../core/errors.js";
 import { AT_FDCWD, close, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, openat, pread, read, renameat, startWriteback, write } from "../../kernel/libc.js";
+import { Stater } from "../../kernel/stat.js";
 import { TarParser } from "../tar-parser.js";
 import type { Consumer, Steps } from "../workers/protocol.js";
 import { writeIndex } from "./index-writer.js";
@@ -102,17 +103,21 @@ function* sameAs(file: string, pieces: Iterable<Buffer>): Steps<boolean> {
   } finally { close(fd); }
 }
 
+/** What large files hold is not read. */
 function* parsed(tar: string, fd: number): Steps<{ builder: LayerBuilder; origin: Origin }> {
   const builder = new LayerBuilder(), parser = new TarParser(builder);
-  const buffer = Buffer.allocUnsafeSlow(CHUNK);
+  const buffer = Buffer.allocUnsafeSlow(CHUNK), zeros = Buffer.alloc(CHUNK), { size } = new Stater().of(fd);
   let tarBytes = 0;
   try {
-    for (let n = read(fd, buffer); n > 0; n = read(fd, buffer)) {
-      parser.write(buffer.subarray(0, n));
+    for (;;) {
+      const skipped = parser.payloadLeft > CHUNK, n = skipped ? CHUNK : pread(fd, buffer, tarBytes);
+      if (n === 0) break;
+      parser.write(skipped ? zeros : buffer.subarray(0, n));
       tarBytes += n;
       yield undefined;
     }
     parser.close();
+    if (tarBytes > size) throw new DataLoss("it ends early");
   } catch (error) { throw new DataLoss(`${tar} is damaged: ${messageOf(error)}`, { cause: error }); }
   return { builder, origin: { tarBytes, size: builder.size } };
 }

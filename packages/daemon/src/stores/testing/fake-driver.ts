@@ -53,7 +53,8 @@ export class FakeDriver implements AuditedDriver {
   }
 
   async tar(id: SnapshotId): Promise<Readable> { return Readable.from([await readFile(this.path(id, "layer.tar"))], { objectMode: false }); }
-  async audit(): Promise<undefined> { /* there is nothing to compare */ }
+  /** There is nothing to compare. */
+  audit: AuditedDriver["audit"] = async () => undefined;
   async *changes(id: SnapshotId): AsyncIterable<Change> { for (const name of await readdir(this.path(id, "tree"))) yield { path: `/${name}`, kind: 1 }; }
   async diff(id: SnapshotId): Promise<Readable> { return Readable.from([Buffer.from((await readdir(this.path(id, "tree"))).join())], { objectMode: false }); }
   async usage(id: SnapshotId): Promise<TreeUsage> { return { bytes: 100, inodes: (await readdir(this.path(id))).length, size: 7 }; }
