@@ -41,6 +41,8 @@ export interface CacheMount {
 export interface CacheMounts {
   /** Counts a use. The volume is there. */
   used(volume: string, id: string): void;
+  /** The use is over: that is when it was last used. */
+  left(volume: string): void;
   mounts(): CacheMount[];
 }
 

@@ -28,15 +28,19 @@ export class CacheVolumes implements CacheMountKeeper {
   /** Volumes that commands have, and how many of them. */
   private readonly held = new Map<string, { count: number; readonly wanted: Promise<void>; want(): void }>();
 
+  /** Those that are being removed. */
+  private readonly leaving = new Map<string, Promise<unknown>>();
+
   constructor(private readonly volumes: VolumeStore, private readonly notes: CacheMounts) {}
 
   async hold(request: CacheMountRequest, signal: AbortSignal): Promise<HeldMount> {
     const name = await this.claim(request, signal);
     try {
+      await this.leaving.get(name);
       const fresh = !this.there(name);
       const { mountpoint } = await this.volumes.create({ name, labels: { [LABEL]: request.id } });
       this.notes.used(name, request.id);
-      return { volume: name, mountpoint, fresh, wanted: this.held.get(name)!.wanted, release: () => this.release(name) };
+      return { volume: name, mountpoint, fresh, wanted: this.held.get(name)!.wanted, release: () => this.leave(name) };
     } catch (error) {
       this.release(name);
       throw error;
@@ -63,6 +67,10 @@ export class CacheVolumes implements CacheMountKeeper {
     }
     return own;
   }
+  private leave(name: string): void {
+    this.release(name);
+    try { this.notes.left(name); } catch { /* a full disk: it only ranks what goes first */ }
+  }
   private release(name: string): void {
     if (--this.held.get(name)!.count === 0) this.held.delete(name);
   }
@@ -85,7 +93,11 @@ export class CacheVolumes implements CacheMountKeeper {
   }
   async remove(volume: string): Promise<boolean> {
     if (this.held.has(volume)) return false;
-    try { await this.volumes.remove(volume); } catch (e) {
+    const going = this.volumes.remove(volume);
+    // Whoever wants it from now on waits, and gets a new one.
+    const gone = going.catch(() => undefined).then(() => { if (this.leaving.get(volume) === gone) this.leaving.delete(volume); });
+    this.leaving.set(volume, gone);
+    try { await going; } catch (e) {
       if (e instanceof Conflict) return false;
       if (!(e instanceof NotFound)) throw e;
     }
