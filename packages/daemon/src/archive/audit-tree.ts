@@ -1,13 +1,15 @@
+import { createHash, type Hash } from "node:crypto";
 import { cPath, fromByteString, procPath, toByteString, type ByteString } from "../kernel/byte-path.js";
 import { openDirectoryAt, readDirectory } from "../kernel/directory.js";
-import { AT_FDCWD, close, O_DIRECTORY, O_RDONLY, openat, read, readlinkat, takesXattr } from "../kernel/libc.js";
+import { AT_FDCWD, close, lseek, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, openat, pread, read, readlinkat, SEEK_DATA, takesXattr } from "../kernel/libc.js";
 import { inodeKey, S_IFLNK, S_IFMT, Stater, type Stat } from "../kernel/stat.js";
 import { LayerBuilder } from "./erofs/layer-builder.js";
 import { DirectoryNode, FileNode, SparseNode, SpecialNode, SymlinkNode, type Node } from "./erofs/nodes.js";
 import { LowerView } from "./lower-view.js";
 import { marksOf } from "./marks.js";
 import { readSplit } from "./split-reader.js";
-import { TarParser } from "./tar-parser.js";
+import type { TarEntry } from "./tar-entry.js";
+import { TarParser, type TarSink } from "./tar-parser.js";
 import { joinPath } from "./tar-path.js";
 import { LEFT_OUT, xattrsOf } from "./tree-tar.js";
 import type { Steps } from "./workers/protocol.js";
@@ -28,15 +30,15 @@ const CAPABILITY = "security.capability", ACL = "system.posix_acl_";
 /** Labels of security modules are the machine's affair. */
 const KEPT = /^(?:user\.|trusted\.|security\.capability$)/;
 
-/** How a tree differs from what its layer's tar says of owners, modes, times, attributes, names and links, for people; undefined when it does not. The files' bytes are not read. */
+/** How a tree differs from what its layer's tar says of owners, modes, times, attributes, names and links, for people; undefined when it does not. Of the files' bytes only those are read that the tar is not put together from: sparse ones'. */
 export function* auditTree({ root, source, lowers }: AuditArguments): Steps<string | undefined> {
-  const builder = new LayerBuilder(lowers === null), parser = new TarParser(builder);
+  const builder = new LayerBuilder(lowers === null), sparse = new SparseSums(builder), parser = new TarParser(sparse);
   for (const bytes of "split" in source ? headersOf(source.split) : bytesOf(source.tar)) {
     parser.write(bytes);
     yield undefined;
   }
   parser.close();
-  const audit = new Audit(builder, lowers);
+  const audit = new Audit(builder, lowers, sparse.sums);
   const fd = openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY);
   try { yield* audit.directory(lowers === null ? builder.root : builder.finish(lowers), fd, "", false); } finally { close(fd); }
   const { faults } = audit;
@@ -56,6 +58,26 @@ function* bytesOf(tar: string): Generator<Buffer, void> {
   try { for (let n = read(fd, buffer); n > 0; n = read(fd, buffer)) yield buffer.subarray(0, n); } finally { close(fd); }
 }
 
+/** Passes on, and hashes what sparse files hold. */
+class SparseSums implements TarSink {
+  /** By where it lies in the tar: hexadecimal. */
+  readonly sums = new Map<number, string>();
+  private current: { readonly offset: number; readonly hash: Hash } | undefined;
+
+  constructor(private readonly inner: LayerBuilder) {}
+
+  entry(entry: TarEntry, payload: number, offset: number): void {
+    this.inner.entry(entry, payload, offset);
+    this.current = entry.sparse && payload > 0 ? { offset, hash: createHash("sha256") } : undefined;
+  }
+  data(bytes: Buffer): void { this.current?.hash.update(bytes); }
+  end(): void {
+    if (this.current) this.sums.set(this.current.offset, this.current.hash.digest("hex"));
+    this.current = undefined;
+  }
+  raw(): void { /* no payload */ }
+}
+
 class Audit {
   readonly faults: string[] = [];
   private readonly stater = new Stater();
@@ -67,7 +89,7 @@ class Audit {
   /** A directory hands an access list down to what is made in it. */
   private handsDown = false;
 
-  constructor(private readonly builder: LayerBuilder, lowers: readonly string[] | null) {
+  constructor(private readonly builder: LayerBuilder, lowers: readonly string[] | null, private readonly sums: ReadonlyMap<number, string>) {
     this.view = lowers && new LowerView(lowers.map(toByteString), "overlay");
   }
 
@@ -86,7 +108,10 @@ class Audit {
         // In a whole tree a name may lead through a symlink of a layer below.
         if (this.isLookedAt(child)) this.fault(at, "is of another kind");
       } else if (child instanceof DirectoryNode) yield* this.descend(child, fd, name, at, closed);
-      else this.entry(child, fd, name, at, stat);
+      else {
+        this.entry(child, fd, name, at, stat);
+        if (child instanceof FileNode || child instanceof SparseNode) yield* this.content(child, fd, name, at);
+      }
     }
   }
   private *descend(node: DirectoryNode, dir: number, name: ByteString, path: ByteString, closed: boolean): Steps<void> {
@@ -117,6 +142,29 @@ class Audit {
     }
     this.links(node, path, inodeKey(stat));
     this.attributes(node, dir, name, path, stat);
+  }
+
+  private *content(node: FileNode | SparseNode, dir: number, name: ByteString, path: ByteString): Steps<void> {
+    const wanted = this.sums.get(node.offset);
+    if (wanted === undefined) return;
+    const fd = openat(dir, cPath(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK), hash = createHash("sha256");
+    try {
+      let at = 0, clean = true;
+      for (const run of [...(node instanceof SparseNode ? node.runs : [{ offset: 0, length: node.size }]), { offset: node.size, length: 0 }]) {
+        for (let data = at < run.offset ? lseek(fd, at, SEEK_DATA) : undefined; data !== undefined && data < run.offset; data = lseek(fd, data, SEEK_DATA)) {
+          const bytes = chunkOf(fd, data, run.offset);
+          clean &&= bytes.length > 0 && bytes.every((byte) => byte === 0);
+          data += bytes.length || run.offset - data;
+          yield undefined;
+        }
+        for (at = run.offset; at < run.offset + run.length; yield undefined) {
+          const bytes = chunkOf(fd, at, run.offset + run.length);
+          hash.update(bytes);
+          at += bytes.length || run.offset + run.length - at;
+        }
+      }
+      if (!clean || hash.digest("hex") !== wanted) this.fault(path, "holds other bytes");
+    } finally { close(fd); }
   }
 
   private links(node: Node, path: ByteString, inode: string): void {
@@ -150,6 +198,12 @@ class Audit {
   }
 
   private fault(path: ByteString, what: string): void { this.faults.push(`/${fromByteString(path)} ${what}`); }
+}
+
+/** Bytes of a file from a position on, no more than a chunk; none at its end. */
+function chunkOf(fd: number, from: number, to: number): Buffer {
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, to - from));
+  return buffer.subarray(0, pread(fd, buffer, from));
 }
 
 /** A time without nanoseconds is from a file system that keeps none. */

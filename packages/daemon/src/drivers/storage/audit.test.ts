@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, linkSync, lutimesSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, closeSync, linkSync, lutimesSync, mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync, unlinkSync, utimesSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Member } from "../../archive/testing/tar-of.js";
@@ -24,9 +24,15 @@ const mtime = { seconds: 1_000_000_000, nanos: 0 };
 const LOWER: Member[] = [{ name: "old/" }, { name: "old/f" }, { name: "gone" }];
 const LAYER: Member[] = [
   { name: "d/", mtime, mode: 0o2750 }, { name: "d/f", content: "text", mtime, mode: 0o4755, uid: 5, gid: 6, xattrs: { "user.a": Buffer.from("1"), "security.capability": CAPABILITY } }, { name: "d/g", type: "link", linkName: "d/f" },
-  { name: "empty", mtime }, { name: "s", type: "symlink", linkName: "empty", mtime }, { name: "null", type: "char", major: 1, minor: 3, mtime }, { name: "implied/f", mtime },
+  { name: "sparse", size: 4 << 20, sparse: [{ offset: 1 << 20, length: 5 }, { offset: 3 << 20, length: 5 }], content: "helloworld", mtime }, { name: "empty", mtime }, { name: "s", type: "symlink", linkName: "empty", mtime }, { name: "null", type: "char", major: 1, minor: 3, mtime }, { name: "implied/f", mtime },
   { name: ".wh.gone" }, { name: "old/", mtime }, { name: "old/.wh..wh..opq" },
 ];
+
+function write(file: string, at: number, text: string): void {
+  const fd = openSync(file, "r+");
+  writeSync(fd, text, at);
+  closeSync(fd);
+}
 
 type Change = readonly [name: string, change: (at: (path: string) => string) => void, found: string];
 /** What names alone tell; a change that moves the time of its directory says so, too. */
@@ -45,6 +51,8 @@ const ANYWHERE: readonly Change[] = [
   ["empty file that is gone", (at) => unlinkSync(at("empty")), "/empty is missing"],
   ["kind", (at) => { unlinkSync(at("empty")); mkdirSync(at("empty")); }, "/empty is of another kind"],
   ["length of an empty file", (at) => { writeFileSync(at("empty"), "x"); utimesSync(at("empty"), 1, mtime.seconds); }, "/empty has 1 bytes, not 0"],
+  ["what a sparse file holds", (at) => { write(at("sparse"), 3 << 20, "w0rld"); utimesSync(at("sparse"), 1, mtime.seconds); }, "/sparse holds other bytes"],
+  ["what fills the hole of a sparse file", (at) => { write(at("sparse"), 2 << 20, "x"); utimesSync(at("sparse"), 1, mtime.seconds); }, "/sparse holds other bytes"],
   ["a hard link that is another file", (at) => { unlinkSync(at("implied/f")); linkSync(at("empty"), at("implied/f")); utimesSync(at("implied"), 0, 0); }, "/implied/f is a hard link to another file"],
 ];
 const IN_OVERLAYS: readonly Change[] = [
