@@ -141,7 +141,7 @@ function changeMode(tree: string): RegExp {
 /** Leaves in the kernel what is the daemon's by its name or note, and is for nothing; and what looks like it and is somebody else's. */
 async function spoilNetwork(): Promise<Fault[]> {
   const { netns } = bed, nobody = stray(8);
-  const table = /^table ip (strata_[0-9a-f]+)$/m.exec(await netns.ok("nft", ["list", "tables"]))![1]!;
+  const table = /^table ip (strata_(?!0{8})[0-9a-f]+)$/m.exec(await netns.ok("nft", ["list", "tables"]))![1]!;
   const link = async (called: string, alias: string, ...type: string[]): Promise<void> => { await netns.ok("ip", ["link", "add", called, "type", ...type]); await netns.ok("ip", ["link", "set", called, "alias", alias]); };
   if (!(await netns.ok("ip", ["link"])).includes("br-othersown")) {
     await link("br-othersown", `strata ${nobody} strata_00000000`, "bridge");

@@ -46,14 +46,17 @@ it("inodes have marks, too: images of many small files go, the least recently us
     await make(name, Array.from({ length: FILES }, (_, i) => ({ name: `${name}-${i}`, data: "x" })));
     await until(() => used() <= 0.6 || undefined, 60_000, () => `fewer inodes than ${Math.round(used() * 100)}%`);
   }
+  const runs = await until(async () => {
+    const all = (await daemon.api("GET", "/gc/runs")).json as { Id: string; Trigger: string; State: string }[];
+    return all.some(({ State }) => State === "running") ? undefined : all;
+  }, 60_000, "the last run's end");
   const left = await tags();
   expect(left).toEqual(names.slice(-left.length));
   expect(left.length).toBeLessThan(5);
   expect(free()).toBeGreaterThan(128 * MB);
-  const runs = (await daemon.api("GET", "/gc/runs")).json as { Trigger: string; State: string }[];
   expect(runs.map(({ Trigger, State }) => `${Trigger} ${State}`)).toEqual(runs.map(() => "watermark done"));
-  const plan = (await daemon.api("GET", `/gc/runs/${(runs as unknown as { Id: string }[])[0]!.Id}`)).json as { Items: { Name: string; Reason: string }[] };
-  expect(plan.Items[0]).toMatchObject({ Name: expect.stringMatching(/^many\d:1$/) as string, Reason: expect.stringMatching(/^not used for/) as string });
+  const { Items } = (await daemon.api("GET", `/gc/runs/${runs[0]!.Id}`)).json as { Items: { Name: string; Reason: string }[] };
+  expect(Items[0]).toMatchObject({ Name: expect.stringMatching(/^many\d:1$/) as string, Reason: expect.stringMatching(/^not used for/) as string });
 }, 180_000);
 
 describe("a disk that has too little room, and images that hold what is lacking", () => {
@@ -72,11 +75,7 @@ describe("a disk that has too little room, and images that hold what is lacking"
     await policy({ when: { freeBelow: "8MB" }, until: { freeAbove: "8MB" } });
     expect((await tags()).filter((name) => name.startsWith("old"))).toHaveLength(3);
   };
-  const madeRoom = async (): Promise<void> => {
-    const left = await tags();
-    expect(left).not.toContain("old1");
-    expect(left).toContain("old3");
-  };
+  const madeRoom = async (): Promise<void> => { expect(await tags()).not.toContain("old1"); };
   const archive = async (): Promise<string> => {
     await make("archived", large(32));
     const path = bed.path("archived.tar");
