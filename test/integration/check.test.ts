@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, readSync, readdirSync, rmSync, truncateSync, utimesSync, writeFileSync, writeSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, readdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync, writeSync } from "node:fs";
 import { join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { type CheckFinding, type Daemon, type Registry, TestBed, checked, daemonNeeds, emptied, findingNames, importBusybox, needs, ok, open, run, unmountBelow, until, which } from "../helpers/index.js";
@@ -69,6 +69,7 @@ async function spoil(daemon: Daemon, driver: string): Promise<Fault[]> {
   const box = await daemon.dockerOk("create", "--name", "bereft", name("neighbour"), "true");
   await daemon.dockerOk("volume", "create", "data");
 
+  const bottom = await layerOf(daemon, name("app"), 0), shown = driver === "erofs" ? flip(at("erofs", bottom.Snapshot, "layer.erofs")) : changeMode(at("overlay2", bottom.Snapshot, "diff"));
   damage(at(wordOf[driver]!(word.Snapshot)), WORD);
   await unmountBelow(at(driver, top.Snapshot));
   rmSync(at(driver, top.Snapshot), { recursive: true });
@@ -94,10 +95,7 @@ async function spoil(daemon: Daemon, driver: string): Promise<Fault[]> {
   await ok("mount", ["-t", "tmpfs", "none", join(daemon.execRoot, "containers", stray(7), "shm")]);
   await bed.netns.ok("ip", ["link", "add", "veth0123abc", "master", await bridgeOf(daemon), "type", "veth", "peer", "name", `p${driver}`]);
   const withRules = which("nft") !== undefined;
-  if (withRules) {
-    const table = /^table ip (strata_[0-9a-f]+)$/m.exec(await bed.netns.ok("nft", ["list", "tables"]))![1]!;
-    await bed.netns.ok("nft", ["add", "element", "ip", table, "anywhere", "{ tcp . 8099 : 172.17.0.99 . 80 }"]);
-  }
+  const network = withRules ? await spoilNetwork() : [];
   const ledger = new Database(at("strata.db"), { timeout: 5_000 });
   ledger.pragma("foreign_keys = OFF");
   ledger.exec("INSERT INTO health (container, document) VALUES ('nobody', '{}')");
@@ -122,8 +120,59 @@ async function spoil(daemon: Daemon, driver: string): Promise<Fault[]> {
     { name: `orphan namespace ${stray(6)}`, says: /a network namespace/ },
     { name: `orphan bundle ${stray(7)}`, says: /a bundle/ },
     { name: "orphan interface veth0123abc", says: /no container has its other end/ },
-    ...(withRules ? [{ name: "orphan rule ip tcp . 8099", says: /no container has published it/ }] : []),
+    { name: `corrupt layer ${bottom.ChainId}`, says: shown, images: bottom.Images },
+    ...network,
     { name: "inconsistent ledger health.container", says: /1 row of health with nobody, which no container is called/, stays: true },
+  ];
+}
+/** Spoils the index of a layer; what is said then. */
+function flip(index: string): RegExp {
+  const bytes = readFileSync(index);
+  bytes[bytes.length >> 1]! ^= 1;
+  writeFileSync(index, bytes);
+  return /layer\.erofs is missing, or is not the index that its tar makes/;
+}
+function changeMode(tree: string): RegExp {
+  const [name] = readdirSync(tree), { mode, mtime } = statSync(join(tree, name!));
+  chmodSync(join(tree, name!), (mode & 0o777) ^ 0o002);
+  utimesSync(join(tree, name!), mtime, new Date(1_000_000));
+  return new RegExp(`/${name} has mode .*; /${name} is of 1970-01-01T00:16:40`);
+}
+/** Leaves in the kernel what is the daemon's by its name or note, and is for nothing; and what looks like it and is somebody else's. */
+async function spoilNetwork(): Promise<Fault[]> {
+  const { netns } = bed, nobody = stray(8);
+  const table = /^table ip (strata_(?!0{8})[0-9a-f]+)$/m.exec(await netns.ok("nft", ["list", "tables"]))![1]!;
+  const link = async (called: string, alias: string, ...type: string[]): Promise<void> => { await netns.ok("ip", ["link", "add", called, "type", ...type]); await netns.ok("ip", ["link", "set", called, "alias", alias]); };
+  if (!(await netns.ok("ip", ["link"])).includes("br-othersown")) {
+    await link("br-othersown", `strata ${nobody} strata_00000000`, "bridge");
+    await link("br-formers", `strata ${nobody}`, "bridge");
+    await netns.ok("ip", ["link", "add", "docker0", "type", "bridge"]);
+    await netns.ok("nft", ["add", "table", "ip", "strata_00000000"]);
+  }
+  await link("br-nobodys", `strata ${nobody} ${table}`, "bridge");
+  await link("vethfedcba9", `strata port ${table}`, "veth", "peer", "name", "vethpeer");
+  await netns.ok("nft", ["add", "element", "ip", table, "anywhere", "{ tcp . 8099 : 172.17.0.99 . 80 }"]);
+  await netns.ok("nft", ["add", "chain", "ip", table, "in_6e6f626f6479"]);
+  await netns.ok("nft", ["add", "element", "ip", table, "bridges", "{ \"nobody0\" }"]);
+  await netns.ok("nft", ["add", "element", "ip", table, "subnets", "{ 192.0.2.0/24 }"]);
+  await netns.ok("nft", ["insert", "rule", "ip", table, "forward", "counter"]);
+  const withIptables = (await netns.run("iptables", ["-w", "-N", `${table.toUpperCase()}-FORWARD`])).code === 0, accept = "FORWARD -i br-gone -m comment --comment strata -j ACCEPT";
+  if (withIptables) {
+    await netns.ok("iptables", ["-w", "-A", "FORWARD", "-j", `${table.toUpperCase()}-FORWARD`]);
+    await netns.ok("iptables", ["-w", "-A", ...accept.split(" ")]);
+  }
+  return [
+    { name: "orphan interface br-nobodys", says: new RegExp(`made for the network ${nobody}`) },
+    { name: "orphan interface vethfedcba9", says: /no container has its other end/ },
+    { name: "orphan rule ip tcp . 8099", says: /no container has published it/ },
+    { name: `orphan rule ip ${table} chain in_6e6f626f6479`, says: /no network has this chain/ },
+    { name: `orphan rule ip ${table} bridges nobody0`, says: /is no network's/ },
+    { name: `orphan rule ip ${table} subnets 192.0.2.0/24`, says: /is no network's/ },
+    { name: `orphan rule ip ${table} chain forward`, says: /it has 3 rules, of which 2 are the daemon's/ },
+    ...(withIptables ? [
+      { name: `orphan rule iptables filter ${table.toUpperCase()}-FORWARD`, says: /when iptables made the rules/ },
+      { name: `orphan rule iptables ${accept}`, says: /a bridge through that is not there/ },
+    ] : []),
   ];
 }
 /** The default network's. */

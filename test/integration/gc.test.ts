@@ -215,6 +215,33 @@ it("the build cache: a ceiling that holds at the end of every build, and records
   expect(await records()).toBe(0);
 }, 120_000);
 
+it("directories that RUN keeps are build cache: they age, count towards the ceiling, and stay while a build has them", async () => {
+  const build = (id: string, command: string): Promise<{ text: string }> => daemon.api("POST", "/build", {
+    query: { q: 1, forcerm: 1 }, body: tarOfMembers([{ name: "Dockerfile", data: `FROM busybox\nRUN --mount=type=cache,id=${id},target=/c ${command}\n` }]), headers: { "content-type": "application/x-tar" },
+  });
+  const mounts = <T extends Item>(items: readonly T[]): T[] => items.filter(({ Kind }) => Kind === "build-mount");
+  const folder = (key: string, ...more: string[]): string => join(daemon.dataRoot, "volumes", key, "_data", ...more);
+  await policies([]);
+  for (const id of ["one", "two"]) await build(id, "head -c 200000 /dev/zero > /c/f");
+  await age();
+  await policies([{ name: "cache", kind: "build-cache", unusedFor: "1ms" }]);
+  const first = await plan(), [one, two] = mounts(first.Items);
+  expect(mounts(first.Items)).toMatchObject(["one", "two"].map((id) => ({ Name: `cached mount ${id}`, Policy: "cache", Reason: expect.stringMatching(/^not used for/) as string })));
+  expect(Math.min(one!.Bytes, two!.Bytes)).toBeGreaterThanOrEqual(200_000);
+
+  const building = build("two", "touch /c/begun; while [ ! -e /c/stop ]; do sleep 0.2; done");
+  await until(() => existsSync(folder(two!.Key, "begun")) || undefined, 60_000, "the build to have its directory");
+  expect(mounts((await plan()).Items).map(({ Name }) => Name)).toEqual(["cached mount one"]);
+  expect(mounts((await runPlan(first.Id)).Items)).toMatchObject([{ Outcome: "freed", Freed: one!.Bytes }, { Outcome: "kept", Why: "used since the plan was made" }]);
+  expect([existsSync(folder(one!.Key)), existsSync(folder(two!.Key))]).toEqual([false, true]);
+  await policies([{ name: "cache", kind: "build-cache", maxBytes: 100_000 }]);
+  writeFileSync(folder(two!.Key, "stop"), "");
+  expect((await building).text).toMatch(/sha256:/);
+  await until(() => !existsSync(folder(two!.Key)) || undefined, 60_000, "the ceiling to be kept at the end of the build");
+  await policies([]);
+  await daemon.dockerOk("image", "prune", "-f");
+}, 240_000);
+
 it("prunes are in the history, and leave what is pinned", async () => {
   await image("prune/a:1");
   await image("prune/b:1");

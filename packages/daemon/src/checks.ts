@@ -32,6 +32,7 @@ export function openChecks({ execRoot, stores, networking, runtimes, puller, eve
       new ExecRootInspector({ execRoot, containers, runtimes, namespaces: networking.namespaces, mounter: new KernelMounter(), monitors: () => monitorsBelow(execRoot) }),
       new NetworkInspector({
         networks, plugged: (all) => networking.plugged(all), unplug: (name) => networking.unplug(name), rules: () => networking.listPorts(), drop: (rule) => networking.dropPort(rule),
+        noted: () => networking.noted(), left: () => networking.leftRules(),
       }),
     ],
     runs: stores.checkRuns, refetcher: new Refetcher({ layers, images, content, leases, puller }), collector, events, id, clock, logger,

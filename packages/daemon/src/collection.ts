@@ -1,4 +1,5 @@
 import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { WorkerPool } from "./archive/workers/pool.js";
 import { type Clock, type ContainerId, type DiskState, type EventBus, type GcSettings, type ItemKind, type Logger, noUsage, type StorageControl, type Usage } from "./core/index.js";
 import type { Stores } from "./open-stores.js";
@@ -12,7 +13,7 @@ export interface CollectionNeeds {
   readonly stores: Stores;
   readonly drivers: Iterable<Pick<StorageControl, "drainTrash">>;
   readonly workers: WorkerPool;
-  readonly services: Pick<ExecutorParts, "remover" | "containerService" | "volumeService" | "networkService">;
+  readonly services: Pick<ExecutorParts, "mounts" | "remover" | "containerService" | "volumeService" | "networkService">;
   readonly events: EventBus;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -31,6 +32,8 @@ export function openCollection({ dataRoot, settings, stores, drivers, workers, s
   const drain = async (): Promise<void> => { await Promise.all([stores.drainTrash(), ...[...drivers].map((driver) => driver.drainTrash())]); };
   const occupied = (path: string): Promise<Usage> => workers.run("usage", { path }).catch(() => noUsage);
   const measure = async (kind: ItemKind, key: string): Promise<Usage> => {
+    // It goes with its own directory.
+    if (kind === "build-mount") return occupied(dirname(stores.volumes.get(key).mountpoint));
     if (kind === "volume") return occupied(stores.volumes.get(key).mountpoint);
     const [layer, directory] = await Promise.all([stores.layers.usage(key).catch(() => noUsage), occupied(stores.containers.directory(key as ContainerId))]);
     return { bytes: layer.bytes + directory.bytes, inodes: layer.inodes + directory.inodes };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Trees } from "./archive/trees.js";
 import type { WorkerPool } from "./archive/workers/pool.js";
 import type { Config } from "./config.js";
-import { InvalidArgument, type Clock, type EventBus, type LogDriver, type Logger, type Metrics, type Runtime, type PruneJournal } from "./core/index.js";
+import { InvalidArgument, type Clock, type EventBus, type LogDriver, type Logger, type Metrics, type Runtime, type PruneJournal, type WorkRoom } from "./core/index.js";
 import { JournaldLogs } from "./drivers/log/journald.js";
 import { JsonFileLogs, LocalLogs } from "./drivers/log/json-file.js";
 import { NoLogs } from "./drivers/log/none.js";
@@ -35,10 +35,11 @@ export interface ContainersNeeds {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly journal: PruneJournal;
+  readonly room: WorkRoom;
 }
 
 /** Containers on this machine's runtimes. InvalidArgument for settings that this machine cannot meet. */
-export function openContainers({ config, execRoot, machine, programs, stores, networking, workers, events, metrics, clock, logger, journal }: ContainersNeeds): Containers {
+export function openContainers({ config, execRoot, machine, programs, stores, networking, workers, events, metrics, clock, logger, journal, room }: ContainersNeeds): Containers {
   if (config.init && machine.init === undefined) throw new InvalidArgument("init: neither docker-init nor tini is installed");
   const runtimes = new Map<string, Runtime>([...programs.runtimes].map(([name, path]) => {
     const directory = join(execRoot, "runtimes", name);
@@ -54,7 +55,7 @@ export function openContainers({ config, execRoot, machine, programs, stores, ne
   const thermal = Array.from({ length: machine.cpus }, (_, cpu) => thermalPath(cpu)).filter((path) => existsSync(path));
   return new Containers({
     containers, images, layers, volumes, leases, networks, collector, networking: networking.networks, runtimes, logs: new Map(logs.map((driver) => [driver.name, driver])),
-    mounter: new KernelMounter(), files: new ConfinedFiles(), copier: trees, archiver: trees, porter: trees, processes: new ProcProcesses(), meters: new CgroupMeters(), events, metrics, clock, logger, journal,
+    mounter: new KernelMounter(), files: new ConfinedFiles(), copier: trees, archiver: trees, porter: trees, processes: new ProcProcesses(), meters: new CgroupMeters(), events, metrics, clock, logger, journal, room,
     host: {
       cgroupVersion, capabilities: ALL_CAPABILITIES.filter((_, bit) => (machine.capabilities >> BigInt(bit) & 1n) === 1n), seccomp: machine.seccomp, controllers: machine.controllers,
       kernel: [major, minor], arch: process.arch, cpuset: machine.cpuset, blockIoWeights: machine.blockIoWeights, ...(machine.init === undefined ? {} : { init: machine.init }),

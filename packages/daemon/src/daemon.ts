@@ -11,7 +11,7 @@ import { openChecks } from "./checks.js";
 import { openCollection, type Collection } from "./collection.js";
 import type { Config } from "./config.js";
 import { openContainers } from "./containers.js";
-import { messageOf, systemClock, type Logger } from "./core/index.js";
+import { messageOf, systemClock, type Logger, type WorkRoom } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
 import { PLUGIN_DIRECTORIES, SocketPlugins } from "./drivers/volume/plugins.js";
 import { ArchiveLoader } from "./distribution/load.js";
@@ -29,6 +29,7 @@ import { Trees } from "./archive/trees.js";
 import { ConfinedFiles } from "./kernel/confined.js";
 import { GitProgram } from "./kernel/git.js";
 import { Builds } from "./services/build.js";
+import { CacheVolumes } from "./services/build-mounts.js";
 import { LocalEvents } from "./services/events.js";
 import { Graph } from "./services/graph.js";
 import { PruneHistory } from "./services/gc/prunes.js";
@@ -99,23 +100,28 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     undo.push(() => registry.close());
     const transfer = { registry, content, layers, images: imageStore, leases, logger, clock };
     const platform = hostPlatform();
+    const room: WorkRoom = {
+      reserve: async (bytes) => (collection.service.current.policies.some(({ when }) => when !== undefined) ? collection.room.reserve(await bytes()) : () => undefined),
+      failed: (cause) => collection.room.failed(cause),
+    };
     const puller = new Puller({ ...transfer, hostPlatform: platform, maxConcurrentDownloads: config.maxConcurrentDownloads, keepPackedLayers: config.keepPackedLayers, room: { reserve: (bytes) => collection.room.reserve(bytes), exhausted: (bytes) => collection.room.exhausted(bytes) } });
     const pusher = new Pusher({ ...transfer, maxConcurrentUploads: config.maxConcurrentUploads });
     const images = metrics.images(new Images({
       images: imageStore, layers, leases, containers: stores.containers, gc: collector, events, clock, hostPlatform: platform, driver: storage.defaultDriver,
-      registry, puller, pusher, pins: stores.pins, journal: prunes, failed: (cause) => collection.room.failed(cause),
+      registry, puller, pusher, pins: stores.pins, journal: prunes, room,
       loader: new ArchiveLoader({ layers, images: imageStore, leases, temporary: root.tmp, hostPlatform: platform, clock }),
     }));
     const volumes = new Volumes({ store: stores.volumes, events, logger, journal: prunes });
-    const containers = openContainers({ journal: prunes, config, execRoot, machine, programs, stores, networking, workers, events, metrics: metrics.told, clock, logger });
+    const containers = openContainers({ journal: prunes, room, config, execRoot, machine, programs, stores, networking, workers, events, metrics: metrics.told, clock, logger });
+    const caches = new CacheVolumes(stores.volumes, stores.buildCache);
     const builds = metrics.builds(new Builds({
-      images: imageStore, layers, leases, cache: stores.buildCache, names: stores.buildCache, mounts: stores.buildCache, clock, workers, hostPlatform: platform, temporary: root.tmp, execRoot,
+      images: imageStore, layers, leases, cache: stores.buildCache, names: stores.buildCache, caches, clock, workers, hostPlatform: platform, temporary: root.tmp, execRoot,
       registry, git: new GitProgram(() => registryOptions(config).proxies), largestSource: () => largestSource(root.tmp, config.buildSourceLimit),
       imageService: images, puller, pusher, containers, volumes: stores.volumes, files: new ConfinedFiles(), porter: new Trees(workers), collector, events, logger, journal: prunes, grown: (failure) => (failure === undefined ? collection.room.changed() : collection.room.failed(failure)),
     }));
     const collection: Collection = openCollection({
       dataRoot: root.root, settings: config.gc, stores, drivers: storage.drivers.values(), workers, events, clock, logger,
-      services: { remover: images.remover, containerService: containers, volumeService: volumes, networkService: networking.networks },
+      services: { mounts: caches, remover: images.remover, containerService: containers, volumeService: volumes, networkService: networking.networks },
     });
     undo.push(() => collection.close());
     const limits = recent(() => ({ limits: limitsOf(machine), descriptors: readdirSync("/proc/self/fd").length }), 3000, () => clock.now());

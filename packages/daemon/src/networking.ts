@@ -10,6 +10,7 @@ import { dropPort, type ListedPort, listPorts } from "./drivers/network/nft-list
 import { NetnsManager } from "./drivers/network/netns.js";
 import { noFirewall } from "./drivers/network/firewall.js";
 import { NameServers } from "./drivers/network/name-servers.js";
+import { type LeftRule, listStrays } from "./drivers/network/strays.js";
 import { NetworkThread } from "./kernel/network-thread.js";
 import type { Stores } from "./open-stores.js";
 import { Networks } from "./services/networks.js";
@@ -24,6 +25,10 @@ export interface Networking {
   /** Ports that the kernel leads to containers, where nftables does that. */
   listPorts(): Promise<readonly ListedPort[]>;
   dropPort(port: ListedPort): Promise<void>;
+  /** Interfaces that this daemon has noted as its own: each a network's (by its ID), or the end of a container's (`port`). */
+  noted(): Promise<readonly { readonly name: string; readonly owner: string }[]>;
+  /** Packet rules that are ours by their names: the kernel is asked now, the networks afterwards. */
+  leftRules(): Promise<(networks: readonly Network[]) => LeftRule[]>;
   /** What makes the rules: nftables, iptables, or none. */
   firewall(): string;
   close(): Promise<void>;
@@ -36,11 +41,12 @@ const rulesTag = (config: Config): string => `strata_${createHash("sha256").upda
 export async function openNetworking(config: Config, directory: string, stores: Stores, events: EventBus, logger: Logger, journal: PruneJournal): Promise<Networking> {
   const thread = new NetworkThread();
   const foreign = config.bridge !== "" && config.bridge !== "none" ? config.bridge : undefined;
-  const firewall = config.iptables ? new MachineFirewall({ thread, logger, tag: rulesTag(config) }) : noFirewall;
-  const bridges = new BridgeDriver({ thread, firewall, ipForward: config.ipForward, ...(foreign === undefined ? {} : { foreignBridge: foreign }) });
+  const tag = rulesTag(config);
+  const machine = config.iptables ? new MachineFirewall({ thread, logger, tag }) : undefined, firewall = machine ?? noFirewall;
+  const bridges = new BridgeDriver({ thread, firewall, tag, ipForward: config.ipForward, ...(foreign === undefined ? {} : { foreignBridge: foreign }) });
   // A bridge of the administrator's says itself where its containers belong.
   const bip = foreign !== undefined && config.bip === "" ? await bridges.addressOf(foreign) : config.bip;
-  const driver = new NetworkDrivers(bridges, new LanDriver(thread));
+  const driver = new NetworkDrivers(bridges, new LanDriver(thread, tag));
   const namespaces = new NetnsManager({ dir: directory, thread });
   const names = new NameServers(thread, logger);
   const networks = new Networks({
@@ -55,7 +61,9 @@ export async function openNetworking(config: Config, directory: string, stores: 
   return {
     networks, namespaces,
     plugged: (all) => thread.call("portsOf", all.map(bridgeName).filter((name) => name !== foreign)), unplug: (name) => thread.call("removeLink", name),
-    listPorts: async () => (firewall.name === "nftables" ? listPorts(rulesTag(config)) : []), dropPort: (port) => dropPort(rulesTag(config), port),
+    listPorts: async () => (firewall.name === "nftables" ? listPorts(tag) : []), dropPort: (port) => dropPort(tag, port),
+    noted: async () => (await thread.call("noted")).flatMap(({ name, alias }) => { const [word, owner, whose] = alias.split(" "); return word === "strata" && whose === tag ? [{ name, owner: owner! }] : []; }),
+    leftRules: () => listStrays({ tag, using: () => (machine === undefined ? "none" : machine.using), renew: async () => { await machine?.renew(); }, interfaces: () => thread.call("interfaces") }),
     firewall: () => firewall.name, close: async () => { names.closeAll(); await networks.close(); await thread.close(); },
   };
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { WorkerPool } from "./archive/workers/pool.js";
-import type { BuildCache, BuildContainers, CacheMounts, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Metrics, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore, DriverUsage, GraphReader, UsageBooks, GcRecords, LayerShares, Pins, RotatedLogs, TrashedImages, CheckRuns, Inspector } from "./core/index.js";
+import type { AuditedDriver, BuildCache, BuildContainers, CacheMounts, Clock, Collectable, ContainerStore, ContentStore, DataRoot, GarbageCollector, ImageStore, LayerStore, LeaseStore, Logger, Metrics, Mounter, NetworkStore, StorageDriver, VolumeLimits, VolumePlugins, VolumeStore, DriverUsage, GraphReader, UsageBooks, GcRecords, LayerShares, Pins, RotatedLogs, TrashedImages, CheckRuns, Inspector } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
 import { openVolumeLimits } from "./drivers/volume/limits.js";
 import { PLUGIN_DIRECTORIES, SocketPlugins } from "./drivers/volume/plugins.js";
@@ -38,7 +38,7 @@ import { Writables } from "./stores/writables.js";
 export interface OpenStoresOptions {
   /** Locked by the caller (stores/root-lock.ts); its path must be free of symlinks. */
   readonly root: DataRoot;
-  readonly drivers: ReadonlyMap<string, StorageDriver>;
+  readonly drivers: ReadonlyMap<string, AuditedDriver>;
   readonly defaultDriver: string;
   /** Stand-ins for drivers that hold something and do not work now. Default: none. */
   readonly absent?: ReadonlyMap<string, StorageDriver>;

@@ -2806,7 +2806,7 @@ export interface components {
         };
         GcItem: {
             /** @enum {string} */
-            Kind: "image" | "container" | "volume" | "network" | "build-record" | "log";
+            Kind: "image" | "container" | "volume" | "network" | "build-record" | "build-mount" | "log";
             /** @description ID or name. */
             Key: string;
             /** @description For people. */

@@ -8,7 +8,7 @@ import type { Lists } from "./encode/lists.js";
 import { imageInspect } from "./encode/shapes.js";
 import { parseFilters } from "./filters.js";
 import { toContainerConfig } from "./requests.js";
-import { ProgressStream, sendStream, uploadOf } from "./streams.js";
+import { ProgressStream, sendStream, sizeOf, uploadOf } from "./streams.js";
 
 /** `linux/arm64`, or the JSON form `{"os":"linux","architecture":"arm64"}`. */
 export function readPlatform(text: string | undefined): Platform | undefined {
@@ -74,13 +74,13 @@ export function imageRoutes(images: ImageService, containers: ContainerService, 
         if (fromSrc !== "-") progress({ status: `Downloading from ${fromSrc}` });
         const tar = fromSrc === "-" ? uploadOf(c.request) : await images.download(fromSrc, signal);
         const ref = repo ? joinReference(repo, tag) : undefined;
-        progress({ status: await images.import(tar, { ref, changes: changes ?? [], message: message ?? "", platform }) });
+        progress({ status: await images.import(tar, { ref, changes: changes ?? [], message: message ?? "", platform, ...(fromSrc === "-" ? sizeOf(c.request) : {}) }) });
       });
     },
     imageLoad(c) {
       const quiet = c.query.quiet ?? false, platform = readPlatform(c.query.platform);
       return withProgress(c, async (progress, signal) => {
-        await images.load(uploadOf(c.request), { platform, progress: quiet ? (line) => { if (line.stream !== undefined) progress(line); } : progress, signal });
+        await images.load(uploadOf(c.request), { ...sizeOf(c.request), platform, progress: quiet ? (line) => { if (line.stream !== undefined) progress(line); } : progress, signal });
       }, { lineOnly: true });
     },
     async imageGetAll(c) {

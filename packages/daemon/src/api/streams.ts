@@ -16,6 +16,12 @@ export function drained(stream: Writable): Promise<void> {
   });
 }
 
+/** How large an upload is, where its client says so. */
+export function sizeOf({ headers }: IncomingMessage): { size?: number } {
+  const size = Number(headers["content-length"]);
+  return Number.isSafeInteger(size) && size > 0 ? { size } : {};
+}
+
 /**
  * The body of a request as a stream of its own. Whoever reads it may destroy it: the rest is then thrown away, so that
  * the client can finish sending and read the answer. A client that leaves before the end makes it fail.

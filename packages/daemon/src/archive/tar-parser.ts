@@ -109,6 +109,9 @@ export class TarParser {
     }
   }
 
+  /** So many bytes of payload come next: a sink that does not look at them may be given anything. */
+  get payloadLeft(): number { return this.state.kind === "data" ? this.state.left : 0; }
+
   /** The input is over. */
   close(): void {
     const { kind } = this.state;

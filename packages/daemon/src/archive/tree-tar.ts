@@ -13,7 +13,7 @@ import type { Steps } from "./workers/protocol.js";
 
 const TYPES = new Map<number, EntryType>([[S_IFREG, "file"], [S_IFDIR, "directory"], [S_IFLNK, "symlink"], [S_IFCHR, "char"], [S_IFBLK, "block"], [S_IFIFO, "fifo"]]);
 /** Host labels and union file systems' own notes do not travel. */
-const LEFT_OUT = /^(?:(?:trusted|user)\.overlay\.|user\.fuseoverlayfs\.|security\.(?:selinux|ima|evm)$)/;
+export const LEFT_OUT = /^(?:(?:trusted|user)\.overlay\.|user\.fuseoverlayfs\.|security\.(?:selinux|ima|evm)$)/;
 /** Holes of together less are written as zeros. */
 const WORTH_A_MAP = 1 << 20;
 

@@ -1,4 +1,5 @@
 import type { ChainId } from "@strata/oci";
+import type { Usage } from "./storage.js";
 
 /** What one step of a build made, to be taken instead of doing it again. */
 export interface BuildRecord {
@@ -34,11 +35,22 @@ export interface CacheMount {
   readonly uses: number;
   /** A command has it mounted. */
   readonly inUse: boolean;
+  /** What it takes on disk; null where nobody has looked since it changed. */
+  readonly usage: Usage | null;
 }
 export interface CacheMounts {
   /** Counts a use. The volume is there. */
   used(volume: string, id: string): void;
+  /** The use is over: that is when it was last used. */
+  left(volume: string): void;
   mounts(): CacheMount[];
+}
+
+/** Cache mounts as whoever removes them sees them: those of builds under way are in use. */
+export interface CacheMountKeeper {
+  mounts(): CacheMount[];
+  /** False for one that came into use meanwhile. */
+  remove(volume: string): Promise<boolean>;
 }
 
 /** What a build cache holds, one entry of it: a step's record or a cache mount. */

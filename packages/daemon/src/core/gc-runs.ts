@@ -2,7 +2,7 @@ import type { ChainId, Digest, ImageId } from "@strata/oci";
 import type { GcSettings } from "./gc-policies.js";
 
 /** What a plan can take away. */
-export type ItemKind = "image" | "container" | "volume" | "network" | "build-record" | "log";
+export type ItemKind = "image" | "container" | "volume" | "network" | "build-record" | "build-mount" | "log";
 /** Who wanted it. */
 export type Trigger = "manual" | "schedule" | "watermark" | "no-space" | "ceiling" | "prune";
 
@@ -181,6 +181,14 @@ export interface RoomKeeper {
   reserve(bytes: () => number): Promise<() => void>;
   /** A write failed for want of room: whether something went, so that another try makes sense. */
   exhausted(bytes: number): Promise<boolean>;
+}
+
+/** The same for work that cannot be tried again from where it failed. */
+export interface WorkRoom {
+  /** As RoomKeeper's; how much is asked for only where policies could make room. */
+  reserve(bytes: () => number | Promise<number>): Promise<() => void>;
+  /** What ended the work: where that was a full disk, room is made for the next attempt. */
+  failed(cause: unknown): void;
 }
 
 /** Prunes are runs, too. */

@@ -58,7 +58,19 @@ export interface StorageControl {
   /** The daemon stops: what was only kept at hand (mounts that nobody holds) goes. What containers use stays. */
   close(): Promise<void>;
 }
-export type OpenedDriver = StorageDriver & StorageControl;
+
+/** A look at layers beyond their tars. */
+export interface StorageAudit {
+  /** Whether a layer whose tar is sound is also shown as the tar says: names, owners, modes, times, attributes. Undefined when it is. */
+  audit(id: SnapshotId, parents: readonly SnapshotId[]): Promise<LayerFault | undefined>;
+}
+export interface LayerFault {
+  readonly detail: string;
+  /** Makes it right where that can be done in place; without it the layer has to be made anew. */
+  readonly mend?: () => Promise<void>;
+}
+export type AuditedDriver = StorageDriver & StorageAudit;
+export type OpenedDriver = AuditedDriver & StorageControl;
 
 export type StatusLines = readonly (readonly [string, string])[];
 /** `--storage-opt`: `dm.basesize` → `10G`. */

@@ -28,6 +28,8 @@ export interface LoadRequest {
   readonly platform?: Platform;
   readonly progress: Sink;
   readonly signal: AbortSignal;
+  /** Makes room for a member; to be called back when it is written. */
+  readonly reserve?: (bytes: number) => Promise<() => void>;
 }
 export interface LoadedImage {
   readonly id: ImageId;
@@ -62,6 +64,8 @@ export class ArchiveLoader {
 /** One layer in its place: the same content may be wanted on several parents. */
 interface Place { readonly chainId: ChainId; readonly parent: ChainId | null; readonly diffId: DiffId }
 
+/** Members of at least so many bytes have room made for them. */
+const WORTH_ROOM = 1 << 20;
 const DESCRIPTIONS = new Set(["manifest.json", "index.json", "oci-layout", "repositories"]);
 
 class Session {
@@ -73,21 +77,40 @@ class Session {
   /** The layer that is being read from the archive right now. */
   #active: { readonly stream: PassThrough; readonly registered: Promise<void> } | undefined;
 
+  /** Gives back the room that was made for the member that is being read. */
+  #release: (() => void) | undefined;
+
   constructor(private readonly options: ArchiveLoaderOptions, private readonly request: LoadRequest, private readonly spool: Spool, private readonly lease: Lease) {}
 
   async run(archive: Readable): Promise<LoadedImage[]> {
     try {
-      await readMembers(decompress(archive), (path, entry, payload) => this.#open(path, entry, payload));
+      await readMembers(decompress(archive), (path, entry, payload) => this.#withRoom(payload, this.#open(path, entry, payload)));
     } catch (e) {
       this.#active?.stream.destroy(e instanceof Error ? e : undefined);
       await this.#active?.registered.catch(() => {});
       throw e;
-    }
+    } finally { this.#release?.(); }
     if (this.#images === undefined) this.#plan(await this.#describe());
     for (const image of this.#images!) await this.#finish(image);
     this.request.signal.throwIfAborted();
     // One turn of the event loop: images and names come together.
     return this.#images!.map((image) => this.#create(image));
+  }
+
+  #withRoom(payload: number, writer: MemberWriter | undefined): MemberWriter | undefined {
+    const { reserve } = this.request;
+    if (writer === undefined || reserve === undefined || payload < WORTH_ROOM) return writer;
+    return {
+      write: async (bytes) => {
+        this.#release ??= await reserve(payload);
+        await writer.write(bytes);
+      },
+      end: async () => {
+        await writer.end();
+        this.#release?.();
+        this.#release = undefined;
+      },
+    };
   }
 
   #open(path: string, entry: TarEntry, payload: number): MemberWriter | undefined {

@@ -78,7 +78,9 @@ class Planner {
     const { maxBytes, kind } = policy, until = this.targetOf(policy);
     if (until !== undefined) return () => missing(until, this.now(), this.request.full === true ? 0 : this.request.room);
     if (kind !== "build-cache" || maxBytes === undefined) return undefined;
-    const held = this.shares.recordBytes(this.facts.records.map(({ key }) => key).filter((key) => !this.taken.has(`build-record ${key}`))), before = this.freed.bytes;
+    const records = this.facts.records.map(({ key }) => key).filter((key) => !this.taken.has(`build-record ${key}`));
+    const mounts = this.facts.mounts.filter(({ volume }) => !this.taken.has(`build-mount ${volume}`));
+    const held = this.shares.recordBytes(records) + mounts.reduce((sum, { usage }) => sum + usage.bytes, 0), before = this.freed.bytes;
     return () => ({ bytes: Math.max(0, held - (this.freed.bytes - before) - maxBytes), inodes: 0 });
   }
 
@@ -156,6 +158,7 @@ class Planner {
   private async usageOf(c: Candidate, layers: (kind: ItemKind, key: string) => Usage): Promise<Usage> {
     if (++this.looked % TURN === 0) await turn();
     if (c.kind === "image" || c.kind === "build-record") return layers(c.kind, c.key);
+    if (c.kind === "build-mount") return this.facts.mounts.find(({ volume }) => volume === c.key)!.usage;
     if (c.kind === "log") return { bytes: this.facts.logs.find(({ container, file }) => `${container}/${file}` === c.key)?.bytes ?? 0, inodes: 1 };
     return c.kind === "network" ? { bytes: 0, inodes: 0 } : this.tools.measure(c.kind, c.key);
   }

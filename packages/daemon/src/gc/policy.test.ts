@@ -14,7 +14,7 @@ const image = (id: string, idle: number, more: Partial<ImageSummary> & { labels?
 });
 const container = (name: string, ended: number | null, labels: Record<string, string> = {}): Container =>
   ({ id: name, name, imageId: "held", config: { Labels: labels }, createdAt: 0, networks: { web: {} }, state: ended === null ? { status: "running" } : { status: "exited", finishedAt: NOW - ended * HOUR } }) as unknown as Container;
-const facts = (f: Partial<Facts>): Facts => ({ now: NOW, images: [], containers: [], volumes: [], networks: [], records: [], logs: [], pins: new Set(), busy: new Set(), ...f });
+const facts = (f: Partial<Facts>): Facts => ({ now: NOW, images: [], containers: [], volumes: [], networks: [], records: [], mounts: [], logs: [], pins: new Set(), busy: new Set(), ...f });
 const chosen = async (p: Policy, f: Facts): Promise<string[]> => (await select(p, f)).candidates.map(({ key }) => key);
 const held = async (p: Policy, f: Facts): Promise<Record<string, string>> => Object.fromEntries((await select(p, f)).held.map(({ key, why }) => [key, why]));
 
@@ -140,6 +140,19 @@ describe("plans", () => {
     expect(sizes(await plan([policy({ kind: "build-cache", maxBytes: 20 })], f, shares))).toEqual([["r2", 10]]);
     expect(sizes(await plan([policy({ kind: "build-cache", maxBytes: 0 })], f, shares))).toEqual([["r2", 10], ["r3", 10], ["r1", 10]]);
     expect(sizes(await plan([policy({ kind: "build-cache", maxBytes: 25, unusedFor: "510m" })], f, shares))).toEqual([["r1", 0], ["r2", 20]]);
+  });
+  test("cache mounts age with records, in one order, count towards the ceiling, and stay while a build has them", async () => {
+    const record = (key: string, idle: number): BuildRecordView => ({ key, description: `RUN ${key}`, lastUsedAt: NOW - idle * HOUR }) as BuildRecordView;
+    const mount = (id: string, idle: number, inUse = false): Facts["mounts"][number] => ({ volume: `v-${id}`, id, createdAt: 0, lastUsedAt: NOW - idle * HOUR, uses: 1, inUse, usage: { bytes: 10, inodes: 2 } });
+    const f = facts({ records: [record("r1", 9), record("r2", 7)], mounts: [mount("/a", 8), mount("/b", 6), mount("/busy", 20, true)] }), shares = sharing({}, { r1: ["a"], r2: ["b"] });
+    const old = await plan([policy({ kind: "build-cache", unusedFor: "390m" })], f, shares);
+    expect(sizes(old)).toEqual([["r1", 10], ["v-/a", 10], ["r2", 10]]);
+    expect(old.items[1]).toMatchObject({ kind: "build-mount", name: "cached mount /a", reason: "not used for 8h", basis: { lastUsedAt: NOW - 8 * HOUR } });
+    // Five of ten bytes each: what a build has counts, too.
+    expect(sizes(await plan([policy({ kind: "build-cache", maxBytes: 50 })], f, shares))).toEqual([]);
+    expect(sizes(await plan([policy({ kind: "build-cache", maxBytes: 30 })], f, shares))).toEqual([["r1", 10], ["v-/a", 10]]);
+    expect(sizes(await plan([policy({ kind: "build-cache", maxBytes: 0 })], f, shares))).toEqual([["r1", 10], ["v-/a", 10], ["r2", 10], ["v-/b", 10]]);
+    expect(sizes(await plan([policy({ kind: "build-cache", maxBytes: 25, unusedFor: "510m" })], f, shares))).toEqual([["r1", 10], ["v-/a", 10], ["r2", 10]]);
   });
   test("one thing is in a plan once, whatever policies want it; others are measured", async () => {
     const f = facts({ containers: [container("old", 30)] });

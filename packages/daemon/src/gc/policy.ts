@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { familiarOf } from "@strata/oci";
-import type { BuildRecordView, Container, Holder, ImageSummary, Network, PlanItem, Policy, RotatedLog, Volume } from "../core/index.js";
+import type { BuildRecordView, CacheMount, Container, Holder, ImageSummary, Network, PlanItem, Policy, RotatedLog, Usage, Volume } from "../core/index.js";
 import { formsOf, NamePattern } from "./name-pattern.js";
 
 /** Everything that policies look at. What changes later is looked at again when a plan is run. */
@@ -11,6 +11,8 @@ export interface Facts {
   readonly volumes: readonly (Volume & { readonly refs: readonly string[]; readonly lastUsedAt: number })[];
   readonly networks: readonly (Network & { readonly connected: boolean; readonly lastUsedAt: number })[];
   readonly records: readonly BuildRecordView[];
+  /** Directories that RUN keeps, with what each takes. */
+  readonly mounts: readonly (CacheMount & { readonly usage: Usage })[];
   readonly logs: readonly RotatedLog[];
   /** Full names of images that are pinned. */
   readonly pins: ReadonlySet<string>;
@@ -167,14 +169,20 @@ function selectNetworks(policy: Policy, { networks, containers, now }: Facts): F
   return found;
 }
 
-function selectRecords(policy: Policy, { records, now }: Facts): Found {
+/** Records of steps, and what RUN keeps from build to build: one after the other by their last use. */
+function selectRecords(policy: Policy, { records, mounts, now }: Facts): Found {
   const found: Found = { candidates: [], held: [] };
-  for (const r of records) {
-    const idle = now - r.lastUsedAt, name = r.description.length > 60 ? `${r.description.slice(0, 59)}…` : r.description;
+  const entries: { kind: "build-record" | "build-mount"; key: string; name: string; lastUsedAt: number; inUse: boolean }[] = [
+    ...records.map(({ key, description, lastUsedAt }) => ({ kind: "build-record" as const, key, name: description.length > 60 ? `${description.slice(0, 59)}…` : description, lastUsedAt, inUse: false })),
+    ...mounts.map(({ volume, id, lastUsedAt, inUse }) => ({ kind: "build-mount" as const, key: volume, name: `cached mount ${id}`, lastUsedAt, inUse })),
+  ];
+  for (const { kind, key, name, lastUsedAt, inUse } of entries) {
+    const idle = now - lastUsedAt;
     const due = policy.unusedFor !== undefined && idle > policy.unusedFor;
     const optional = policy.maxBytes !== undefined || (policy.when !== undefined && policy.unusedFor === undefined && idle >= policy.minAge);
-    if (!due && !optional) found.held.push({ key: r.key, name, why: `used ${spell(idle)} ago` });
-    else found.candidates.push({ kind: "build-record", key: r.key, name, reason: due ? `not used for ${spell(idle)}` : "least recently used", optional: !due || policy.when !== undefined, basis: { lastUsedAt: r.lastUsedAt, names: [] } });
+    if (inUse) found.held.push({ key, name, why: "a build uses it" });
+    else if (!due && !optional) found.held.push({ key, name, why: `used ${spell(idle)} ago` });
+    else found.candidates.push({ kind, key, name, reason: due ? `not used for ${spell(idle)}` : "least recently used", optional: !due || policy.when !== undefined, basis: { lastUsedAt, names: [] } });
   }
   return found;
 }

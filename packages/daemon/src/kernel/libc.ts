@@ -236,6 +236,8 @@ export function lgetxattr(path: CPath, name: CPath): Buffer | undefined {
 }
 /** Whether an attribute can be had; false when the file is gone, too. */
 export function hasXattr(path: CPath, name: string): boolean { return Number(c.lgetxattr(path, name, null, 0)) >= 0; }
+/** Whether attributes of this kind have a place here, on this file system. */
+export function takesXattr(path: CPath, name: CPath): boolean { return Number(c.lgetxattr(path, name, null, 0)) >= 0 || koffi.errno() !== constants.errno.EOPNOTSUPP; }
 /** Names as they are, bytes for bytes (latin1). */
 export function llistxattr(path: CPath): string[] {
   for (let room = 1024; ; room *= 4) {

@@ -163,10 +163,11 @@ export class Links {
   }
   /**
    * Brings a bridge port up. Hairpin: with br_netfilter a container that reaches its own published port gets the packet
-   * back through the port it came from. The port itself needs no IPv6 address.
+   * back through the port it came from. The port itself needs no IPv6 address. `alias` is noted on it.
    */
-  raisePort(index: number, isolated: boolean): void {
+  raisePort(index: number, isolated: boolean, alias: string): void {
     this.socket.request("raise bridge port", RTM.NEWLINK, 0, ifinfo(index, IFF_UP, IFF_UP), [
+      attribute(IFLA.IFALIAS, Buffer.from(alias)),
       nested(IFLA.LINKINFO, text(IFLA_INFO.SLAVE_KIND, "bridge"), nested(IFLA_INFO.SLAVE_DATA, u8(IFLA_BRPORT_MODE, 1), u8(IFLA_BRPORT_ISOLATED, isolated ? 1 : 0))),
     ]);
     // Absent where the kernel has no IPv6.

@@ -19,6 +19,9 @@ const NETLINK_NETFILTER = 12;
 /** A bridge of ours whose making was cut off before its owner was noted on it: the kernel takes the note in a second step only. */
 const isUnsigned = (bridge: Link, mac: string): boolean => bridge.kind === "bridge" && bridge.alias === "" && bridge.mac === mac;
 
+/** Whether a note says that something is this owner's; former daemons noted less of the owner. */
+const isOwn = (alias: string, owner: string): boolean => alias === owner || (alias !== "" && owner.startsWith(`${alias} `));
+
 /** Elements to a transaction: it must fit the socket's send buffer and its answers the receive buffer. */
 const ELEMENTS_AT_ONCE = 200;
 const DNS_PORT = 53, EPHEMERAL = { from: 32_768, to: 61_000 }, PORTS_TO_TRY = 20;
@@ -36,8 +39,9 @@ export interface BridgeSpec {
 }
 export interface PlugSpec {
   readonly bridge: string;
-  /** Name of the host's end. */
+  /** Name of the host's end, and whose it is: noted on it. */
   readonly host: string;
+  readonly owner: string;
   readonly netns: string;
   /** Name inside the namespace. */
   readonly name: string;
@@ -106,8 +110,9 @@ export class NetworkPlug {
   ensureBridge(spec: BridgeSpec): void {
     const made = this.links.addBridge(spec.name, spec.mac, spec.mtu);
     const bridge = this.links.find(spec.name);
-    if (bridge && (made || isUnsigned(bridge, spec.mac))) this.links.setAlias(bridge.index, spec.owner);
-    else if (bridge?.kind !== "bridge" || bridge.alias !== spec.owner) throw Object.assign(new Error(`EEXIST: interface ${spec.name}`), { code: "EEXIST" });
+    if (bridge?.kind === "bridge" && (made || isUnsigned(bridge, spec.mac) || isOwn(bridge.alias, spec.owner))) {
+      if (bridge.alias !== spec.owner) this.links.setAlias(bridge.index, spec.owner);
+    } else throw Object.assign(new Error(`EEXIST: interface ${spec.name}`), { code: "EEXIST" });
     sysctl(`net/ipv6/conf/${spec.name}/disable_ipv6`, spec.addresses.some((a) => a.address.includes(":")) ? "0" : "1");
     const wanted = new Set(spec.addresses.map((a) => `${addressBytes(a.address).toString("hex")}/${a.prefix}`));
     for (const a of made ? [] : this.links.addresses()) {
@@ -134,7 +139,7 @@ export class NetworkPlug {
   /** Removes a bridge of this owner's; false when it is somebody else's. Absent is success. */
   removeBridge(name: string, owner: string, mac: string): boolean {
     const bridge = this.links.find(name);
-    if (bridge && bridge.alias !== owner && !isUnsigned(bridge, mac)) return false;
+    if (bridge && !isOwn(bridge.alias, owner) && !isUnsigned(bridge, mac)) return false;
     if (bridge) this.links.remove(name);
     return true;
   }
@@ -157,7 +162,7 @@ export class NetworkPlug {
       }
       const port = this.links.index(spec.host);
       if (!made) this.links.setMaster(port, bridge);
-      this.links.raisePort(port, spec.isolated);
+      this.links.raisePort(port, spec.isolated, spec.owner);
       this.inside(namespace, () => configure(spec, made));
     } catch (e) {
       if (made) this.links.remove(spec.host);
@@ -180,7 +185,7 @@ export class NetworkPlug {
   }
   /** Removes an interface that bears this note; others stay. Absent is success. */
   removeOwned(name: string, owner: string): void {
-    if (this.links.find(name)?.alias === owner) this.links.remove(name);
+    if (isOwn(this.links.find(name)?.alias ?? "", owner)) this.links.remove(name);
   }
   /** Makes such an interface and takes it away again: throws what the kernel has against it. */
   probeLan({ parent, ...spec }: LanSpec): void {
@@ -259,6 +264,8 @@ export class NetworkPlug {
     const all = this.links.list(), masters = new Set(all.filter(({ name }) => bridges.includes(name)).map(({ index }) => index));
     return all.filter(({ master }) => masters.has(master)).map(({ name }) => name);
   }
+  /** Interfaces on which something was noted. */
+  noted(): { name: string; alias: string }[] { return this.links.list().filter(({ alias }) => alias !== "").map(({ name, alias }) => ({ name, alias })); }
   /** Names of all interfaces. */
   interfaces(): string[] { return this.links.list().map((l) => l.name); }
   /** Ranges that routes and addresses of this machine cover, default routes and the interfaces named aside. */

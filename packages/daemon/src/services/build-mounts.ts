@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type BuildCacheView, type CacheMounts, Conflict, NotFound, type VolumeStore } from "../core/index.js";
+import { type BuildCacheView, type CacheMount, type CacheMountKeeper, type CacheMounts, Conflict, NotFound, type VolumeStore } from "../core/index.js";
 
 export interface CacheMountRequest {
   readonly id: string;
@@ -24,19 +24,23 @@ const LABEL = "com.strata.build-cache";
 const PAUSE = 100;
 
 /** Directories that RUN keeps from build to build: volumes. */
-export class CacheVolumes {
+export class CacheVolumes implements CacheMountKeeper {
   /** Volumes that commands have, and how many of them. */
   private readonly held = new Map<string, { count: number; readonly wanted: Promise<void>; want(): void }>();
+
+  /** Those that are being removed. */
+  private readonly leaving = new Map<string, Promise<unknown>>();
 
   constructor(private readonly volumes: VolumeStore, private readonly notes: CacheMounts) {}
 
   async hold(request: CacheMountRequest, signal: AbortSignal): Promise<HeldMount> {
     const name = await this.claim(request, signal);
     try {
+      await this.leaving.get(name);
       const fresh = !this.there(name);
       const { mountpoint } = await this.volumes.create({ name, labels: { [LABEL]: request.id } });
       this.notes.used(name, request.id);
-      return { volume: name, mountpoint, fresh, wanted: this.held.get(name)!.wanted, release: () => this.release(name) };
+      return { volume: name, mountpoint, fresh, wanted: this.held.get(name)!.wanted, release: () => this.leave(name) };
     } catch (error) {
       this.release(name);
       throw error;
@@ -63,6 +67,10 @@ export class CacheVolumes {
     }
     return own;
   }
+  private leave(name: string): void {
+    this.release(name);
+    try { this.notes.left(name); } catch { /* a full disk: it only ranks what goes first */ }
+  }
   private release(name: string): void {
     if (--this.held.get(name)!.count === 0) this.held.delete(name);
   }
@@ -75,15 +83,21 @@ export class CacheVolumes {
   }
 
   async views(): Promise<BuildCacheView[]> {
-    return Promise.all(this.notes.mounts().map(async ({ volume, id, inUse, ...times }): Promise<BuildCacheView> => ({
-      ...times, key: volume, parent: null, type: "exec.cachemount", description: `cached mount ${id}`, size: await this.volumes.usage(volume).catch(() => 0), shared: false, inUse: inUse || this.held.has(volume),
+    return Promise.all(this.mounts().map(async ({ volume, id, usage: _, ...mount }): Promise<BuildCacheView> => ({
+      ...mount, key: volume, parent: null, type: "exec.cachemount", description: `cached mount ${id}`, size: await this.volumes.usage(volume).catch(() => 0), shared: false,
     })));
   }
 
-  /** False for one that came into use meanwhile. */
+  mounts(): CacheMount[] {
+    return this.notes.mounts().map((mount) => ({ ...mount, inUse: mount.inUse || this.held.has(mount.volume) }));
+  }
   async remove(volume: string): Promise<boolean> {
     if (this.held.has(volume)) return false;
-    try { await this.volumes.remove(volume); } catch (e) {
+    const going = this.volumes.remove(volume);
+    // Whoever wants it from now on waits, and gets a new one.
+    const gone = going.catch(() => undefined).then(() => { if (this.leaving.get(volume) === gone) this.leaving.delete(volume); });
+    this.leaving.set(volume, gone);
+    try { await going; } catch (e) {
       if (e instanceof Conflict) return false;
       if (!(e instanceof NotFound)) throw e;
     }

@@ -6,9 +6,9 @@ import type { BuildHost, BuildNeeds } from "../builder/needs.js";
 import { parseDockerfile } from "../builder/parse.js";
 import { short } from "../builder/stage.js";
 import {
-  type BuildCacheView, type BuildContainers, type BuildRecordView, type CacheMounts, type EventBus, type GarbageCollector, InvalidArgument, type Lease, type Logger, messageOf, newId, NotFound, type PruneJournal, type RootFiles, type VolumeStore,
+  type BuildCacheView, type BuildContainers, type BuildRecordView, type EventBus, type GarbageCollector, InvalidArgument, type Lease, type Logger, messageOf, newId, NotFound, type PruneJournal, type RootFiles, type VolumeStore,
 } from "../core/index.js";
-import { CacheVolumes } from "./build-mounts.js";
+import type { CacheVolumes } from "./build-mounts.js";
 import { runStep, secretsFolder } from "./build-run.js";
 import { type CacheFrom, CacheSharing, type CacheTo, readCacheFrom, readCacheTo, type ShareParts } from "./build-share.js";
 import { BuildSources, LARGEST_FILE, type SourceParts } from "./build-sources.js";
@@ -20,7 +20,7 @@ import type { ContainerService, Filters, ImageService, ProgressSink } from "./ty
 
 export interface BuildsParts extends BuildNeeds, SourceParts, ShareParts {
   readonly names: BuildContainers;
-  readonly mounts: CacheMounts;
+  readonly caches: CacheVolumes;
   readonly imageService: Pick<ImageService, "pull">;
   readonly containers: Pick<ContainerService, "create" | "attach" | "wait" | "start" | "remove">;
   readonly volumes: VolumeStore;
@@ -43,13 +43,11 @@ interface Asked {
 
 /** Images from Dockerfiles. */
 export class Builds implements BuildService {
-  private readonly caches: CacheVolumes;
   private readonly sources: BuildSources;
   private readonly sharing: CacheSharing;
   private readonly views = new WeakMap<BuildRecordView, BuildCacheView>();
 
   constructor(private readonly parts: BuildsParts) {
-    this.caches = new CacheVolumes(parts.volumes, parts.mounts);
     this.sources = new BuildSources(parts);
     this.sharing = new CacheSharing(parts);
   }
@@ -135,7 +133,7 @@ export class Builds implements BuildService {
         parts.images.touch(image);
         return image;
       },
-      run: (wanted) => runStep({ ...parts, caches: this.caches }, wanted, { hostConfig: request.hostConfig, remove: request.remove, forceRemove: request.forceRemove, ...(epoch ? { newest: Number(epoch) } : {}) }),
+      run: (wanted) => runStep(parts, wanted, { hostConfig: request.hostConfig, remove: request.remove, forceRemove: request.forceRemove, ...(epoch ? { newest: Number(epoch) } : {}) }),
       tree: async (top, lease, work) => {
         const owner = newId<string>();
         await parts.layers.createWritable(owner, top, lease, { volatile: true, bare: true });
@@ -176,7 +174,7 @@ export class Builds implements BuildService {
 
   /** Least recently used first. */
   async records(): Promise<BuildCacheView[]> {
-    const steps = this.parts.cache.list().map((record) => this.viewOf(record)), mounts = await this.caches.views();
+    const steps = this.parts.cache.list().map((record) => this.viewOf(record)), mounts = await this.parts.caches.views();
     return mounts.length === 0 ? steps : [...steps, ...mounts].sort((a, b) => a.lastUsedAt - b.lastUsedAt);
   }
   private viewOf(record: BuildRecordView): BuildCacheView {
@@ -201,10 +199,10 @@ export class Builds implements BuildService {
     const tops = this.parts.cache.list().flatMap(({ key, top }) => (gone.has(key) && top !== null ? [top] : []));
     this.parts.cache.remove([...gone]);
     const mounts: BuildCacheView[] = [];
-    for (const mount of going) if (mount.type === "exec.cachemount" && await this.caches.remove(mount.key)) mounts.push(mount);
+    for (const mount of going) if (mount.type === "exec.cachemount" && await this.parts.caches.remove(mount.key)) mounts.push(mount);
     const { freed } = await this.parts.collector.collect({ from: tops.map((key) => ({ kind: "layer", key })) });
     const bytes = freed.bytes + mounts.reduce((sum, { size }) => sum + size, 0);
-    this.parts.journal?.pruned("builder", going.map(({ key, description, size }) => ({ kind: "build-record", key, name: description, bytes: size })));
+    this.parts.journal?.pruned("builder", [...steps, ...mounts].map(({ key, description, size, type }) => ({ kind: type === "regular" ? "build-record" : "build-mount", key, name: description, bytes: size })));
     this.parts.events.emit({ type: "builder", action: "prune", id: "", attributes: { reclaimed: String(bytes) } });
     return { removed: [...steps, ...mounts].map(({ key }) => key), bytes };
   }

@@ -4,6 +4,7 @@ import { applyChanges } from "./config-changes.js";
 import { mergeConfig } from "./containers-config.js";
 import type { LiveContainers } from "./containers-live.js";
 import { emitContainer, type ContainerParts } from "./containers-parts.js";
+import { withRoom } from "./gc/with-room.js";
 import { emitImageEvent } from "./images-names.js";
 import type { CommitOptions } from "./types.js";
 
@@ -12,12 +13,14 @@ export class Committer {
   constructor(private readonly parts: ContainerParts, private readonly live: LiveContainers) {}
 
   async commit(container: Container, options: CommitOptions): Promise<ImageId> {
-    const { images, layers, leases, events } = this.parts;
+    const { images, layers, leases, events, room } = this.parts;
     const ref = options.ref === undefined || options.ref === "" ? undefined : withDefaultTag(parseReference(options.ref));
     if (ref?.digest !== undefined) throw new InvalidArgument("refusing to create a tag with a digest reference");
     const config = mergeConfig(applyChanges(options.config ?? container.config, options.changes), container.config);
     const image = images.get(container.imageId);
-    const id = await leases.with(`commit ${container.name}`, async (lease) => {
+    // Before its processes stand still: making room takes its time.
+    const size = async (): Promise<number> => (await layers.usage(container.id)).bytes;
+    const id = await withRoom(room, size, () => leases.with(`commit ${container.name}`, async (lease) => {
       const layer = await this.still(container, options.pause, async () => layers.register(await layers.tar({ owner: container.id }), image.top, lease))
         .catch((e: unknown) => { throw this.isGoing(container.id) ? beingRemoved(container, e) : e; });
       // Files that went while they were read are missing from the layer, and nobody was told.
@@ -28,7 +31,7 @@ export class Committer {
         if (ref !== undefined) images.tag(made, formatReference(ref));
         return made;
       });
-    });
+    }));
     if (ref !== undefined) emitImageEvent(events, "tag", id, familiarName(ref), config.Labels);
     emitContainer(this.parts, container, "commit", { comment: options.message, imageID: id, imageRef: ref === undefined ? "" : familiarName(ref) });
     this.parts.collector.notify("mutation");

@@ -1,6 +1,6 @@
 import type {
   Clock, Container, ContainerStore, EventBus, GarbageCollector, ImageStore, LayerStore, LeaseStore, LogDriver, Logger, Metrics, Mounter, NetworkStore, ProcessTable, PruneJournal,
-  ResourceMeters, RootFiles, Runtime, TreeArchiver, TreeCopier, TreePorter, VolumeStore,
+  ResourceMeters, RootFiles, Runtime, TreeArchiver, TreeCopier, TreePorter, VolumeStore, WorkRoom,
 } from "../core/index.js";
 import type { HostDefaults } from "./containers-config.js";
 import type { HostFacts } from "./spec/model.js";
@@ -27,6 +27,8 @@ export interface ContainerParts {
   readonly runtimes: ReadonlyMap<string, Runtime>;
   readonly logs: ReadonlyMap<string, LogDriver>;
   readonly journal?: PruneJournal;
+  /** For commits. */
+  readonly room?: WorkRoom;
   readonly mounter: Mounter;
   readonly files: RootFiles;
   readonly copier: TreeCopier;

@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { familiarName, familiarRepository, formatReference, platformScore, repositoryOf, withDefaultTag } from "@strata/oci";
 import type { ImageConfig, ImageId, Platform, Reference } from "@strata/oci";
 import { InvalidArgument, NotFound, rfc3339Nano } from "../core/index.js";
-import type { Clock, ContainerStore, EventBus, GarbageCollector, ImageStore, ImageSummary, LayerStore, LeaseStore, Pins, PruneJournal } from "../core/index.js";
+import type { Clock, ContainerStore, EventBus, GarbageCollector, ImageStore, ImageSummary, LayerStore, LeaseStore, Pins, PruneJournal, WorkRoom } from "../core/index.js";
 import type { RegistryClient } from "../distribution/client.js";
 import type { ArchiveLoader } from "../distribution/load.js";
 import type { Puller } from "../distribution/pull.js";
@@ -12,12 +12,13 @@ import type { SavedImage } from "../distribution/save.js";
 import { registerPacked } from "../distribution/unpack.js";
 import { applyChanges } from "./config-changes.js";
 import { listImages } from "./images-list.js";
+import { withRoom } from "./gc/with-room.js";
 import { emitImageEvent, familiar, isIdPrefix, labelsOf, needPlatform, readReference, repositoryName } from "./images-names.js";
 import { inspectRemote, searchImages } from "./images-remote.js";
 import { ImageRemover } from "./images-remove.js";
 import { imageHistory, listLayers } from "./images-views.js";
 import { PruneTurn } from "./prune-turn.js";
-import type { Filters, HistoryEntry, ImageDetail, ImageService, LayerView, ProgressSink, RemoteImage, Removed, SearchResult } from "./types.js";
+import type { Filters, HistoryEntry, ImageDetail, ImageService, LayerView, RemoteImage, Removed, SearchResult } from "./types.js";
 
 export interface ImagesOptions {
   readonly images: ImageStore;
@@ -36,8 +37,8 @@ export interface ImagesOptions {
   readonly driver: string;
   readonly pins?: Pins;
   readonly journal?: PruneJournal;
-  /** Told what ended a load or an import. */
-  readonly failed?: (cause: unknown) => void;
+  /** For loads and imports. */
+  readonly room?: WorkRoom;
 }
 
 type PullOptions = Parameters<ImageService["pull"]>[1];
@@ -93,11 +94,11 @@ export class Images implements ImageService {
     }
   }
 
-  async import(tar: Readable, { ref, changes, message, platform }: Parameters<ImageService["import"]>[1]): Promise<ImageId> {
+  async import(tar: Readable, { ref, changes, message, platform, size }: Parameters<ImageService["import"]>[1]): Promise<ImageId> {
     const { images, layers, leases, clock, gc, events, hostPlatform } = this.options;
     const target = ref === undefined ? undefined : taggable(ref);
     const config = applyChanges({}, changes);
-    const id = await leases.with("import", async (lease) => {
+    const id = await withRoom(this.options.room, size === undefined ? undefined : () => size, () => leases.with("import", async (lease) => {
       const layer = await registerPacked(layers, tar, null, lease);
       const created = rfc3339Nano(clock.now());
       const { architecture, os, variant } = platform ?? hostPlatform;
@@ -111,9 +112,8 @@ export class Images implements ImageService {
         if (target !== undefined) images.tag(made, formatReference(target));
         return made;
       });
-    }).catch((e: unknown) => {
+    })).catch((e: unknown) => {
       gc.notify("deletion");
-      this.options.failed?.(e);
       throw e;
     });
     images.touch(id);
@@ -124,11 +124,12 @@ export class Images implements ImageService {
 
   async download(url: string, signal: AbortSignal): Promise<Readable> { return (await this.options.registry.fetch(url, { signal })).body; }
 
-  async load(archive: Readable, { platform, progress, signal }: { platform?: Platform; progress: ProgressSink; signal: AbortSignal }): Promise<ImageId[]> {
-    const { loader, gc, images, events } = this.options;
-    const loaded = await loader.load(archive, { platform, progress, signal }).catch((e: unknown) => {
+  async load(archive: Readable, { platform, progress, signal, size }: Parameters<ImageService["load"]>[1]): Promise<ImageId[]> {
+    const { loader, gc, images, events, room } = this.options;
+    // An archive that does not say how large it is says it of its members.
+    const request = { platform, progress, signal, ...(size === undefined && room !== undefined ? { reserve: (bytes: number) => room.reserve(() => bytes) } : {}) };
+    const loaded = await withRoom(room, size === undefined ? undefined : () => size, () => loader.load(archive, request)).catch((e: unknown) => {
       gc.notify("deletion");
-      this.options.failed?.(e);
       throw e;
     });
     for (const { id, tags } of loaded) {

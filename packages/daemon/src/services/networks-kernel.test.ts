@@ -100,6 +100,10 @@ it("containers of a network without inter-container traffic are seen by the host
   expect(scenario("isolated")).toEqual({ direct: "TIMEOUT", published: expect.stringContaining("one saw"), host: expect.stringContaining("two saw") });
 });
 
+it("a bridge with the note of a former daemon is this one's", () => {
+  expect(scenario("noted")).toEqual({ alias: "strata ID strata", left: "nothing" });
+});
+
 it("a bridge of somebody else's is left alone", () => {
   expect(scenario("taken")).toEqual({ made: expect.stringContaining("the interface theirs exists and is not this network's"), addresses: ["10.50.0.1"], networks: 3 });
 });

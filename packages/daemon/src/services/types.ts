@@ -36,10 +36,11 @@ export type ProgressSink = (line: Progress) => void;
 export interface ImageService {
   pull(ref: string, options: { platform?: Platform; auth?: RegistryAuth; all?: boolean; progress: ProgressSink; signal: AbortSignal }): Promise<void>;
   push(ref: string, options: { auth?: RegistryAuth; all?: boolean; platform?: Platform; progress: ProgressSink; signal: AbortSignal }): Promise<void>;
-  import(tar: Readable, options: { ref?: string; changes: readonly string[]; message: string; platform?: Platform }): Promise<ImageId>;
+  import(tar: Readable, options: { ref?: string; changes: readonly string[]; message: string; platform?: Platform; size?: number }): Promise<ImageId>;
   /** An archive to import from a web server. */
   download(url: string, signal: AbortSignal): Promise<Readable>;
-  load(archive: Readable, options: { platform?: Platform; progress: ProgressSink; signal: AbortSignal }): Promise<ImageId[]>;
+  /** `size`: of the archive, where that is known. */
+  load(archive: Readable, options: { platform?: Platform; progress: ProgressSink; signal: AbortSignal; size?: number }): Promise<ImageId[]>;
   /** A docker-archive with the OCI layout inside. */
   save(names: readonly string[], options: { platform?: Platform }): Promise<Readable>;
   tag(source: string, target: string): void;

@@ -57,10 +57,13 @@ export class LedgerBuildCache implements BuildCache, BuildContainers, CacheMount
     this.ledger.transaction(() => this.ledger.sql<[string, string, number]>(`INSERT INTO build_mount (volume, id, last_used_at, uses) VALUES (?, ?, ?, 0)
       ON CONFLICT (volume) DO UPDATE SET last_used_at = excluded.last_used_at, uses = uses + 1`).run(volume, id, now), { durable: false });
   }
+  left(volume: string): void {
+    this.ledger.transaction(() => this.ledger.sql<[number, string]>("UPDATE build_mount SET last_used_at = ? WHERE volume = ?").run(this.clock.now(), volume), { durable: false });
+  }
   mounts(): CacheMount[] {
-    return this.ledger.sql<[], { volume: string; id: string; created_at: number; last_used_at: number; uses: number; in_use: number }>(`SELECT volume, id, created_at, build_mount.last_used_at, uses,
+    return this.ledger.sql<[], { volume: string; id: string; created_at: number; last_used_at: number; uses: number; in_use: number; bytes: number; inodes: number; stale: number }>(`SELECT volume, id, created_at, build_mount.last_used_at, uses, bytes, inodes, stale,
       EXISTS (SELECT 1 FROM volume_use WHERE volume_use.volume = build_mount.volume) AS in_use FROM build_mount JOIN volume ON volume.name = build_mount.volume ORDER BY build_mount.last_used_at, volume`).all()
-      .map((row) => ({ volume: row.volume, id: row.id, createdAt: row.created_at, lastUsedAt: row.last_used_at, uses: row.uses, inUse: row.in_use === 1 }));
+      .map((row) => ({ volume: row.volume, id: row.id, createdAt: row.created_at, lastUsedAt: row.last_used_at, uses: row.uses, inUse: row.in_use === 1, usage: row.stale === 1 ? null : { bytes: row.bytes, inodes: row.inodes } }));
   }
 
   announce(name: string): void { this.ledger.transaction(() => this.ledger.sql<[string]>("INSERT INTO build_container (name) VALUES (?)").run(name), { durable: false }); }

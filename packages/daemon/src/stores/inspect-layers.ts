@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import type { ChainId, DiffId, ImageId } from "@strata/oci";
-import { type Counted, DataLoss, errnoOf, type Found, type Inspection, type Inspector, messageOf, NotFound, type SnapshotId, type StorageDriver } from "../core/index.js";
+import { type AuditedDriver, type Counted, DataLoss, errnoOf, type Found, type Inspection, type Inspector, type LayerFault, messageOf, NotFound, type SnapshotId, type StorageDriver } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import type { Damage } from "./damage.js";
 import { listed, type Snapshots } from "./snapshots.js";
@@ -22,7 +22,7 @@ const AT_ONCE = 50;
 
 /**
  * Layers and containers' own layers, on each storage driver: directories that nothing knows, rows whose directories
- * are gone, layers that cannot be opened; `deep`: that do not give the tar that they came from.
+ * are gone, layers that cannot be opened; `deep`: that do not give the tar that they came from, or are shown otherwise.
  */
 export class LayerInspector implements Inspector {
   readonly about = "layers";
@@ -80,15 +80,19 @@ export class LayerInspector implements Inspector {
     }
   }
 
-  private async *contents(driver: StorageDriver, rows: readonly Row[], how: Inspection): AsyncIterable<Found | Counted> {
+  private async *contents(driver: AuditedDriver, rows: readonly Row[], how: Inspection): AsyncIterable<Found | Counted> {
     const total = rows.reduce((sum, { tar_size: size }) => sum + (how.deep ? size! : 1), 0);
     let current = 0;
-    for (const [i, row] of rows.entries()) {
+    for (const [i, row] of (how.deep ? parentsFirst(rows) : rows).entries()) {
       how.signal.throwIfAborted();
       const known = this.damage.of(row.id);
       const reason = known !== undefined && !how.deep ? known : await this.read(driver, row, how);
       if (reason !== undefined) yield this.lost(driver, row, "corrupt", reason);
-      else if (known !== undefined) this.damage.clear(row.id);
+      else {
+        const fault = how.deep ? await this.shown(driver, row, how) : undefined;
+        if (fault !== undefined) yield fault;
+        else if (known !== undefined) this.damage.clear(row.id);
+      }
       current += how.deep ? row.tar_size! : 1;
       if (how.deep || i % AT_ONCE === AT_ONCE - 1) {
         yield { current, total };
@@ -120,6 +124,37 @@ export class LayerInspector implements Inspector {
     }
   }
 
+  private below(row: Row, driver: StorageDriver): SnapshotId[] | undefined {
+    try { return this.snapshots.stack(row.parent, driver.name); }
+    catch (e) {
+      // It is being removed.
+      if (e instanceof NotFound) return undefined;
+      throw e;
+    }
+  }
+
+  /** What is wrong with how a layer with a sound tar is shown. */
+  private async shown(driver: AuditedDriver, row: Row, how: Inspection): Promise<Found | undefined> {
+    const parents = this.below(row, driver);
+    if (parents === undefined) return undefined;
+    // What a layer says of its directories is in part what those below say.
+    if (parents.some((parent) => this.damage.of(parent) !== undefined)) {
+      how.note(`layer ${row.chain}: how it is shown was not looked at, since a layer below it is damaged`);
+      return undefined;
+    }
+    let fault: LayerFault | undefined;
+    try { fault = await driver.audit(row.id, parents); }
+    catch (e) {
+      how.signal.throwIfAborted();
+      if (this.unlessGone(row, "") !== undefined) how.note(`layer ${row.chain}: ${messageOf(e)}`);
+      return undefined;
+    }
+    if (fault === undefined || this.unlessGone(row, fault.detail) === undefined) return undefined;
+    const { detail, mend } = fault;
+    if (mend === undefined) return this.lost(driver, row, "corrupt", detail);
+    return { kind: "layer", id: row.chain!, problem: "corrupt", detail, images: this.imagesOf(row.chain!), mend: async () => { await mend(); return await driver.audit(row.id, parents) === undefined; } };
+  }
+
   /** The row goes before the files do: while it is there, so should they have been. */
   private unlessGone(row: Row, reason: string): string | undefined {
     const now = this.ledger.sql<[string], { chain: ChainId | null }>("SELECT chain FROM snapshot WHERE id = ?").get(row.id);
@@ -130,7 +165,23 @@ export class LayerInspector implements Inspector {
   private lost(driver: StorageDriver, row: Row, problem: "missing" | "corrupt", detail: string): Found {
     const chainId = row.chain!;
     this.damage.note({ snapshot: row.id, chainId, driver: driver.name }, new DataLoss(detail));
-    const images = this.ledger.sql<[string], { image: ImageId }>("SELECT image FROM image_layer WHERE chain = ? ORDER BY image").all(chainId).map(({ image }) => image);
-    return { kind: "layer", id: chainId, problem, detail, images, mended: async () => this.unlessGone(row, detail) === undefined };
+    return { kind: "layer", id: chainId, problem, detail, images: this.imagesOf(chainId), mended: async () => this.unlessGone(row, detail) === undefined };
   }
+  private imagesOf(chain: ChainId): ImageId[] {
+    return this.ledger.sql<[string], { image: ImageId }>("SELECT image FROM image_layer WHERE chain = ? ORDER BY image").all(chain).map(({ image }) => image);
+  }
+}
+
+/** Each layer behind the one that it lies on. */
+function parentsFirst(rows: readonly Row[]): Row[] {
+  const left = new Map(rows.map((row) => [row.chain, row])), sorted: Row[] = [];
+  for (const row of rows) {
+    const chain: Row[] = [];
+    for (let at = left.get(row.chain); at !== undefined; at = left.get(at.parent)) {
+      left.delete(at.chain);
+      chain.push(at);
+    }
+    sorted.push(...chain.reverse());
+  }
+  return sorted;
 }

@@ -16,9 +16,9 @@ beforeEach(() => {
 });
 afterEach(async () => { await stores.close(); remove(); });
 
-async function inspect(deep = false): Promise<Found[]> {
+async function inspect(deep = false, note = (text: string): void => { throw new Error(text); }): Promise<Found[]> {
   const found: Found[] = [];
-  const how = { deep, signal: new AbortController().signal, read: async () => undefined, note: (text: string) => { throw new Error(text); } };
+  const how = { deep, signal: new AbortController().signal, read: async () => undefined, note };
   for (const inspector of stores.inspectors) for await (const step of inspector.inspect(how)) if ("problem" in step) found.push(step);
   return found;
 }
@@ -126,8 +126,10 @@ test("other bytes are found by reading; what turns out to be sound is so again",
   writeFileSync(file, "bass");
   writeFileSync(blob, "manifesT");
   expect(await inspect()).toEqual([]);
-  const found = await inspect(true);
+  const notes: string[] = [];
+  const found = await inspect(true, (text) => { notes.push(text); });
   expect(names(found)).toEqual([`corrupt blob ${manifest}`, `corrupt layer ${chain[0]!.chainId}`]);
+  expect(notes).toEqual([`layer ${chain[1]!.chainId}: how it is shown was not looked at, since a layer below it is damaged`]);
   expect(found.map(({ images }) => images)).toEqual([[id], [id]]);
   // A layer that is known to be damaged needs no reading.
   expect(names(await inspect())).toEqual([`corrupt layer ${chain[0]!.chainId}`]);
@@ -135,6 +137,30 @@ test("other bytes are found by reading; what turns out to be sound is so again",
   truncateSync(blob, 3);
   expect(names(await inspect(true))).toEqual([`corrupt blob ${manifest}`]);
   expect(stores.layers.has(chain[0]!.chainId)).toBe(true);
+});
+
+test("a layer with a sound tar that is shown wrongly is mended in place where the driver can, else it counts as damaged", async () => {
+  const { id, chain } = await fill(), [base, top] = chain.map(({ snapshot }) => snapshot);
+  let mended = 0;
+  driver.audit = async (snapshot) => (snapshot === base && mended === 0 ? { detail: "its index is wrong", mend: async () => { mended++; } } : undefined);
+  expect(await inspect()).toEqual([]);
+  const [index] = await inspect(true);
+  expect(index).toMatchObject({ kind: "layer", id: chain[0]!.chainId, problem: "corrupt", detail: "its index is wrong", images: [id] });
+  expect(stores.layers.has(chain[0]!.chainId)).toBe(true);
+  expect(await index!.mend!()).toBe(true);
+  expect(await inspect(true)).toEqual([]);
+
+  driver.audit = async (snapshot) => (snapshot === top ? { detail: "/x has mode 777" } : undefined);
+  const [tree] = await inspect(true);
+  expect(tree).toMatchObject({ kind: "layer", id: chain[1]!.chainId, detail: "/x has mode 777" });
+  expect([tree!.mend, stores.layers.has(chain[1]!.chainId)]).toEqual([undefined, false]);
+  // Made anew of its own tar, say.
+  await stores.leases.with("repair", async (lease) => stores.layers.register(await stores.layers.tar(chain[1]!.chainId), chain[0]!.chainId, lease));
+  expect([stores.layers.has(chain[1]!.chainId), await tree!.mended!()]).toEqual([true, true]);
+  driver.audit = async () => { throw Object.assign(new Error("EIO: it is broken"), { code: "EIO" }); };
+  const notes: string[] = [];
+  expect(await inspect(true, (text) => { notes.push(text); })).toEqual([]);
+  expect(notes).toEqual(chain.map(({ chainId }) => `layer ${chainId}: EIO: it is broken`));
 });
 
 test("a volume that a crash cut off at its making is forgotten at the next start; one that lost its directory is not", async () => {

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ChainId } from "@strata/oci";
-import { type Clock, type Lease, type LeaseStore, type Logger, NotFound, noUsage, type SnapshotId, type StorageDriver, type TreeUsage, Unavailable, type Usage } from "../core/index.js";
+import { type AuditedDriver, type Clock, type Lease, type LeaseStore, type Logger, NotFound, noUsage, type SnapshotId, type StorageDriver, type TreeUsage, Unavailable, type Usage } from "../core/index.js";
 import type { Ledger } from "../db/ledger.js";
 import { KeyedLock } from "./keyed-lock.js";
 
@@ -13,7 +13,7 @@ export function driversInUse(ledger: Ledger): string[] {
 }
 
 export interface SnapshotDrivers {
-  readonly working: ReadonlyMap<string, StorageDriver>;
+  readonly working: ReadonlyMap<string, AuditedDriver>;
   /** Those that hold something and do not work now: each says why when it is asked for anything. */
   readonly absent: ReadonlyMap<string, StorageDriver>;
   /** The working one that takes what is new. */

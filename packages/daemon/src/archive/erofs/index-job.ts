@@ -1,5 +1,6 @@
-import { DataLoss, messageOf } from "../../core/errors.js";
+import { DataLoss, errnoOf, messageOf } from "../../core/errors.js";
 import { AT_FDCWD, close, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, openat, pread, read, renameat, startWriteback, write } from "../../kernel/libc.js";
+import { Stater } from "../../kernel/stat.js";
 import { TarParser } from "../tar-parser.js";
 import type { Consumer, Steps } from "../workers/protocol.js";
 import { writeIndex } from "./index-writer.js";
@@ -67,21 +68,58 @@ export function* makeIndex({ lowers, ...args }: IndexArguments & { readonly lowe
   try { fd = openat(AT_FDCWD, args.tar, O_RDONLY); }
   catch (error) { throw new DataLoss(`${args.tar} is missing: ${messageOf(error)}`, { cause: error }); }
   try {
-    const builder = new LayerBuilder(), parser = new TarParser(builder);
-    const buffer = Buffer.allocUnsafeSlow(CHUNK);
-    let tarBytes = 0;
-    try {
-      for (let n = read(fd, buffer); n > 0; n = read(fd, buffer)) {
-        parser.write(buffer.subarray(0, n));
-        tarBytes += n;
-        yield undefined;
-      }
-      parser.close();
-    } catch (error) { throw new DataLoss(`${args.tar} is damaged: ${messageOf(error)}`, { cause: error }); }
-    const origin = { tarBytes, size: builder.size };
+    const { builder, origin } = yield* parsed(args.tar, fd);
     saveIndex(args, builder.finish(lowers), origin, fd);
     return origin;
   } finally { close(fd); }
+}
+
+/** Whether an index is byte for byte the one that its tar makes. */
+export function* checkIndex({ tar, index, uuid, lowers }: IndexArguments & { readonly lowers: Lowers }): Steps<boolean> {
+  const fd = openat(AT_FDCWD, tar, O_RDONLY);
+  try {
+    const { builder, origin } = yield* parsed(tar, fd);
+    return yield* sameAs(index, piecesOf(builder.finish(lowers), uuid, origin, fd));
+  } finally { close(fd); }
+}
+
+function* sameAs(file: string, pieces: Iterable<Buffer>): Steps<boolean> {
+  let fd: number;
+  try { fd = openat(AT_FDCWD, file, O_RDONLY); }
+  catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    throw error;
+  }
+  try {
+    const there = Buffer.allocUnsafeSlow(CHUNK);
+    for (const piece of pieces) {
+      for (let at = 0; at < piece.length; yield undefined) {
+        const n = read(fd, there.subarray(0, Math.min(CHUNK, piece.length - at)));
+        if (n === 0 || !there.subarray(0, n).equals(piece.subarray(at, at + n))) return false;
+        at += n;
+      }
+    }
+    return read(fd, there) === 0;
+  } finally { close(fd); }
+}
+
+/** What large files hold is not read. */
+function* parsed(tar: string, fd: number): Steps<{ builder: LayerBuilder; origin: Origin }> {
+  const builder = new LayerBuilder(), parser = new TarParser(builder);
+  const buffer = Buffer.allocUnsafeSlow(CHUNK), zeros = Buffer.alloc(CHUNK), { size } = new Stater().of(fd);
+  let tarBytes = 0;
+  try {
+    for (;;) {
+      const skipped = parser.payloadLeft > CHUNK, n = skipped ? CHUNK : pread(fd, buffer, tarBytes);
+      if (n === 0) break;
+      parser.write(skipped ? zeros : buffer.subarray(0, n));
+      tarBytes += n;
+      yield undefined;
+    }
+    parser.close();
+    if (tarBytes > size) throw new DataLoss("it ends early");
+  } catch (error) { throw new DataLoss(`${tar} is damaged: ${messageOf(error)}`, { cause: error }); }
+  return { builder, origin: { tarBytes, size: builder.size } };
 }
 
 /** Whole or not at all: others may look meanwhile. */
@@ -89,17 +127,21 @@ function saveIndex({ index, uuid }: IndexArguments, root: DirectoryNode, origin:
   const next = `${index}.next`;
   const fd = openat(AT_FDCWD, next, O_WRONLY | O_CREAT | O_TRUNC, 0o600);
   try {
-    const read = (into: Buffer, position: number): void => {
-      for (let at = 0; at < into.length; ) {
-        const n = pread(tar, at === 0 ? into : into.subarray(at), position + at);
-        if (n === 0) throw new DataLoss("the tar ends early");
-        at += n;
-      }
-    };
-    for (const piece of writeIndex(root, { ...origin, uuid: Buffer.from(uuid, "hex"), read })) writeAll(fd, piece);
+    for (const piece of piecesOf(root, uuid, origin, tar)) writeAll(fd, piece);
     startWriteback(fd);
   } finally { close(fd); }
   renameat(AT_FDCWD, next, AT_FDCWD, index);
+}
+
+function piecesOf(root: DirectoryNode, uuid: string, origin: Origin, tar: number): Generator<Buffer, void> {
+  const read = (into: Buffer, position: number): void => {
+    for (let at = 0; at < into.length; ) {
+      const n = pread(tar, at === 0 ? into : into.subarray(at), position + at);
+      if (n === 0) throw new DataLoss("the tar ends early");
+      at += n;
+    }
+  };
+  return writeIndex(root, { ...origin, uuid: Buffer.from(uuid, "hex"), read });
 }
 
 function writeAll(fd: number, bytes: Buffer): void {

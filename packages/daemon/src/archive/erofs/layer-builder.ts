@@ -29,7 +29,8 @@ export class LayerBuilder implements TarSink {
   /** Sum of the sizes of all regular files so far. */
   size = 0;
 
-  constructor() { this.implied.add(this.tree.root); }
+  /** `loose`: hard links to what is not in the archive are left out, as what they lead to may lie below. */
+  constructor(private readonly loose = false) { this.implied.add(this.tree.root); }
 
   raw(): void { /* it lies in the tar */ }
   data(): void { /* so does this */ }
@@ -66,6 +67,11 @@ export class LayerBuilder implements TarSink {
     return this.tree.root;
   }
 
+  /** The tree as it is without the layers below: no whiteouts. */
+  get root(): DirectoryNode { return this.tree.root; }
+  /** The archive itself says how it looks. */
+  isDescribed(node: Node): boolean { return !this.implied.has(node as DirectoryNode); }
+
   private described(dir: DirectoryNode, entry: TarEntry): void {
     this.implied.delete(dir);
     dir.become(attributesOf(entry));
@@ -86,6 +92,7 @@ export class LayerBuilder implements TarSink {
       if (node instanceof DirectoryNode) throw new InvalidArgument(`tar: hard link ${JSON.stringify(fromByteString(entry.name))} to a directory`);
       return node;
     };
+    if (this.loose && !this.tree.existing(parentOf(target))?.entries.has(baseOf(target))) return;
     const wanted = find(), there = dir.entries.get(base);
     if (there === wanted) return;
     if (!there) return this.tree.put(dir, base, wanted);

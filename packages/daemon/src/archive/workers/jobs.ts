@@ -1,6 +1,7 @@
 import { assignProject } from "../../kernel/project-quota.js";
 import { removePath } from "../../kernel/remove-tree.js";
 import { measureEntries, measureTree } from "../../kernel/usage.js";
+import { auditTree } from "../audit-tree.js";
 import { changesSize, changesTar, listChangesAsText } from "../changes.js";
 import { copyTree, copyTreeFromRoot } from "../copy-tree.js";
 import { reassemble } from "../reassemble.js";
@@ -15,7 +16,7 @@ import { treeTar } from "../tree-tar.js";
 import { viewStat, viewTar, ViewWriter } from "../view-jobs.js";
 import { ApplyJob } from "../apply-job.js";
 import { IngestJob } from "../ingest-job.js";
-import { ApplyErofsJob, makeIndex } from "../erofs/index-job.js";
+import { ApplyErofsJob, checkIndex, makeIndex } from "../erofs/index-job.js";
 import type { Consumer, Steps } from "./protocol.js";
 
 /** Every kind of work a thread does. Arguments and results are plain data. */
@@ -42,6 +43,9 @@ export const steps = {
   reassemble,
   /** The EROFS index of a tar that is there. */
   makeIndex,
+  checkIndex,
+  /** What is not as a layer's tar says. */
+  auditTree,
   /** Unpacks a tar that is there. */
   extractTar,
   copyTree,

@@ -23,6 +23,8 @@ export interface BridgeDriverOptions {
   readonly firewall: Firewall;
   /** Turn the machine into a router when a bridge needs it. */
   readonly ipForward: boolean;
+  /** Tells this daemon's interfaces from another's: a word. */
+  readonly tag?: string;
   /** A bridge that the administrator made (`--bridge`): its addresses and its existence are not ours. */
   readonly foreignBridge?: string;
 }
@@ -34,19 +36,21 @@ export class BridgeDriver implements NetworkDriver {
   private readonly firewall: Firewall;
   private readonly ipForward: boolean;
   private readonly foreignBridge: string | undefined;
+  private readonly tag: string;
 
   constructor(options: BridgeDriverOptions) {
     this.thread = options.thread;
     this.firewall = options.firewall;
     this.ipForward = options.ipForward;
     this.foreignBridge = options.foreignBridge;
+    this.tag = options.tag ?? "strata";
   }
 
   async ensure(network: Network): Promise<void> {
     const name = bridgeName(network);
     if (name !== this.foreignBridge) {
       try {
-        await this.thread.call("ensureBridge", { name, owner: ownerOf(network), mac: bridgeMac(network), mtu: mtuOf(network), addresses: gatewayAddresses(network) });
+        await this.thread.call("ensureBridge", { name, owner: ownerOf(network, this.tag), mac: bridgeMac(network), mtu: mtuOf(network), addresses: gatewayAddresses(network) });
       } catch (e) {
         if (errnoOf(e) === "EEXIST") throw new AlreadyExists(`the interface ${name} exists and is not this network's`, { cause: e });
         throw e;
@@ -62,7 +66,7 @@ export class BridgeDriver implements NetworkDriver {
 
   async remove(network: Network): Promise<void> {
     const name = bridgeName(network);
-    if (name === this.foreignBridge || await this.thread.call("removeBridge", name, ownerOf(network), bridgeMac(network))) await this.firewall.remove(name);
+    if (name === this.foreignBridge || await this.thread.call("removeBridge", name, ownerOf(network, this.tag), bridgeMac(network))) await this.firewall.remove(name);
   }
 
   /** Address of the administrator's bridge (`--bridge`) with its prefix: the default network's `bip`. NotFound without one. */
@@ -74,7 +78,7 @@ export class BridgeDriver implements NetworkDriver {
 
   async connect(network: Network, endpoint: Endpoint, netns: string): Promise<void> {
     await this.thread.call("plug", {
-      bridge: bridgeName(network), host: endpoint.hostInterface, netns, name: endpoint.interfaceName, mac: endpoint.mac, mtu: mtuOf(network),
+      bridge: bridgeName(network), host: endpoint.hostInterface, owner: portOwner(this.tag), netns, name: endpoint.interfaceName, mac: endpoint.mac, mtu: mtuOf(network),
       isolated: isOff(network, BRIDGE_OPTION.icc), addresses: addressesOf(endpoint), gateways: gatewaysOf(endpoint), sysctls: endpoint.sysctls ?? [],
     });
     if (endpoint.open) await this.firewall.open(openedOf(network, endpoint));
@@ -141,7 +145,9 @@ export function addressesOf(endpoint: Endpoint): { address: string; prefix: numb
 const isOff = (network: Network, option: string): boolean => /^(0|f|false)$/i.test(network.options[option] ?? "");
 const isOn = (network: Network, option: string): boolean => /^(1|t|true)$/i.test(network.options[option] ?? "");
 export const gatewaysOf = (endpoint: Endpoint): string[] => [endpoint.gateway, endpoint.gateway6].filter((g) => g !== null);
-export const ownerOf = (network: Network): string => `strata ${network.id}`;
+/** What is noted on an interface that is a network's, and on the ends of containers' interfaces: whose it is, and which daemon's. */
+export const ownerOf = (network: Network, tag: string): string => `strata ${network.id} ${tag}`;
+export const portOwner = (tag: string): string => `strata port ${tag}`;
 /** Locally administered, unicast, always the same for a network: it tells whose a bridge is that has no owner's note yet. */
 export const bridgeMac = (network: Network): string => `02:42:${createHash("sha256").update(network.id).digest("hex").slice(0, 8).replace(/..(?=.)/g, "$&:")}`;
 
@@ -159,7 +165,7 @@ function openedOf(network: Network, endpoint: Endpoint): OpenPort[] {
   const addresses = [endpoint.ipv4, endpoint.ipv6].filter((a) => a !== null).filter((a) => routed.includes(a.includes(":") ? "ip6" : "ip"));
   return addresses.flatMap((address) => (endpoint.open ?? []).map(({ protocol, port }) => ({ owner: endpoint.id, protocol, address, port })));
 }
-function rulesOf(network: Network): BridgeRules {
+export function rulesOf(network: Network): BridgeRules {
   return {
     unprotected: familiesOf(network, "nat-unprotected"), routed: familiesOf(network, "routed"),
     bridge: bridgeName(network), subnets: network.ipam.map((p) => p.subnet), internal: network.internal,

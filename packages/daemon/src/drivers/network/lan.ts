@@ -15,7 +15,8 @@ const FLAGS: Readonly<Record<string, number>> = { bridge: 0, private: 1, vepa: 2
 export class LanDriver implements NetworkDriver {
   readonly name = "macvlan, ipvlan";
 
-  constructor(private readonly thread: NetworkThread) {}
+  /** `tag` tells this daemon's interfaces from another's: a word. */
+  constructor(private readonly thread: NetworkThread, private readonly tag = "strata") {}
 
   async ensure(network: Network): Promise<void> {
     const kind = kindOf(network), parent = parentOf(network);
@@ -23,7 +24,7 @@ export class LanDriver implements NetworkDriver {
     const { mode, flags } = modeOf(network);
     const own = network.options[OPTION.parent] === undefined;
     try {
-      await this.thread.call("ensureParent", parent, ownerOf(network), own);
+      await this.thread.call("ensureParent", parent, ownerOf(network, this.tag), own);
     } catch (e) {
       if (errnoOf(e) === "ENODEV") throw new InvalidArgument(`parent interface ${parent} does not exist`, { cause: e });
       if (errnoOf(e) === "EOPNOTSUPP") throw new NotImplemented(`the kernel of this machine has no ${own ? "dummy interfaces: name one with -o parent=" : "VLANs"}`, { cause: e });
@@ -38,7 +39,7 @@ export class LanDriver implements NetworkDriver {
     }
   }
   async remove(network: Network): Promise<void> {
-    await this.thread.call("removeOwned", parentOf(network), ownerOf(network));
+    await this.thread.call("removeOwned", parentOf(network), ownerOf(network, this.tag));
   }
   async connect(network: Network, endpoint: Endpoint, netns: string): Promise<void> {
     await this.thread.call("plugLan", {

@@ -56,6 +56,14 @@ export class MachineFirewall implements Firewall {
     await (await this.chosen)?.shut(ports);
   }
 
+  /** What makes the rules; undefined before the first. */
+  get using(): "nftables" | "iptables" | "none" | undefined { return this.working as "nftables" | "iptables" | "none" | undefined; }
+  /** Makes nftables' tables anew, without what others put into them. */
+  async renew(): Promise<void> {
+    const firewall = await this.chosen;
+    if (firewall instanceof NftFirewall) await firewall.renew();
+  }
+
   private async choose(rules: BridgeRules): Promise<Firewall> {
     const candidates = [
       new NftFirewall({

@@ -20,6 +20,8 @@ interface Step {
   readonly verb: "add" | "delete";
   /** For whatever is more than elements of the port maps. */
   readonly script: string;
+  /** The tables are made anew. */
+  readonly renews?: true;
 }
 
 /**
@@ -85,6 +87,9 @@ export class NftFirewall implements Firewall {
     if (gone.length > 0) await this.change({ ports: [], verb: "delete", script: gone.map((p) => `delete ${openElement(this.options.table, p)}\n`).join("") });
   }
 
+  /** Makes the tables anew, without what others put into them. */
+  renew(): Promise<void> { return this.change({ ports: [], verb: "add", script: "", renews: true }); }
+
   private change(step: Step): Promise<void> {
     return new Promise((resolve, reject) => {
       this.pending.push({ step, resolve, reject });
@@ -117,7 +122,7 @@ export class NftFirewall implements Firewall {
       return;
     }
     const families = this.families();
-    if (families.every((f) => this.built.has(f))) {
+    if (families.every((f) => this.built.has(f)) && !steps.some(({ renews }) => renews)) {
       try {
         if (steps.every((s) => s.script === "")) await this.options.change(steps.flatMap((s) => s.ports.map((p) => changeOf(this.options.table, s.verb, p))));
         else await this.options.apply(steps.map((s) => s.script + s.ports.map((p) => `${s.verb} ${elementOf(this.options.table, p)}\n`).join("")).join(""));

@@ -4,8 +4,9 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf, InvalidArgument, NotFound } from "../../core/errors.js";
 import type { SnapshotId } from "../../core/ids.js";
-import type { Parents, LayerSource, Change, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, TreeUsage, Usage, DriverUsage } from "../../core/storage.js";
+import type { Parents, LayerFault, LayerSource, Change, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, TreeUsage, Usage, DriverUsage } from "../../core/storage.js";
 import { allocatedTo } from "../../kernel/usage.js";
+import { auditTree } from "./audit.js";
 import { parentsOf } from "./below.js";
 import type { DriverSetup } from "./setup.js";
 import type { Trash } from "./trash.js";
@@ -81,6 +82,11 @@ export class TreeDriver implements OpenedDriver {
   async tar(id: SnapshotId): Promise<Readable> {
     if (!existsSync(this.split(id))) throw new NotFound(`snapshot ${id} is no layer, or has no split file`);
     return this.produce(id, undefined, (root) => this.setup.workers.produce("reassemble", { root, split: this.split(id) }));
+  }
+
+  /** What lies in it of the layers below is theirs to answer for. */
+  audit(id: SnapshotId): Promise<LayerFault | undefined> {
+    return this.trees.open(id, (root) => auditTree(this.setup.workers, { root, source: { split: this.split(id) }, lowers: null }));
   }
 
   async *changes(id: SnapshotId, [parent]: readonly SnapshotId[]): AsyncIterable<Change> {

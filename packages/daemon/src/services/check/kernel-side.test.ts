@@ -62,8 +62,24 @@ test("interfaces on our bridges and published ports that are no container's, and
   const found = await all(new NetworkInspector({
     networks: { list: () => [{ driver: "bridge" } as Network], endpoints: () => [{ hostInterface: "veth0000001" } as Endpoint], ports: () => [{ protocol: "tcp", containerPort: 1, hostIp: "0.0.0.0", hostPort: 80, container: "c" }] },
     plugged: async () => [...plugged], unplug: async (name) => { plugged.delete(name); }, rules: async () => rules, drop: async ({ key }) => { rules = rules.filter((r) => r.key !== key); },
+    noted: async () => [], left: async () => () => [],
   }));
   expect(found.map(({ kind, id: name }) => `${kind} ${name}`)).toEqual(["interface veth0000002", "rule ip udp . 80", "rule ip tcp . 81"]);
   for (const { mend } of found) expect(await mend!()).toBe(true);
   expect([[...plugged], rules.length]).toEqual([["veth0000001", "eth7"], 1]);
+});
+
+test("interfaces that bear this daemon's note, and rules by its names, that no network needs", async () => {
+  let noted = [{ name: "br-one", owner: "one" }, { name: "br-gone", owner: "gone" }, { name: "veth0000001", owner: "port" }, { name: "vethlost", owner: "port" }];
+  let chains = ["one", "gone"];
+  const found = await all(new NetworkInspector({
+    networks: { list: () => [{ driver: "bridge", id: "one" } as Network, { driver: "bridge", id: "lends", configOnly: true } as Network], endpoints: () => [{ hostInterface: "veth0000001" } as Endpoint], ports: () => [] },
+    plugged: async () => [], unplug: async (name) => { noted = noted.filter((link) => link.name !== name); }, rules: async () => [], drop: async () => undefined, noted: async () => noted,
+    left: async () => { const there = chains; return (networks) => there.filter((name) => !networks.some(({ id: known }) => known === name)).map((name) => ({ id: `chain ${name}`, detail: "no network has this chain", remove: async () => { chains = chains.filter((other) => other !== name); } })); },
+  }));
+  expect(found.map(({ kind, id: name, detail }) => `${kind} ${name}: ${detail}`)).toEqual([
+    "interface br-gone: it was made for the network gone, which is no more", "interface vethlost: no container has its other end", "rule chain gone: no network has this chain",
+  ]);
+  for (const { mend } of found) expect(await mend!()).toBe(true);
+  expect([noted.map(({ name }) => name), chains]).toEqual([["br-one", "veth0000001"], ["one"]]);
 });

@@ -10,7 +10,7 @@ export interface RefetcherParts {
   readonly puller: Puller;
 }
 
-/** Brings what is damaged or lost from the registries that are known to have it. Nothing is removed before a sound one is here. */
+/** Makes what is damaged anew from what is sound of it, or brings it from the registries that are known to have it. Nothing is removed before a sound one is here. */
 export class Refetcher {
   constructor(private readonly parts: RefetcherParts) {}
 
@@ -28,7 +28,19 @@ export class Refetcher {
     const { parent, diffId } = layers.get(chainId);
     // What lies below comes first: a layer is unpacked onto it.
     if (parent !== null) await this.layer(parent, signal);
+    if (await this.fromItself(chainId, parent)) return;
     await firstOf(images.sources(diffId), async ({ repository, ...packed }) => { await puller.layer(parseReference(repository), { chainId, diffId, parent, packed }, signal); });
+  }
+
+  /** One whose tar is sound was only shown wrongly: it can be made of that. */
+  private async fromItself(chainId: ChainId, parent: ChainId | null): Promise<boolean> {
+    const { layers, leases } = this.parts;
+    try {
+      await leases.with("repair", async (lease) => layers.register(await layers.tar(chainId), parent, lease));
+      return layers.has(chainId);
+    } catch {
+      return false;
+    }
   }
 
   private async manifest(digest: Digest, ids: readonly ImageId[], signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 import type { ChainId, ImageId } from "@strata/oci";
 import {
-  Conflict, messageOf, NotFound, PermissionDenied, type BuildCache, type ContainerId, type ContainerStore, type GarbageCollector, type GcRecords, type Image, type ImageStore, type ItemKind, type LayerShares, type Logger,
+  Conflict, messageOf, NotFound, PermissionDenied, type BuildCache, type CacheMountKeeper, type ContainerId, type ContainerStore, type GarbageCollector, type GcRecords, type Image, type ImageStore, type ItemKind, type LayerShares, type Logger,
   type Outcome, type Pins, type PlanItem, type RotatedLogs, type TrashedImages, Unavailable, type Usage, type VolumeStore,
 } from "../../core/index.js";
 import { attribute, type ImageRemover, type Taken } from "../images-remove.js";
@@ -16,6 +16,7 @@ export interface ExecutorParts {
   readonly volumeService: Pick<VolumeService, "remove">;
   readonly networkService: Pick<NetworkService, "remove" | "inspect">;
   readonly cache: BuildCache;
+  readonly mounts: CacheMountKeeper;
   readonly logs: RotatedLogs;
   readonly pins: Pins;
   readonly shares: LayerShares;
@@ -129,7 +130,7 @@ export class Executor {
   }
 
   private async one({ kind, key, basis }: PlanItem): Promise<Result> {
-    const { containers, containerService, volumes, volumeService, networkService, logs, measure, shares } = this.parts;
+    const { containers, containerService, volumes, volumeService, networkService, logs, measure, mounts, shares } = this.parts;
     const used = "used since the plan was made";
     switch (kind) {
       case "container": {
@@ -145,6 +146,13 @@ export class Executor {
         const { bytes } = await measure(kind, key);
         await volumeService.remove(key, false);
         return { outcome: "freed", freed: bytes };
+      }
+      case "build-mount": {
+        const mount = mounts.mounts().find(({ volume }) => volume === key);
+        if (mount === undefined) return { outcome: "gone" };
+        if (mount.lastUsedAt > basis.lastUsedAt) return { outcome: "kept", why: used };
+        const { bytes } = await measure(kind, key);
+        return await mounts.remove(key) ? { outcome: "freed", freed: bytes } : { outcome: "kept", why: "a build uses it" };
       }
       case "network": {
         const { network } = networkService.inspect(key);

@@ -84,7 +84,7 @@ class Bed {
     await this.thread.call("ensureBridge", { name: "lan0", owner: "test", mac: "02:42:00:00:00:01", mtu: 1500, addresses: [{ address: "198.51.100.1", prefix: 24 }] });
     const netns = await this.namespaces.create("neighbour");
     await this.thread.call("plug", {
-      bridge: "lan0", host: "lan1", netns, name: "eth0", mac: "02:42:00:00:00:02", mtu: 1500, isolated: false, addresses: [{ address: "198.51.100.2", prefix: 24 }], gateways: ["198.51.100.1"], sysctls: [],
+      bridge: "lan0", host: "lan1", owner: "test", netns, name: "eth0", mac: "02:42:00:00:00:02", mtu: 1500, isolated: false, addresses: [{ address: "198.51.100.2", prefix: 24 }], gateways: ["198.51.100.1"], sysctls: [],
     });
     return "neighbour";
   }
@@ -286,6 +286,19 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
     const index = links.index("theirs"), addresses = links.addresses().filter((a) => a.index === index && a.address.includes(".")).map((a) => a.address);
     links.close();
     return { made, addresses, networks: bed.networks.list(new Map()).length };
+  },
+  /** A bridge that bears the note of a former daemon, which said less of the owner: taken over with a new one, and removed. */
+  async noted(bed) {
+    const links = new Links(), { id } = await bed.networks.create({ name: "old", ipam: [{ subnet: "10.9.0.0/24" }] }), name = `br-${id.slice(0, 12)}`;
+    const former = (): void => links.setAlias(links.index(name), `strata ${id}`);
+    former();
+    await bed.networks.recover([]);
+    const alias = links.find(name)?.alias.replace(id, "ID");
+    former();
+    await bed.networks.remove("old");
+    const left = links.find(name)?.name ?? "nothing";
+    links.close();
+    return { alias, left };
   },
   /** Two daemons on one machine, and what each leaves when it goes. */
   async two(bed) {

@@ -1,12 +1,12 @@
 import { mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { InvalidArgument, type TreeUsage, type Change, type MountMode, type MountPlan, type Parents, type SnapshotId, type SnapshotOptions, type StorageDriver } from "../../core/index.js";
+import { InvalidArgument, type TreeUsage, type Change, type MountMode, type MountPlan, type Parents, type SnapshotId, type SnapshotOptions, type AuditedDriver } from "../../core/index.js";
 
 export type Step = "apply" | "create" | "remove" | "removed";
 
 /** One directory a snapshot: `layer.tar` as it was applied, `parents`, and `tree` where it would be mounted. */
-export class FakeDriver implements StorageDriver {
+export class FakeDriver implements AuditedDriver {
   /** Called in the middle of a step: may throw, or never return (as if the daemon had died there). */
   interrupt: (step: Step, id: SnapshotId) => Promise<void> | void = () => undefined;
   /** Stop reading a tar here. */
@@ -53,6 +53,8 @@ export class FakeDriver implements StorageDriver {
   }
 
   async tar(id: SnapshotId): Promise<Readable> { return Readable.from([await readFile(this.path(id, "layer.tar"))], { objectMode: false }); }
+  /** There is nothing to compare. */
+  audit: AuditedDriver["audit"] = async () => undefined;
   async *changes(id: SnapshotId): AsyncIterable<Change> { for (const name of await readdir(this.path(id, "tree"))) yield { path: `/${name}`, kind: 1 }; }
   async diff(id: SnapshotId): Promise<Readable> { return Readable.from([Buffer.from((await readdir(this.path(id, "tree"))).join())], { objectMode: false }); }
   async usage(id: SnapshotId): Promise<TreeUsage> { return { bytes: 100, inodes: (await readdir(this.path(id))).length, size: 7 }; }

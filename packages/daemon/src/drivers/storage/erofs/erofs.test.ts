@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { marksOf } from "../../../archive/marks.js";
@@ -89,6 +89,50 @@ const reason = unable("file");
     await rig.driver.close();
     // Where the whole is mounted is one more directory.
     expect(seen).toEqual({ bytes: onDisk(), inodes: applied.inodes + 1, size: applied.size });
+  });
+
+  test("a byte of an index that is not what the tar makes is found, and the index made anew, also while it is mounted", async () => {
+    open("file", 60_000);
+    const [id, below] = await rig.chain(base, upper), index = join(root, id!, "layer.erofs"), sound = readFileSync(index);
+    for (const at of [0, 1024, 1030, 1152 + 7, 1280, ...Array.from({ length: 20 }, (_, i) => Math.floor(((i + 1) * sound.length) / 21)), sound.length - 1]) {
+      const spoilt = Buffer.from(sound);
+      spoilt[at]! ^= 1;
+      writeFileSync(index, spoilt);
+      const fault = await rig.driver.audit(id!, [below!]);
+      expect({ at, detail: fault?.detail }).toEqual({ at, detail: `${index} is missing, or is not the index that its tar makes` });
+      await fault!.mend!();
+      expect(readFileSync(index).equals(sound)).toBe(true);
+      expect(await rig.driver.audit(id!, [below!])).toBeUndefined();
+    }
+    for (const lose of [() => truncateSync(index, 2000), () => unlinkSync(index), () => writeFileSync(index, Buffer.concat([sound, Buffer.alloc(1)]))]) {
+      lose();
+      await (await rig.driver.audit(id!, [below!]))!.mend!();
+      expect(readFileSync(index).equals(sound)).toBe(true);
+    }
+    // Mounted as it is wrong: whoever comes after the repair sees it right, whoever was there is left alone.
+    const right = await rig.view([id!, below!], treeOf);
+    await rig.driver.close();
+    const wrong = Buffer.from(sound), REGULAR_0644 = Buffer.from([0xa4, 0x81]);
+    wrong[wrong.lastIndexOf(REGULAR_0644)]! ^= 0o200;
+    writeFileSync(index, wrong);
+    const early = await rig.create([id!, below!]), late = await rig.create([id!, below!]);
+    await rig.view(early, async (tree) => {
+      const shown = treeOf(tree);
+      expect(shown).not.toEqual(right);
+      await (await rig.driver.audit(id!, [below!]))!.mend!();
+      expect(treeOf(tree)).toEqual(shown);
+      await rig.view(late, (other) => expect(treeOf(other)).toEqual(right), "rw");
+    }, "rw");
+  });
+  test("a layer that was unpacked is compared with its tar, and unpacked anew", async () => {
+    open("extract");
+    const [id, below] = await rig.chain(base, upper), hosts = join(root, id!, "diff/etc/hosts"), { mode } = statSync(hosts);
+    chmodSync(hosts, 0o600);
+    const fault = await rig.driver.audit(id!, [below!]);
+    expect(fault?.detail).toContain("/etc/hosts has mode 600, not 644");
+    await fault!.mend!();
+    expect(statSync(hosts).mode).toBe(mode);
+    expect(await rig.driver.audit(id!, [below!])).toBeUndefined();
   });
 
   test("layers are mounted when somebody needs them, once, and for a while after", async () => {

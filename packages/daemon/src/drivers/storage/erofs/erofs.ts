@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, messageOf, NotFound, Unavailable } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import type { Parents, Change, LayerSource, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, TreeUsage, DriverUsage } from "../../../core/storage.js";
+import type { Parents, Change, LayerFault, LayerSource, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, TreeUsage, DriverUsage } from "../../../core/storage.js";
 import { mountsBelow } from "../../../kernel/mount-table.js";
 import { probeProjectQuotas, type ProjectQuotaProbe } from "../../../kernel/project-quota.js";
 import { FileSystemSync, flushFiles, syncNew } from "../../../kernel/sync.js";
@@ -141,6 +141,12 @@ export class ErofsDriver implements OpenedDriver {
     if (!this.isLayer(id)) throw new NotFound(`snapshot ${id} is no layer`);
     this.view.origin(id);
     return Readable.from(readWhole(layout.tar(id)), { objectMode: false, highWaterMark: CHUNK });
+  }
+
+  async audit(id: SnapshotId, parents: readonly SnapshotId[]): Promise<LayerFault | undefined> {
+    const below = this.layersOf(parents);
+    const fault = await this.layers.during(below, () => this.view.audit(id, below));
+    return fault && { ...fault, mend: () => this.layers.during(below, () => this.layers.renew(id, below)) };
   }
 
   async *changes(id: SnapshotId, parents: readonly SnapshotId[]): AsyncIterable<Change> {

@@ -63,6 +63,9 @@ export class LayerMounts {
     this.entries.delete(id);
   }
 
+  /** Makes anew what shows a layer, whoever holds it; its parents are in sight. */
+  renew(id: SnapshotId, below: readonly SnapshotId[]): Promise<void> { return this.step(id, () => this.view.renew(id, below)); }
+
   /** Hides all that nobody holds. */
   async close(): Promise<void> {
     await Promise.all([...this.entries].map(async ([id, entry]) => {

@@ -3,10 +3,12 @@ import type { WorkerPool } from "../../../archive/workers/pool.js";
 import { INODES_AT, parseHead, type Origin } from "../../../archive/erofs/superblock.js";
 import { DataLoss, errnoOf, InvalidArgument } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
+import type { LayerFault } from "../../../core/storage.js";
 import type { Logger } from "../../../core/logger.js";
 import { mountLayer } from "../../../kernel/layer-mount.js";
 import { unmountAll } from "../../../kernel/mount.js";
 import { flushFiles, type FileSystemSync } from "../../../kernel/sync.js";
+import { auditTree } from "../audit.js";
 import type { Trash } from "../trash.js";
 import { inheritRoot } from "./inherit-root.js";
 import { uuidOf, type Layout } from "./layout.js";
@@ -67,6 +69,24 @@ export class LayerView {
     return origin;
   }
 
+  /** What is wrong with how a layer is shown whose tar is sound. `below`: its parents, all of which are in sight. */
+  async audit(id: SnapshotId, below: readonly SnapshotId[]): Promise<LayerFault | undefined> {
+    const { layout, workers } = this, lowers = below.map((parent) => layout.diff(parent));
+    if (existsSync(layout.extracted(id))) return auditTree(workers, { root: layout.diff(id), source: { tar: layout.tar(id) }, lowers });
+    return await workers.run("checkIndex", this.indexed(id, below)) ? undefined : { detail: `${layout.index(id)} is missing, or is not the index that its tar makes` };
+  }
+
+  /** Makes what shows a layer anew from its tar. Whoever comes from now on sees that; who is there already keeps what was mounted. */
+  async renew(id: SnapshotId, below: readonly SnapshotId[]): Promise<void> {
+    if (existsSync(this.layout.extracted(id))) {
+      await this.trash.take(this.layout.extracted(id));
+      return this.extract(id, below);
+    }
+    await this.rebuild(id, below);
+    // Over the one that is mounted: nobody finds the place empty.
+    if (this.isShown(id)) this.mount(id);
+  }
+
   /** Unpacks a layer into its directory, if that was not done before. */
   async extract(id: SnapshotId, below: readonly SnapshotId[]): Promise<void> {
     const { layout } = this, root = layout.diff(id);
@@ -85,10 +105,14 @@ export class LayerView {
     mountLayer({ index: layout.index(id), data: layout.tar(id), loop: ways.mode === "loop", direct: ways.direct && size >= inodes * LARGE, readAhead: READ_AHEAD }, layout.diff(id));
   }
 
+  private indexed(id: SnapshotId, below: readonly SnapshotId[]): { tar: string; index: string; lowers: string[]; uuid: string } {
+    const { layout } = this;
+    return { tar: layout.tar(id), index: layout.index(id), lowers: below.map((parent) => layout.diff(parent)), uuid: uuidOf(id) };
+  }
   private async rebuild(id: SnapshotId, below: readonly SnapshotId[]): Promise<void> {
     const { layout } = this;
     this.logger.warn({ snapshot: id }, "the index of a layer is missing or damaged: it is made anew");
-    await this.workers.run("makeIndex", { tar: layout.tar(id), index: layout.index(id), lowers: below.map((parent) => layout.diff(parent)), uuid: uuidOf(id) });
+    await this.workers.run("makeIndex", this.indexed(id, below));
     await flushFiles([layout.index(id), layout.snapshot(id)]);
   }
 }

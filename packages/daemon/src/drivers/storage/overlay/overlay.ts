@@ -3,10 +3,11 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, messageOf, NotFound, Unavailable } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import type { Parents, Change, LayerSource, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage, DriverUsage } from "../../../core/storage.js";
+import type { Parents, Change, LayerFault, LayerSource, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage, DriverUsage } from "../../../core/storage.js";
 import { probeProjectQuotas, type ProjectQuotaProbe } from "../../../kernel/project-quota.js";
 import { FileSystemSync, syncNew } from "../../../kernel/sync.js";
 import { allocatedTo } from "../../../kernel/usage.js";
+import { auditTree } from "../audit.js";
 import { parentsOf } from "../below.js";
 import type { DriverSetup } from "../setup.js";
 import { Trash } from "../trash.js";
@@ -109,6 +110,10 @@ export class OverlayDriver implements OpenedDriver {
   async tar(id: SnapshotId): Promise<Readable> {
     if (!existsSync(this.split(id))) throw new NotFound(`snapshot ${id} is no layer, or has no split file`);
     return this.setup.workers.produce("reassemble", { root: this.tree(id), split: this.split(id) });
+  }
+
+  audit(id: SnapshotId): Promise<LayerFault | undefined> {
+    return auditTree(this.setup.workers, { root: this.tree(id), source: { split: this.split(id) }, lowers: null });
   }
 
   async *changes(id: SnapshotId, parents: readonly SnapshotId[]): AsyncIterable<Change> {

@@ -4,10 +4,11 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { AlreadyExists, DataLoss, errnoOf, InvalidArgument, NotFound, Unavailable } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import type { Parents, LayerSource, TreeUsage, Change, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, Usage, DriverUsage } from "../../../core/storage.js";
+import type { Parents, LayerFault, LayerSource, TreeUsage, Change, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, StorageOptions, Usage, DriverUsage } from "../../../core/storage.js";
 import { probeProjectQuotas, type ProjectQuotaProbe } from "../../../kernel/project-quota.js";
 import { FileSystemSync, syncNew, syncOne } from "../../../kernel/sync.js";
 import { allocatedTo } from "../../../kernel/usage.js";
+import { auditTree } from "../audit.js";
 import { parentsOf } from "../below.js";
 import type { DriverSetup } from "../setup.js";
 import { Trash } from "../trash.js";
@@ -93,6 +94,11 @@ export class Overlay2Driver implements OpenedDriver {
     const { layout } = this;
     if (!existsSync(layout.split(id))) throw new NotFound(`snapshot ${id} is no layer, or has no split file`);
     return this.setup.workers.produce("reassemble", { root: layout.diff(id), split: layout.split(id) });
+  }
+
+  audit(id: SnapshotId, parents: readonly SnapshotId[]): Promise<LayerFault | undefined> {
+    const { layout } = this;
+    return auditTree(this.setup.workers, { root: layout.diff(id), source: { split: layout.split(id) }, lowers: parents.map((parent) => layout.diff(parent)) });
   }
 
   async *changes(id: SnapshotId, parents: readonly SnapshotId[]): AsyncIterable<Change> {

@@ -58,7 +58,10 @@ export class Rig {
 
   async apply(tar: Buffer | readonly Member[], parents: readonly SnapshotId[] = [], id = this.id()): Promise<{ id: SnapshotId; applied: TreeUsage }> {
     const bytes = Buffer.isBuffer(tar) ? tar : tarOf(tar);
-    return { id, applied: await this.driver.apply(id, parents, inPieces(bytes)) };
+    const applied = await this.driver.apply(id, parents, inPieces(bytes));
+    // Where the file system cannot hold all that a tar says, an audit would tell.
+    if (!this.subject.lacks) expect(await this.driver.audit(id, parents)).toBeUndefined();
+    return { id, applied };
   }
   /** Layers one on the other; the chain, nearest first. */
   async chain(...layers: (Buffer | readonly Member[])[]): Promise<SnapshotId[]> {

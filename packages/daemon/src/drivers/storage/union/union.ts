@@ -4,10 +4,11 @@ import { dirname } from "node:path";
 import type { Readable } from "node:stream";
 import { AlreadyExists, errnoOf, InvalidArgument, NotFound } from "../../../core/errors.js";
 import type { SnapshotId } from "../../../core/ids.js";
-import type { Parents, Change, LayerSource, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage, DriverUsage } from "../../../core/storage.js";
+import type { Parents, Change, LayerFault, LayerSource, Mount, MountMode, MountPlan, OpenedDriver, SnapshotOptions, StatusLines, TreeUsage, DriverUsage } from "../../../core/storage.js";
 import { unmountAll } from "../../../kernel/mount.js";
 import { FileSystemSync } from "../../../kernel/sync.js";
 import { allocatedTo } from "../../../kernel/usage.js";
+import { auditTree } from "../audit.js";
 import { parentsOf } from "../below.js";
 import type { DriverSetup } from "../setup.js";
 import { Trash } from "../trash.js";
@@ -80,6 +81,10 @@ export class UnionDriver implements OpenedDriver {
     const { layout } = this;
     if (!existsSync(layout.split(id))) throw new NotFound(`snapshot ${id} is no layer, or has no split file`);
     return this.setup.workers.produce("reassemble", { root: layout.diff(id), split: layout.split(id) });
+  }
+
+  audit(id: SnapshotId): Promise<LayerFault | undefined> {
+    return auditTree(this.setup.workers, { root: this.layout.diff(id), source: { split: this.layout.split(id) }, lowers: null });
   }
 
   async *changes(id: SnapshotId, parents: readonly SnapshotId[]): AsyncIterable<Change> {
