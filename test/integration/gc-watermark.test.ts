@@ -10,13 +10,15 @@ const gigabytes = Number(process.env["STRATA_TEST_WATERMARK_GB"] ?? "0.5");
 const MB = gigabytes >= 1 ? 64 : 32;
 const IMAGES = Math.ceil((gigabytes * 1024 * 1.05) / MB);
 const ABOVE = 0.8;
+/** Of one buffer to be hashed at once. */
+const LARGEST = 1900;
 
 let bed: TestBed, registry: Registry, daemon: Daemon, mounted: string;
 beforeAll(async () => {
   bed = await TestBed.create();
   registry = await bed.registry();
   await bed.netns.ok(process.execPath, [pusher, registry.address, "stream", String(IMAGES), String(MB)], { timeoutMs: 600_000 });
-  await bed.netns.ok(process.execPath, [pusher, registry.address, "zeros", "1", String(Math.round(gigabytes * 1024 * 0.5)), "zeros"], { timeoutMs: 600_000 });
+  await bed.netns.ok(process.execPath, [pusher, registry.address, "zeros", "1", String(Math.min(LARGEST, Math.round(gigabytes * 1024 * 0.5))), "zeros"], { timeoutMs: 600_000 });
   const image = bed.path("disk.img");
   mounted = bed.path("disk");
   mkdirSync(mounted);

@@ -101,7 +101,11 @@ export async function startDaemon(initial: Config, build: Build, logger: Logger)
     const transfer = { registry, content, layers, images: imageStore, leases, logger, clock };
     const platform = hostPlatform();
     const room: WorkRoom = {
-      reserve: async (bytes) => (collection.service.current.policies.some(({ when }) => when !== undefined) ? collection.room.reserve(await bytes()) : () => undefined),
+      reserve: async (bytes) => {
+        if (!collection.service.current.policies.some(({ when }) => when !== undefined)) return () => undefined;
+        const wanted = await bytes();
+        return collection.room.reserve(() => wanted);
+      },
       failed: (cause) => collection.room.failed(cause),
     };
     const puller = new Puller({ ...transfer, hostPlatform: platform, maxConcurrentDownloads: config.maxConcurrentDownloads, keepPackedLayers: config.keepPackedLayers, room: { reserve: (bytes) => collection.room.reserve(bytes), exhausted: (bytes) => collection.room.exhausted(bytes) } });
