@@ -3,7 +3,7 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InvalidArgument, messageOf, NotImplemented } from "../core/errors.js";
 import type { GitRequest, GitTrees } from "../core/git.js";
-import { makeDirectories } from "./make-directories.js";
+import { makeDirectories } from "../core/make-directories.js";
 import { findProgram, run } from "./spawn.js";
 
 /** Nobody's settings count, nothing of the repository is run, nobody is asked for a password. */

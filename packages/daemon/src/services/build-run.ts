@@ -9,7 +9,7 @@ import { type BuildContainers, type HostConfig, type ImageStore, type Layer, typ
 import type { CacheVolumes, HeldMount } from "./build-mounts.js";
 import { removeMountPoints } from "./build-stubs.js";
 import type { AttachClient, ContainerService } from "./types.js";
-import { makeDirectories } from "../kernel/make-directories.js";
+import { makeDirectories } from "../core/make-directories.js";
 
 export interface BuildRunParts {
   readonly containers: Pick<ContainerService, "create" | "attach" | "wait" | "start" | "remove">;

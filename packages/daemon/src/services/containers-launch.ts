@@ -17,7 +17,7 @@ import { runtimeSpec } from "./spec/spec.js";
 import { resolveUser, type ResolvedUser } from "./spec/users.js";
 import { Turns } from "./turns.js";
 import { UndoStack } from "./undo.js";
-import { makeDirectories } from "../kernel/make-directories.js";
+import { makeDirectories } from "../core/make-directories.js";
 
 /** What a start has in hand. */
 interface Held {

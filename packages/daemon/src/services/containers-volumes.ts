@@ -2,7 +2,7 @@ import { readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Container, type ContainerId, errnoOf, InvalidArgument, type Mounted, type MountPoint, newId } from "../core/index.js";
 import type { ContainerParts } from "./containers-parts.js";
-import { makeDirectories } from "../kernel/make-directories.js";
+import { makeDirectories } from "../core/make-directories.js";
 
 type Parts = Pick<ContainerParts, "volumes" | "mounter" | "files" | "config" | "events">;
 

@@ -13,7 +13,7 @@ import type { Trash } from "./trash.js";
 import { ContainerFigures } from "./usage/container-figures.js";
 import type { Figures } from "./usage/figures.js";
 import type { Measurable } from "./usage/meter.js";
-import { makeDirectories } from "../kernel/make-directories.js";
+import { makeDirectories } from "../core/make-directories.js";
 
 /** What of a container only changes on update, rename, connect: one JSON column. */
 type Document = Pick<Container, "imageName" | "path" | "args" | "config" | "hostConfig" | "networks" | "mounts">;

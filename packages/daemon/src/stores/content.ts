@@ -14,7 +14,7 @@ import { Leaving } from "./leaving.js";
 import { namesIn } from "./names.js";
 import { orNull } from "./rows.js";
 import { readVerified } from "./verified.js";
-import { makeDirectories } from "../kernel/make-directories.js";
+import { makeDirectories } from "../core/make-directories.js";
 
 interface IngestRow { readonly id: string; readonly digest: string | null }
 const BLOB = "SELECT digest, media_type AS mediaType, size FROM blob";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { WorkerPool } from "../archive/workers/pool.js";
 import { errnoOf, type Logger, type Mounter, newId } from "../core/index.js";
 import { namesIn } from "./names.js";
-import { makeDirectories } from "../kernel/make-directories.js";
+import { makeDirectories } from "../core/make-directories.js";
 
 /**
  * Deletes by rename: what is discarded is out of the way at once, its files go in the background. Nothing that is

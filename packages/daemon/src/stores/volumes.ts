@@ -14,7 +14,7 @@ import type { Trash } from "./trash.js";
 import type { Figures } from "./usage/figures.js";
 import type { Measurable } from "./usage/meter.js";
 import { checkVolumeOptions, sizeOf, volumeMount } from "./volume-options.js";
-import { makeDirectories } from "../kernel/make-directories.js";
+import { makeDirectories } from "../core/make-directories.js";
 
 interface Row { name: string; driver: string; anonymous: number; labels: string; options: string; created_at: number; size: number; stale: number; measured_at: number | null }
 

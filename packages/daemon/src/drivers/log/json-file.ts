@@ -7,7 +7,7 @@ import { JsonFileWriter } from "./json-file-writer.js";
 import { lastMoment, readJsonFile } from "./json-file-reader.js";
 import { jsonFileRotation, localRotation, type LogOptions, rejectUnknown, ROTATION, type RotationOptions } from "./options.js";
 import { withoutRepeated } from "./repeated.js";
-import { makeDirectories } from "../../kernel/make-directories.js";
+import { makeDirectories } from "../../core/make-directories.js";
 
 /** Logs in files, rotated. Followers are woken by the writer, which is in the same process. */
 abstract class FileLogs implements LogDriver {

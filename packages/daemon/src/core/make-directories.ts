@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { errnoOf } from "../core/errors.js";
+import { errnoOf } from "./errors.js";
 
 /**
  * A directory and those above it that are not there; the first that was made, if any. Node's own way says ENOENT of a disk
