@@ -8,6 +8,7 @@ import type { RunConfig } from "@strata/oci";
 import type { Found } from "../archive/context/select.js";
 import type { Place } from "../archive/context/place-job.js";
 import type { Placement } from "../archive/context/layer-job.js";
+import { type ModeChange, parseMode } from "../archive/context/mode.js";
 import { fileTar, singleFile } from "../archive/single-file.js";
 import { InvalidArgument, type Layer, NotFound } from "../core/index.js";
 import type { Expand } from "./configure.js";
@@ -87,7 +88,7 @@ export class Copier {
 
   private placeIn(root: string, path: string): Promise<Place> { return this.shared.needs.workers.run("treePlace", { root, path }); }
 
-  private async layer(state: StepState, parts: readonly Part[], instruction: CopyInstruction, destination: string, chown: string | undefined, mode: number | undefined): Promise<Layer> {
+  private async layer(state: StepState, parts: readonly Part[], instruction: CopyInstruction, destination: string, chown: string | undefined, mode: ModeChange | undefined): Promise<Layer> {
     const { steps, host, needs } = this.shared;
     const path = posix.resolve(state.config.config?.WorkingDir || "/", destination);
     const { place, owner } = await host.tree(state.top, steps.lease, async (root) => ({
@@ -243,9 +244,10 @@ function decoded(name: string): string {
   try { return decodeURIComponent(name).replaceAll("/", "_"); } catch { return name; }
 }
 
-function modeOf(text: string): number {
-  if (!/^0?[0-7]{3,4}$/.test(text)) throw new InvalidArgument(`--chmod takes octal digits, not ${text}`);
-  return Number.parseInt(text, 8);
+function modeOf(text: string): ModeChange {
+  const mode = parseMode(text);
+  if (mode === undefined) throw new InvalidArgument(`--chmod takes octal digits, or changes such as u=rwX,go=rX, not ${JSON.stringify(text)}`);
+  return mode;
 }
 
 async function firstBytes(stream: Readable, count: number): Promise<Buffer> {
