@@ -1,6 +1,7 @@
 import { MediaType, formatPlatform, isIndexType, isManifestType, parseDigest, platformScore } from "@strata/oci";
 import type { Descriptor, ImageConfig, Index, Manifest, Platform } from "@strata/oci";
 import { InvalidArgument, NotFound } from "../core/index.js";
+import { checkConfig } from "./config-shape.js";
 
 /** Reading manifests, indexes and configurations that came from elsewhere: every field that is used is checked. */
 
@@ -63,6 +64,7 @@ export function parseManifest(bytes: Uint8Array): Manifest {
 /** An image configuration with as many layers as `layers` says. */
 export function parseConfig(bytes: Uint8Array, layers: number): ImageConfig {
   const value = parseObject(bytes, "image configuration");
+  checkConfig(value);
   const rootfs = value["rootfs"] as { type?: unknown; diff_ids?: unknown } | undefined;
   if (typeof rootfs !== "object" || rootfs === null || rootfs.type !== "layers") throw new InvalidArgument("image configuration without rootfs");
   const ids: unknown[] = Array.isArray(rootfs.diff_ids) ? rootfs.diff_ids : [];
