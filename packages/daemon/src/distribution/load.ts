@@ -135,7 +135,11 @@ class Session {
       return (await dockerImages(manifest, read))!;
     }
     const index = await read("index.json");
-    if (index !== undefined) return await ociImages(index, this.request.platform ?? this.options.hostPlatform, read);
+    if (index !== undefined) {
+      const wanted = this.request.platform ?? this.options.hostPlatform, images = await ociImages(index, wanted, read);
+      if (images.length === 0) throw new NotFound(`the archive holds no image for ${formatPlatform(wanted)}`);
+      return images;
+    }
     if (this.spool.has("repositories")) throw new InvalidArgument("the archive has no manifest.json: the format of Docker before 1.10 is not supported");
     throw new InvalidArgument("the archive holds no image: neither manifest.json nor index.json is there");
   }
