@@ -43,8 +43,14 @@ export function* contextLayer(args: LayerArguments): Steps<void> {
   const output = new Output();
   for (const name of place.missing) if (!members.has(name)) yield* output.bytes(encodeHeader(memberOf(name, undefined, args)));
   if (selection !== null) yield* withFdSteps(openat(AT_FDCWD, dataFile(selection.directory), O_RDONLY), function* (fd) {
-    const data = new DataWindow(fd);
+    const data = new DataWindow(fd), named = new Map<number, ByteString>();
     for (const [name, entry] of members) {
+      const first = entry.inode === undefined || entry.type !== "file" ? undefined : named.get(entry.inode);
+      if (first !== undefined) {
+        yield* output.bytes(encodeHeader({ ...memberOf(name, entry, args), type: "link", linkName: first, size: 0, sparse: undefined }));
+        continue;
+      }
+      if (entry.inode !== undefined) named.set(entry.inode, name);
       yield* output.bytes(encodeHeader(memberOf(name, entry, args)));
       if (entry.length === 0) continue;
       yield* data.copy(entry, output);
