@@ -33,7 +33,7 @@ export class Runner {
     const mounts = instruction.mounts.map((mount) => new Map([...mount].map(([key, value]) => [key, words.expand(value)])));
     this.refuse(instruction, mounts);
     const what = JSON.stringify(["run", words.command, words.args, mounts.map((mount) => [...mount]), await this.sources(mounts), instruction.network ?? null]);
-    const prefix = words.args.length === 0 ? [] : [`|${words.args.length}`, ...words.args.map(([name, value]) => `${name}=${value}`)];
+    const prefix = words.args.length + words.proxies.length === 0 ? [] : [`|${words.args.length}`, ...words.args.map(([name, value]) => `${name}=${value}`)];
     const createdBy = [...prefix, ...words.command].join(" ");
     const known = steps.cached(state, what, { createdBy }, mounts.length === 0 && instruction.network === undefined);
     if (known !== undefined) {
