@@ -8,6 +8,7 @@ import type { TarEntry } from "../archive/tar-entry.js";
 import { configPaths, dockerImages, ociImages } from "./archive-index.js";
 import type { ArchivedImage } from "./archive-index.js";
 import { decompress } from "../archive/compress.js";
+import { needSystem } from "./manifest.js";
 import { Row } from "./progress.js";
 import type { Sink } from "./progress.js";
 import { Spool } from "./spool.js";
@@ -149,6 +150,7 @@ class Session {
     const images = platform === undefined ? all : all.filter((i) => platformScore(platform, i.config) >= 0);
     if (platform !== undefined && images.length === 0) throw new NotFound(`the archive holds no image for ${formatPlatform(platform)}`);
     for (const image of images) {
+      needSystem(image.config, this.options.hostPlatform);
       for (const tag of image.tags) checkTag(tag);
       placesOf(image).forEach((place, i) => {
         const path = image.layers[i]!;
