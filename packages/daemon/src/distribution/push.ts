@@ -77,11 +77,12 @@ export class Pusher {
       await repository.putManifest(tag, mediaType, body, signal);
       const digest = digestOf(body);
       await content.put(body, lease, { digest, mediaType });
-      images.atomically(() => {
+      // Somebody may have removed it by now.
+      if (images.has(id)) images.atomically(() => {
         images.addManifest(id, digest);
         images.tag(id, `${repositoryOf(reference)}@${digest}`);
+        images.touch(id);
       });
-      images.touch(id);
       progress({ status: `${tag}: digest: ${digest} size: ${body.length}` });
       progress({ aux: { Tag: tag, Digest: digest, Size: body.length } });
       return { digest, size: body.length };
