@@ -144,6 +144,7 @@ describe("save and load", () => {
     ["a missing configuration", () => tar([["manifest.json", json([{ Config: "c.json", Layers: [] }])]]), "InvalidArgument", /lacks c\.json/],
     ...([["config", ["x"], "config"], ["config", { Env: "A=b" }, "config\\.Env"], ["config", { Labels: { a: 1 } }, "config\\.Labels"], ["history", {}, "history"], ["history", ["x"], "history\\[0\\]"], ["created", 5, "created"]] as const).map(([key, value, place]) =>
       [`a configuration whose ${key} is ${json(value)}`, () => tar([["c.json", json({ os: "linux", architecture: "amd64", rootfs: { type: "layers", diff_ids: [] }, [key]: value })], ["manifest.json", json([{ Config: "c.json", Layers: [] }])]]), "InvalidArgument", new RegExp(`: ${place} is not`)] as [string, () => Buffer, string, RegExp]),
+    ["an image of another system", () => tar([["c.json", json({ os: "windows", architecture: "amd64", rootfs: { type: "layers", diff_ids: [] } })], ["manifest.json", json([{ Config: "c.json", Layers: [] }])]]), "InvalidArgument", /system "windows" cannot be used/],
     ["a missing layer", () => tar([config, ["manifest.json", json([{ Config: "c.json", Layers: ["a", "b", "c"] }])], ["a", layers[0]!]]), "InvalidArgument", /lacks b/],
     ["a layer too few", () => tar([config, ["manifest.json", json([{ Config: "c.json", Layers: ["a"] }])]]), "InvalidArgument", /lists 3 layers/],
     ["a layer that is another", () => tar([config, ["manifest.json", json([{ Config: "c.json", Layers: ["a", "b", "c"] }])], ["a", layers[0]!], ["b", "evil"], ["c", layers[2]!]]), "DataLoss", /diff ID/],
