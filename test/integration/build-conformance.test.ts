@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, linkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type ContextFile, type Daemon, Dockerd, type Result, TestBed, busyboxTar, daemonNeeds, makeContext, needs, ok } from "../helpers/index.js";
 
@@ -62,6 +62,11 @@ const CASES: Readonly<Record<string, Case>> = {
     args: ["--add-host", "elsewhere:10.9.8.7", "--ulimit", "nofile=123:456", "--shm-size", "32m", "--memory", "64m"],
   },
   "what RUN finds": { dockerfile: ["ENV A=1", "WORKDIR /w", "RUN chmod 777 .", "USER user", "RUN (env | grep -v HOSTNAME | sort; id; pwd; umask; ls /proc/self/fd | wc -l; tty; cat) > found 2>&1"] },
+  "hard links": {
+    dockerfile: ["RUN mkdir /h && echo 1 > /h/a && ln /h/a /h/b && : > /h/empty && ln /h/empty /h/nothing && ln -s a /h/l", "FROM busybox", "COPY --from=base /h /got/", "COPY d /d/", "ADD t.tar /ex/"], files: FILES,
+    prepare: async (folder) => { linkSync(join(folder, "d/x"), join(folder, "d/e/again")); await tar(folder, "t.tar", "d"); },
+  },
+  "words as they are written": { dockerfile: ["WORKDIR /a/", "WORKDIR b/", "WORKDIR /c/../d", 'ENTRYPOINT ["x"]', "ENTRYPOINT", "STOPSIGNAL rtmin+1", "RUN echo > /x"], args: ["--build-arg", "HTTP_PROXY=http://proxy.example"] },
   "scratch": { dockerfile: ["FROM scratch", "COPY --from=base / /", "ENV A=1"] },
 };
 

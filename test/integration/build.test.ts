@@ -86,11 +86,11 @@ describe("steps", () => {
 describe("newer syntax", () => {
   it("here-documents, modes, exclusions, parents", async () => {
     const folder = context({ ...FILES, Dockerfile: [
-      "FROM busybox", "ARG WHO=me", "RUN <<EOF", "echo one > /h1", "echo two >> /h1", "EOF", "RUN cat <<A > /h2", "from the shell", "A",
-      "COPY <<EOF <<\"RAW\" /files/", "who $WHO", "EOF", "raw $WHO", "RAW", "COPY --chmod=640 a.txt /m", "COPY --exclude=*.log --exclude=e d /ex", "COPY --parents d/e/y /par/", "COPY --link a.txt /linked", "",
+      "FROM busybox", "ARG WHO=me", "RUN <<EOF", "echo one > /h1", "echo two >> /h1", "EOF", "RUN cat <<A > /h2", "from the shell", "A", "RUN <<P", "#!/bin/awk -f", "BEGIN { print \"by awk\" > \"/h3\" }", "P",
+      "COPY <<EOF <<\"RAW\" /files/", "who $WHO", "EOF", "raw $WHO", "RAW", "COPY --chmod=640 a.txt /m", "COPY --chmod=u=rwX,go=X d /letters/", "COPY --exclude=*.log --exclude=e d /ex", "COPY --parents d/e/y /par/", "COPY --parents **/y /deep/", "COPY --from=busybox --parents /etc/./pas* /pivot/", "COPY --link a.txt /linked", "",
     ].join("\n") });
     await build(folder);
-    expect(await run("sh", "-c", "cat /h1 /h2 /files/EOF /files/RAW; stat -c %a /m; ls /ex; find /par -type f; cat /linked")).toBe("one\ntwo\nfrom the shell\nwho me\nraw $WHO\n640\nx\n/par/d/e/y\na\n");
+    expect(await run("sh", "-c", "cat /h1 /h2 /h3 /files/EOF /files/RAW; stat -c %a /m /letters/x /letters/e; ls /ex; find /par /deep /pivot -type f; cat /linked")).toBe("one\ntwo\nfrom the shell\nby awk\nwho me\nraw $WHO\n640\n600\n711\nx\n/par/d/e/y\n/deep/d/e/y\n/pivot/passwd\na\n");
   });
 
   it("mounts of RUN: a cache that stays, binds of the context and of stages, tmpfs", async () => {

@@ -101,12 +101,15 @@ describe("starting", () => {
       expect([code, stderr]).toEqual([1, expect.stringMatching(words)]);
     }
     for (const [text, words] of [
-      [`{"no-such-key": 1}`, /no-such-key/], [`{"mtu": "wide"}`, /mtu/], ["{ broken", /daemon\.json/], [`{"data-root": "/elsewhere"}`, /data-root/],
+      [`{"no-such-key": 1}`, /no-such-key/], [`{"mtu": "wide"}`, /mtu/], ["{ broken", /daemon\.json/], [`{"data-root": "/elsewhere"}`, /data-root/], [`{"log-opts": {"max-size": "wide"}}`, /max-size/],
     ] as const) {
       writeFileSync(config, text);
       const { code, stderr } = await stratadEnds(...at, "--config-file", config);
       expect([code, stderr]).toEqual([1, expect.stringMatching(words)]);
     }
+    const daemon = await bed.daemon();
+    const { code, stderr } = await stratadEnds(...at, "--pidfile", join(daemon.folder, "pid"));
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`pid file of another daemon, which runs (${daemon.pid})`)]);
     expect(existsSync(root)).toBe(false);
   }, 60_000);
 

@@ -92,7 +92,7 @@ const positive = (value: number): number => {
   return value;
 };
 const oneOf = <T extends string>(...values: T[]) => (value: string): T => {
-  if (!(values as string[]).includes(value)) throw new Error(`"${value}" is not one of ${values.join(", ")}`);
+  if (!(values as string[]).includes(value)) throw new Error(`"${value}" is not one of ${values.filter((one) => one !== "").join(", ")}`);
   return value as T;
 };
 /** For features that dockerd has and this version has not: silence would be a lie. */

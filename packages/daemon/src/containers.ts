@@ -38,6 +38,13 @@ export interface ContainersNeeds {
   readonly room: WorkRoom;
 }
 
+const logDrivers = (clock: Clock): LogDriver[] => [new JsonFileLogs(), new LocalLogs(), new SyslogLogs(clock), new JournaldLogs("/run/systemd/journal/socket"), new NoLogs()];
+
+/** InvalidArgument for options that containers' logs do not have. */
+export function checkLogOptions({ logDriver, logOpts }: Pick<Config, "logDriver" | "logOpts">, clock: Clock): void {
+  logDrivers(clock).find(({ name }) => name === logDriver)?.check(logOpts);
+}
+
 /** Containers on this machine's runtimes. InvalidArgument for settings that this machine cannot meet. */
 export function openContainers({ config, execRoot, machine, programs, stores, networking, workers, events, metrics, clock, logger, journal, room }: ContainersNeeds): Containers {
   if (config.init && machine.init === undefined) throw new InvalidArgument("init: neither docker-init nor tini is installed");
@@ -46,8 +53,7 @@ export function openContainers({ config, execRoot, machine, programs, stores, ne
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     return [name, new OciRuntime({ name, path, conmon: programs.conmon, directory, logger })];
   }));
-  const logs: LogDriver[] = [new JsonFileLogs(), new LocalLogs(), new SyslogLogs(clock), new JournaldLogs("/run/systemd/journal/socket"), new NoLogs()];
-  logs.find((driver) => driver.name === config.logDriver)?.check(config.logOpts);
+  const logs = logDrivers(clock);
   const trees = new Trees(workers);
   const { containers, images, layers, volumes, leases, networks, collector } = stores;
   const [major = 0, minor = 0] = machine.kernel.split(".").map(Number);
@@ -55,7 +61,7 @@ export function openContainers({ config, execRoot, machine, programs, stores, ne
   const thermal = Array.from({ length: machine.cpus }, (_, cpu) => thermalPath(cpu)).filter((path) => existsSync(path));
   return new Containers({
     containers, images, layers, volumes, leases, networks, collector, networking: networking.networks, runtimes, logs: new Map(logs.map((driver) => [driver.name, driver])),
-    mounter: new KernelMounter(), files: new ConfinedFiles(), copier: trees, archiver: trees, porter: trees, processes: new ProcProcesses(), meters: new CgroupMeters(), events, metrics, clock, logger, journal, room,
+    mounter: new KernelMounter(), files: new ConfinedFiles(), copier: trees, archiver: trees, porter: trees, processes: new ProcProcesses(), meters: new CgroupMeters(), events, metrics, clock, logger, journal, room, builds: stores.buildCache,
     host: {
       cgroupVersion, capabilities: ALL_CAPABILITIES.filter((_, bit) => (machine.capabilities >> BigInt(bit) & 1n) === 1n), seccomp: machine.seccomp, controllers: machine.controllers,
       kernel: [major, minor], arch: process.arch, cpuset: machine.cpuset, blockIoWeights: machine.blockIoWeights, ...(machine.init === undefined ? {} : { init: machine.init }),

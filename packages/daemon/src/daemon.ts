@@ -11,7 +11,7 @@ import { openChecks } from "./checks.js";
 import { openCollection, type Collection } from "./collection.js";
 import type { Config } from "./config.js";
 import { openContainers } from "./containers.js";
-import { messageOf, systemClock, type Logger, type WorkRoom } from "./core/index.js";
+import { Conflict, messageOf, systemClock, type Logger, type WorkRoom } from "./core/index.js";
 import { Ledger } from "./db/ledger.js";
 import { PLUGIN_DIRECTORIES, SocketPlugins } from "./drivers/volume/plugins.js";
 import { ArchiveLoader } from "./distribution/load.js";
@@ -55,12 +55,22 @@ export interface Daemon {
 /** Groups that own the socket when none is configured. */
 const GROUPS = ["strata", "docker"];
 
+/** Conflict for the file of another daemon that runs. */
+function checkPidFile(path: string): void {
+  const pid = path !== "" && existsSync(path) ? readFileSync(path, "utf8").trim() : "";
+  // Its number may be another program's by now.
+  if (/^\d+$/.test(pid) && Number(pid) !== process.pid && existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("stratad")) {
+    throw new Conflict(`${path} is the pid file of another daemon, which runs (${pid})`);
+  }
+}
+
 /** Builds the daemon from its parts, makes true what a former one left, and serves. What fails before the lock touches nothing. */
 export async function startDaemon(initial: Config, build: Build, logger: Logger): Promise<Daemon> {
   let config = initial;
   const machine = lookAtMachine();
   const gid = groupId(config.group, GROUPS);
   const programs = await findPrograms(config);
+  checkPidFile(config.pidfile);
   const undo: (() => unknown)[] = [];
   try {
     const lock = lockRoot(config.dataRoot);

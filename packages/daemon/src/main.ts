@@ -1,7 +1,8 @@
 import { writeSync } from "node:fs";
 import { pino } from "pino";
 import { readInvocation, rereadConfig, type Config } from "./config.js";
-import { messageOf } from "./core/index.js";
+import { checkLogOptions } from "./containers.js";
+import { messageOf, systemClock } from "./core/index.js";
 import { startDaemon } from "./daemon.js";
 import { putAnswersAhead } from "./kernel/priority.js";
 import { checkSchedules } from "./gc/scheduler.js";
@@ -25,6 +26,7 @@ async function main(): Promise<void> {
   let { config } = invocation;
   parseStorageOptions(config.storageOpts);
   checkRegistries(config);
+  checkLogOptions(config, systemClock);
   checkSchedules(config.gc, "gc: ");
   if (invocation.kind === "validate") {
     writeSync(1, "configuration OK\n");

@@ -27,12 +27,18 @@ export function hostPlatform(arch: string = process.arch): Platform {
 
 /** Canonical architecture names and variants (arm64/v8 is arm64). */
 export function normalizePlatform(p: Platform): Platform {
-  const known = ARCH[p.architecture];
-  const architecture = known?.architecture ?? p.architecture;
-  let variant = p.variant ?? known?.variant;
+  const lower = p.architecture.toLowerCase(), known = ARCH[lower];
+  const architecture = known?.architecture ?? lower;
+  let variant = p.variant?.toLowerCase() ?? known?.variant;
   if (architecture === "arm64" && (variant === "v8" || variant === "8")) variant = undefined;
   if (variant !== undefined && /^\d+$/.test(variant)) variant = `v${variant}`;
   return { ...p, os: p.os.toLowerCase(), architecture, ...(variant === undefined ? { variant: undefined } : { variant }) };
+}
+
+/** A configuration that does not say what it is for is for this machine. */
+export function withPlatform<T extends Partial<Record<keyof Platform, unknown>>>(config: T): T {
+  const host = hostPlatform();
+  return { ...config, os: config.os || host.os, architecture: config.architecture || host.architecture };
 }
 
 /** Parses `os[/arch[/variant]]`; undefined when the text is not of that form. */

@@ -88,8 +88,9 @@ export function buildRoutes(builds: BuildService): Pick<Routes, "build" | "build
       return undefined;
     },
     async buildPrune({ query }) {
-      const keep = query["reserved-space"] || query["keep-storage"];
-      const { removed, bytes } = await builds.prune({ filters: parseFilters(query.filters), all: query.all ?? false, ...(keep ? { keep } : {}) });
+      // What is reserved stays, whatever the ceiling.
+      const keep = Math.max(query["reserved-space"] || query["keep-storage"] || 0, query["max-used-space"] ?? 0);
+      const { removed, bytes } = await builds.prune({ filters: parseFilters(query.filters), all: query.all ?? false, ...(keep > 0 ? { keep } : {}) });
       return ok({ CachesDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: bytes });
     },
   };

@@ -71,8 +71,8 @@ export function imageRoutes(images: ImageService, containers: ContainerService, 
       }
       if (!fromSrc) throw new InvalidArgument("either fromImage or fromSrc is needed");
       return withProgress(c, async (progress, signal) => {
-        if (fromSrc !== "-") progress({ status: `Downloading from ${fromSrc}` });
         const tar = fromSrc === "-" ? uploadOf(c.request) : await images.download(fromSrc, signal);
+        if (fromSrc !== "-") progress({ status: `Downloading from ${fromSrc}` });
         const ref = repo ? joinReference(repo, tag) : undefined;
         progress({ status: await images.import(tar, { ref, changes: changes ?? [], message: message ?? "", platform, ...(fromSrc === "-" ? sizeOf(c.request) : {}) }) });
       });

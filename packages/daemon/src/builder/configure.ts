@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { posix } from "node:path";
 import type { HealthConfig, RunConfig } from "@strata/oci";
 import { InvalidArgument } from "../core/errors.js";
@@ -60,7 +61,8 @@ function pairs(config: RunConfig, { kind, pairs: given }: PairsInstruction, expa
 }
 
 function command(config: RunConfig, { kind, command: given }: CommandInstruction, cmdGiven: boolean): Configured {
-  const line = commandOf(given, config), comment = `${kind} [${line.map((word) => JSON.stringify(word)).join(" ")}]`;
+  // An empty ENTRYPOINT takes that of the base away.
+  const line = kind === "ENTRYPOINT" && "shell" in given && given.shell === "" ? [] : commandOf(given, config), comment = `${kind} [${line.map((word) => JSON.stringify(word)).join(" ")}]`;
   if (kind === "CMD") return { config: { ...config, Cmd: line }, comment };
   return { config: { ...config, Entrypoint: line.length === 0 ? null : line, ...(cmdGiven ? {} : { Cmd: null }) }, comment };
 }
@@ -86,12 +88,13 @@ export function portsOf(word: string): string[] {
 
 function workdir(config: RunConfig, path: string): Configured {
   if (path === "") throw new InvalidArgument("cannot normalize nothing");
-  const WorkingDir = posix.resolve("/", config.WorkingDir ?? "", path);
+  const WorkingDir = path.startsWith("/") ? path : posix.resolve("/", config.WorkingDir ?? "", path);
   return { config: { ...config, WorkingDir }, comment: `WORKDIR ${WorkingDir}` };
 }
 
 function stopSignal(config: RunConfig, signal: string): Configured {
-  if (!/^(?:[0-9]{1,2}|(?:SIG)?[A-Z][A-Z0-9]*(?:[+-][0-9]+)?)$/i.test(signal) || signal === "0") throw new InvalidArgument(`Invalid signal: ${signal}`);
+  const name = signal.toUpperCase().replace(/^SIG/, "");
+  if (!/^(?:[1-9]|[1-5][0-9]|6[0-4]|RTM(?:IN|AX)(?:[+-][0-9]+)?)$/.test(name) && !Object.hasOwn(constants.signals, `SIG${name}`)) throw new InvalidArgument(`Invalid signal: ${signal}`);
   return { config: { ...config, StopSignal: signal }, comment: `STOPSIGNAL ${signal}` };
 }
 

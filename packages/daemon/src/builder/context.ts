@@ -99,7 +99,8 @@ function limited(stream: Readable, limit: number): Readable {
 }
 
 /** By its first 512 bytes: a tar, or something packed that may be one. */
-export const isArchive = (head: Buffer): boolean => detectCompression(head) !== "none" || head.toString("latin1", 257, 262) === "ustar";
+export const isArchive = (head: Buffer): boolean => detectCompression(head) !== "none" || isTar(head);
+export const isTar = (head: Buffer): boolean => head.toString("latin1", 257, 262) === "ustar";
 
 async function peek(stream: Readable, count: number): Promise<{ head: Buffer; all: Readable }> {
   const chunks: Buffer[] = [], iterator = stream[Symbol.asyncIterator]() as AsyncIterableIterator<Uint8Array>;

@@ -8,10 +8,12 @@ import type { RunConfig } from "@strata/oci";
 import type { Found } from "../archive/context/select.js";
 import type { Place } from "../archive/context/place-job.js";
 import type { Placement } from "../archive/context/layer-job.js";
+import { type ModeChange, parseMode } from "../archive/context/mode.js";
+import { decompress } from "../archive/compress.js";
 import { fileTar, singleFile } from "../archive/single-file.js";
 import { InvalidArgument, type Layer, NotFound } from "../core/index.js";
 import type { Expand } from "./configure.js";
-import { BuildContext, isArchive, type ReadOptions, SourceTooLarge } from "./context.js";
+import { BuildContext, isArchive, isTar, type ReadOptions, SourceTooLarge } from "./context.js";
 import type { CopyInstruction, Heredoc } from "./dockerfile.js";
 import { isGitUrl } from "./git-url.js";
 import type { StageOutput } from "./output.js";
@@ -77,7 +79,7 @@ export class Copier {
       output.write(" ---> Using cache\n");
       return known;
     }
-    const place = await host.tree(state.top, steps.lease, (root) => this.placeIn(root, config.WorkingDir!));
+    const place = await host.tree(state.top, steps.lease, (root) => this.placeIn(root, posix.resolve("/", config.WorkingDir!)));
     if (place.kind === "other") throw new InvalidArgument(`cannot mkdir: ${config.WorkingDir!} is not a directory`);
     const made = place.missing.length === 0 ? {} : {
       layer: await needs.layers.register(needs.workers.produce("contextLayer", { selection: null, place: { path: place.path, into: true, missing: place.missing }, owner: ROOT, now: steps.now }), state.top, steps.lease),
@@ -87,7 +89,7 @@ export class Copier {
 
   private placeIn(root: string, path: string): Promise<Place> { return this.shared.needs.workers.run("treePlace", { root, path }); }
 
-  private async layer(state: StepState, parts: readonly Part[], instruction: CopyInstruction, destination: string, chown: string | undefined, mode: number | undefined): Promise<Layer> {
+  private async layer(state: StepState, parts: readonly Part[], instruction: CopyInstruction, destination: string, chown: string | undefined, mode: ModeChange | undefined): Promise<Layer> {
     const { steps, host, needs } = this.shared;
     const path = posix.resolve(state.config.config?.WorkingDir || "/", destination);
     const { place, owner } = await host.tree(state.top, steps.lease, async (root) => ({
@@ -122,11 +124,11 @@ export class Copier {
       throw new InvalidArgument("--checksum is for files of http and https only");
     }
     if (plain.length === 0) return parts;
-    if (instruction.from !== undefined) return [...await this.fromStage(instruction.from, plain, exclude, opened), ...parts];
+    if (instruction.from !== undefined) return [...await this.fromStage(instruction.from, plain, exclude, instruction.parents, opened), ...parts];
     const { context } = this.shared;
     if (context === null) throw new InvalidArgument(`${instruction.kind} failed: the build has no context`);
     if (instruction.kind === "ADD" && instruction.unpack !== false) return [...await this.unpacked(context, plain, exclude, opened), ...parts];
-    return [await part(context, plain, exclude, "context", instruction.kind), ...parts];
+    return [await part(context, plain, exclude, "context", instruction.kind, instruction.parents), ...parts];
   }
 
   /** Archives by themselves, what stands between them together: of one name, the last counts. */
@@ -158,14 +160,14 @@ export class Copier {
       const inside = await this.open(context.member(file), opened);
       return await part(inside, ["."], [], "archive", "ADD");
     } catch (error) {
-      // Packed, but no tar: copied as it is.
-      if (error instanceof InvalidArgument && !(error instanceof SourceTooLarge)) return undefined;
+      // Packed, but no tar: copied as it is. A tar that is broken is no file that anybody wants.
+      if (error instanceof InvalidArgument && !(error instanceof SourceTooLarge) && !(await beginsTar(context.member(file)))) return undefined;
       if (error instanceof SourceTooLarge) throw new SourceTooLarge(error.limit, file);
       throw error;
     }
   }
 
-  private async fromStage(from: string, sources: readonly string[], exclude: readonly string[], opened: BuildContext[]): Promise<Part[]> {
+  private async fromStage(from: string, sources: readonly string[], exclude: readonly string[], parents: boolean, opened: BuildContext[]): Promise<Part[]> {
     const { steps, host } = this.shared, { top } = await this.shared.source(from);
     return host.tree(top, steps.lease, (root) => Promise.all(sources.map(async (source) => {
       // A pattern is looked for in the directory before its first part that is one.
@@ -175,7 +177,8 @@ export class Copier {
       if (place.kind === "none") throw new NotFound(`COPY failed: stat ${source.replace(/^\//, "")}: file does not exist`);
       // A symlink's content has the symlink's name.
       const inside = await this.open(host.tar(root, `/${place.text}`), opened, { prefix: posix.dirname(path).slice(1), top: posix.basename(path), limit: Infinity });
-      return part(inside, [wild < 0 ? path : posix.join(path, ...parts.slice(wild))], exclude, "stage", "COPY");
+      const [before, behind] = source.split(/\/\.\/(.*)/s, 2) as [string, string | undefined], whole = `/${parts.join("/")}`;
+      return part(inside, [parents && behind !== undefined ? `${posix.resolve("/", before)}/./${behind}` : whole], exclude, "stage", "COPY", parents);
     })));
   }
 
@@ -220,12 +223,12 @@ export class Copier {
 
 const ROOT = { uid: 0, gid: 0 };
 
-async function part(context: BuildContext, sources: readonly string[], exclude: readonly string[], origin: "context" | "archive" | "stage", kind: string): Promise<Part> {
+async function part(context: BuildContext, sources: readonly string[], exclude: readonly string[], origin: "context" | "archive" | "stage", kind: string, parents = false): Promise<Part> {
   const owners = origin !== "context";
-  return { context, sources, exclude, unpacked: origin === "archive", owners, found: await finding(context, sources, exclude, kind, owners) };
+  return { context, sources, exclude, unpacked: origin === "archive", owners, found: await finding(context, sources, exclude, kind, { owners, parents }) };
 }
-async function finding(context: BuildContext, sources: readonly string[], exclude: readonly string[], kind: string, owners = false): Promise<Found> {
-  try { return await context.find({ sources, exclude, parents: false, owners }); }
+async function finding(context: BuildContext, sources: readonly string[], exclude: readonly string[], kind: string, how = { owners: false, parents: false }): Promise<Found> {
+  try { return await context.find({ sources, exclude, ...how }); }
   catch (error) {
     if (error instanceof NotFound) throw new NotFound(`${kind} failed: file not found in build context or excluded by .dockerignore: ${error.message}`, { cause: error });
     throw error;
@@ -243,11 +246,16 @@ function decoded(name: string): string {
   try { return decodeURIComponent(name).replaceAll("/", "_"); } catch { return name; }
 }
 
-function modeOf(text: string): number {
-  if (!/^0?[0-7]{3,4}$/.test(text)) throw new InvalidArgument(`--chmod takes octal digits, not ${text}`);
-  return Number.parseInt(text, 8);
+function modeOf(text: string): ModeChange {
+  const mode = parseMode(text);
+  if (mode === undefined) throw new InvalidArgument(`--chmod takes octal digits, or changes such as u=rwX,go=rX, not ${JSON.stringify(text)}`);
+  return mode;
 }
 
+/** Whether what is packed begins as a tar does. */
+async function beginsTar(packed: Readable): Promise<boolean> {
+  return isTar(await firstBytes(decompress(packed), 512).catch(() => Buffer.alloc(0)));
+}
 async function firstBytes(stream: Readable, count: number): Promise<Buffer> {
   const parts: Buffer[] = [];
   let length = 0;

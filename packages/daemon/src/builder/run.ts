@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+import { chmod, rm, writeFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { InvalidArgument, parseSize } from "../core/index.js";
 import { type Expand, withVariable } from "./configure.js";
@@ -8,7 +10,10 @@ import type { StageShared } from "./shared.js";
 import type { StepState } from "./steps.js";
 
 export interface RunWords {
+  /** What it is known by; and what runs, unless there is a program. */
   readonly command: readonly string[];
+  /** Text of a file that the shell is to run. */
+  readonly program?: string;
   /** Build arguments that the command sees, and is known by. */
   readonly args: readonly (readonly [name: string, value: string])[];
   /** Those that it sees only. */
@@ -28,7 +33,7 @@ export class Runner {
     const mounts = instruction.mounts.map((mount) => new Map([...mount].map(([key, value]) => [key, words.expand(value)])));
     this.refuse(instruction, mounts);
     const what = JSON.stringify(["run", words.command, words.args, mounts.map((mount) => [...mount]), await this.sources(mounts), instruction.network ?? null]);
-    const prefix = words.args.length === 0 ? [] : [`|${words.args.length}`, ...words.args.map(([name, value]) => `${name}=${value}`)];
+    const prefix = words.args.length + words.proxies.length === 0 ? [] : [`|${words.args.length}`, ...words.args.map(([name, value]) => `${name}=${value}`)];
     const createdBy = [...prefix, ...words.command].join(" ");
     const known = steps.cached(state, what, { createdBy }, mounts.length === 0 && instruction.network === undefined);
     if (known !== undefined) {
@@ -37,13 +42,24 @@ export class Runner {
     }
     const secrets = this.secrets(mounts, state, words), agents = this.agents(mounts, state);
     const env = [...words.args, ...words.proxies, ...agents.slice(0, 1).map(({ target }) => ["SSH_AUTH_SOCK", target] as const)].reduce<string[]>((all, [name, value]) => withVariable(all, name, value), []);
-    const layer = await this.withMounts(mounts, state, (binds, tmpfs) => this.shared.host.run({
-      image: this.imageOf(state), command: words.command, env, ...this.network(instruction), binds: [...binds, ...agents], tmpfs, caches: this.caches(mounts, state), secrets,
+    const layer = await this.withProgram(words, (command, program) => this.withMounts(mounts, state, (binds, tmpfs) => this.shared.host.run({
+      image: this.imageOf(state), command, env, ...this.network(instruction), binds: [...binds, ...agents, ...program], tmpfs, caches: this.caches(mounts, state), secrets,
       lease: steps.lease, signal: this.shared.signal, output,
       started: (id) => { output.write(` ---> Running in ${id.slice(0, 12)}\n`); },
       removed: (id) => { output.write(` ---> Removed intermediate container ${id.slice(0, 12)}\n`); },
-    }));
+    })));
     return steps.make(state, what, instruction.text, { layer, createdBy });
+  }
+
+  /** The program lies in a file for as long as it runs. */
+  private async withProgram<T>({ command, program }: RunWords, work: (command: readonly string[], program: readonly RunBind[]) => Promise<T>): Promise<T> {
+    if (program === undefined) return work(command, []);
+    const source = join(this.shared.needs.temporary, `program-${randomUUID()}`), target = "/dev/pipes/program";
+    try {
+      await writeFile(source, program);
+      await chmod(source, 0o755);
+      return await work([...command.slice(0, -1), target], [{ source, target, readonly: true }]);
+    } finally { await rm(source, { force: true }); }
   }
 
   /** A command needs an image, and `scratch` is none yet. */

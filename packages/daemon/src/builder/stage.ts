@@ -99,7 +99,7 @@ export class StageBuild {
     const { args, config } = this;
     const own = args.values().filter(([name]) => variableOf(config, name) === undefined);
     return this.runner.run(this.state, instruction, {
-      command: commandOf(withHeredocs(instruction), config), args: own, proxies: args.proxies(), shell: "shell" in instruction.command, expand: this.expand,
+      command: commandOf(withHeredocs(instruction), config), ...(isProgram(instruction) ? { program: instruction.heredocs[0]!.content } : {}), args: own, proxies: args.proxies(), shell: "shell" in instruction.command, expand: this.expand,
     }, this.output);
   }
 }
@@ -107,10 +107,14 @@ export class StageBuild {
 /** A here-document by itself is the script; with a command on its line, the shell reads it. */
 function withHeredocs({ command, heredocs }: RunInstruction): RunInstruction["command"] {
   if ("exec" in command || heredocs.length === 0) return command;
-  const [first] = heredocs;
-  if (heredocs.length === 1 && /^<<-?\s*(["']?)[^\s"'<]+\1$/.test(command.shell.trim())) return { shell: first!.content };
+  if (isScript({ command, heredocs })) return { shell: heredocs[0]!.content };
   return { shell: `${command.shell}\n${heredocs.map(({ name, content }) => `${content}${name}\n`).join("")}` };
 }
+
+type Written = Pick<RunInstruction, "command" | "heredocs">;
+const isScript = ({ command, heredocs }: Written): boolean => "shell" in command && heredocs.length === 1 && /^<<-?\s*(["']?)[^\s"'<]+\1$/.test(command.shell.trim());
+/** A script that names its interpreter. */
+const isProgram = (written: Written): boolean => isScript(written) && written.heredocs[0]!.content.startsWith("#!");
 
 export const short = (id: ImageId): string => id.slice(7, 19);
 

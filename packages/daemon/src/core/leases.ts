@@ -12,6 +12,8 @@ export interface LeaseStore {
   open(purpose: string, ttlMs?: number): Lease;
   renew(lease: Lease, ttlMs?: number): void;
   hold(lease: Lease, kind: NodeKind, key: string): void;
+  /** Whether any lease does. */
+  held(kind: NodeKind, key: string): boolean;
   close(lease: Lease): void;
   /** Runs `work` under a lease and closes it whatever happens. */
   with<T>(purpose: string, work: (lease: Lease) => Promise<T>): Promise<T>;

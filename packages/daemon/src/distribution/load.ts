@@ -8,6 +8,7 @@ import type { TarEntry } from "../archive/tar-entry.js";
 import { configPaths, dockerImages, ociImages } from "./archive-index.js";
 import type { ArchivedImage } from "./archive-index.js";
 import { decompress } from "../archive/compress.js";
+import { needSystem } from "./manifest.js";
 import { Row } from "./progress.js";
 import type { Sink } from "./progress.js";
 import { Spool } from "./spool.js";
@@ -158,7 +159,11 @@ class Session {
       return (await dockerImages(manifest, read))!;
     }
     const index = await read("index.json");
-    if (index !== undefined) return await ociImages(index, this.request.platform ?? this.options.hostPlatform, read);
+    if (index !== undefined) {
+      const wanted = this.request.platform ?? this.options.hostPlatform, images = await ociImages(index, wanted, read);
+      if (images.length === 0) throw new NotFound(`the archive holds no image for ${formatPlatform(wanted)}`);
+      return images;
+    }
     if (this.spool.has("repositories")) throw new InvalidArgument("the archive has no manifest.json: the format of Docker before 1.10 is not supported");
     throw new InvalidArgument("the archive holds no image: neither manifest.json nor index.json is there");
   }
@@ -168,6 +173,7 @@ class Session {
     const images = platform === undefined ? all : all.filter((i) => platformScore(platform, i.config) >= 0);
     if (platform !== undefined && images.length === 0) throw new NotFound(`the archive holds no image for ${formatPlatform(platform)}`);
     for (const image of images) {
+      needSystem(image.config, this.options.hostPlatform);
       for (const tag of image.tags) checkTag(tag);
       placesOf(image).forEach((place, i) => {
         const path = image.layers[i]!;

@@ -1,6 +1,7 @@
-import { MediaType, formatPlatform, isIndexType, isManifestType, parseDigest, platformScore } from "@strata/oci";
+import { MediaType, formatPlatform, isIndexType, isManifestType, parseDigest, platformScore, withPlatform } from "@strata/oci";
 import type { Descriptor, ImageConfig, Index, Manifest, Platform } from "@strata/oci";
 import { InvalidArgument, NotFound } from "../core/index.js";
+import { checkConfig } from "./config-shape.js";
 
 /** Reading manifests, indexes and configurations that came from elsewhere: every field that is used is checked. */
 
@@ -63,12 +64,18 @@ export function parseManifest(bytes: Uint8Array): Manifest {
 /** An image configuration with as many layers as `layers` says. */
 export function parseConfig(bytes: Uint8Array, layers: number): ImageConfig {
   const value = parseObject(bytes, "image configuration");
+  checkConfig(value);
   const rootfs = value["rootfs"] as { type?: unknown; diff_ids?: unknown } | undefined;
   if (typeof rootfs !== "object" || rootfs === null || rootfs.type !== "layers") throw new InvalidArgument("image configuration without rootfs");
   const ids: unknown[] = Array.isArray(rootfs.diff_ids) ? rootfs.diff_ids : [];
   if (ids.some((d) => typeof d !== "string" || parseDigest(d) === undefined)) throw new InvalidArgument("image configuration with a malformed diff ID");
   if (ids.length !== layers) throw new InvalidArgument(`image configuration lists ${ids.length} layers, the manifest ${layers}`);
-  return { ...(value as unknown as ImageConfig), rootfs: { type: "layers", diff_ids: ids as ImageConfig["rootfs"]["diff_ids"] } };
+  return { ...withPlatform(value as unknown as ImageConfig), rootfs: { type: "layers", diff_ids: ids as ImageConfig["rootfs"]["diff_ids"] } };
+}
+
+/** Refuses images of other systems. */
+export function needSystem({ os }: ImageConfig, { os: ours }: Platform): void {
+  if (os.toLowerCase() !== ours) throw new InvalidArgument(`image operating system ${JSON.stringify(os)} cannot be used on this platform`);
 }
 
 /** The entry of an index that serves a platform best; the first of equals. NotFound when none does. */

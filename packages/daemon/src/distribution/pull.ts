@@ -11,7 +11,7 @@ import type { RegistryClient } from "./client.js";
 import { Flights } from "./flights.js";
 import type { FlightContext } from "./flights.js";
 import type { BlobFile } from "./growth.js";
-import { choosePlatform, mediaTypeOf, parseConfig, parseIndex, parseManifest } from "./manifest.js";
+import { choosePlatform, mediaTypeOf, needSystem, parseConfig, parseIndex, parseManifest } from "./manifest.js";
 import type { PiecesPolicy } from "./pieces.js";
 import { Row } from "./progress.js";
 import type { Sink } from "./progress.js";
@@ -145,6 +145,7 @@ export class Puller {
       if (platform !== undefined && platformScore(normalizePlatform(platform), config) < 0) {
         throw new NotFound(`image with reference ${familiarName(reference)} was found but its platform (${formatPlatform(config)}) does not match the specified platform (${formatPlatform(normalizePlatform(platform))})`);
       }
+      needSystem(config, this.options.hostPlatform);
       return await work({ ...described, configBytes, config });
     });
   }

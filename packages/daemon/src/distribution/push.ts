@@ -74,11 +74,13 @@ export class Pusher {
       async (repository) => await this.#index(repository, request, lease) ?? await this.#image(repository, id, request, lease),
       async ({ body, mediaType }, digest) => {
         await content.put(body, lease, { digest, mediaType });
+        // Somebody may have removed it by now.
+        if (!images.has(id)) return;
         images.atomically(() => {
           images.addManifest(id, digest);
           images.tag(id, `${repositoryOf(reference)}@${digest}`);
+          images.touch(id);
         });
-        images.touch(id);
       }));
   }
 

@@ -143,7 +143,8 @@ export class Builds implements BuildService {
         } finally { await parts.layers.release(owner); }
       },
       owner: async (root, text) => {
-        const [user = "", group = user] = text.split(":", 2);
+        const [user = "", group = user, ...more] = text.split(":");
+        if (more.length > 0) throw new InvalidArgument(`invalid chown string format: ${text}`);
         const [passwd, groups] = await Promise.all([parts.files.read(root, "/etc/passwd"), parts.files.read(root, "/etc/group")]);
         const { uid, gid } = resolveUser(`${user}:${group}`, [], passwd?.toString() ?? null, groups?.toString() ?? null);
         return { uid, gid };

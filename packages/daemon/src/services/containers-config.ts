@@ -1,9 +1,12 @@
+import { posix } from "node:path";
 import type { HealthConfig, RunConfig } from "@strata/oci";
 import { type ContainerConfig, type HostConfig, InvalidArgument } from "../core/index.js";
 import { checkDevices } from "./spec/devices.js";
 import { READONLY_PATHS } from "./spec/paths.js";
 import { checkUlimits } from "./spec/ulimits.js";
 
+/** `/a` of `/a/`; what is not absolute is refused elsewhere. */
+const cleaned = (path: string): string => (path.startsWith("/") ? posix.resolve(path) : path);
 const nameOf = (entry: string): string => entry.split("=", 1)[0]!;
 
 /** A user's config over an image's, by Docker's rules: what the user left out comes from the image. */
@@ -13,7 +16,7 @@ export function mergeConfig(user: ContainerConfig, image: RunConfig): ContainerC
     ...user,
     User: user.User || image.User || "",
     Env: [...(user.Env ?? []), ...(image.Env ?? []).filter((entry) => !own.has(nameOf(entry)))],
-    WorkingDir: user.WorkingDir || image.WorkingDir || "",
+    WorkingDir: cleaned(user.WorkingDir || image.WorkingDir || ""),
     Labels: { ...image.Labels, ...user.Labels },
     ExposedPorts: union(image.ExposedPorts, user.ExposedPorts),
     Volumes: union(image.Volumes, user.Volumes),

@@ -1,5 +1,5 @@
 import type {
-  Clock, Container, ContainerStore, EventBus, GarbageCollector, ImageStore, LayerStore, LeaseStore, LogDriver, Logger, Metrics, Mounter, NetworkStore, ProcessTable, PruneJournal,
+  BuildContainers, Clock, Container, ContainerStore, EventBus, GarbageCollector, ImageStore, LayerStore, LeaseStore, LogDriver, Logger, Metrics, Mounter, NetworkStore, ProcessTable, PruneJournal,
   ResourceMeters, RootFiles, Runtime, TreeArchiver, TreeCopier, TreePorter, VolumeStore, WorkRoom,
 } from "../core/index.js";
 import type { HostDefaults } from "./containers-config.js";
@@ -29,6 +29,8 @@ export interface ContainerParts {
   readonly journal?: PruneJournal;
   /** For commits. */
   readonly room?: WorkRoom;
+  /** Containers that builds run in: prunes leave them. */
+  readonly builds?: Pick<BuildContainers, "announced">;
   readonly mounter: Mounter;
   readonly files: RootFiles;
   readonly copier: TreeCopier;

@@ -169,6 +169,7 @@ export class Containers implements ContainerService {
     const removed: ContainerId[] = [], items: { kind: "container"; key: string; name: string; bytes: number }[] = [];
     let bytes = 0;
     for (const c of this.#parts.containers.list()) {
+      if (this.#parts.builds?.announced().includes(c.name) === true) continue;
       if (BUSY[c.state.status] !== undefined || c.createdAt > until || !labelsMatch(filters, c.config.Labels ?? {})) continue;
       try {
         const usage = await this.#parts.layers.usage(c.id).catch(() => ({ size: 0, bytes: 0 }));

@@ -121,6 +121,8 @@ describe("save and load", () => {
     expect((await load(e, archive)).ids).toEqual([images[0]!.id]);
     expect(e.service.inspect("quay.io/x/y:1").image.id).toBe(images[0]!.id);
     expect((await load(e, archive, { platform: { os: "linux", architecture: "arm64" } })).ids).toEqual([images[1]!.id]);
+    const foreign = { schemaVersion: 2, manifests: [{ mediaType: MediaType.ociManifest, digest: images[1]!.manifestDigest, size: images[1]!.manifest.length, platform: { os: "linux", architecture: "arm64" } }] };
+    await expect(load(e, tar([["index.json", JSON.stringify(foreign)], ...blobs]))).rejects.toMatchObject({ code: "NotFound", message: "the archive holds no image for linux/amd64" });
   });
   test("a name that moves is told", async () => {
     const e = await engine();
@@ -140,6 +142,9 @@ describe("save and load", () => {
     ["the format before 1.10", () => tar([["repositories", "{}"], ["abc/layer.tar", "x"]]), "InvalidArgument", /not supported/],
     ["manifest.json that is none", () => tar([["manifest.json", "{"]]), "InvalidArgument", /not valid JSON/],
     ["a missing configuration", () => tar([["manifest.json", json([{ Config: "c.json", Layers: [] }])]]), "InvalidArgument", /lacks c\.json/],
+    ...([["config", ["x"], "config"], ["config", { Env: "A=b" }, "config\\.Env"], ["config", { Labels: { a: 1 } }, "config\\.Labels"], ["history", {}, "history"], ["history", ["x"], "history\\[0\\]"], ["created", 5, "created"]] as const).map(([key, value, place]) =>
+      [`a configuration whose ${key} is ${json(value)}`, () => tar([["c.json", json({ os: "linux", architecture: "amd64", rootfs: { type: "layers", diff_ids: [] }, [key]: value })], ["manifest.json", json([{ Config: "c.json", Layers: [] }])]]), "InvalidArgument", new RegExp(`: ${place} is not`)] as [string, () => Buffer, string, RegExp]),
+    ["an image of another system", () => tar([["c.json", json({ os: "windows", architecture: "amd64", rootfs: { type: "layers", diff_ids: [] } })], ["manifest.json", json([{ Config: "c.json", Layers: [] }])]]), "InvalidArgument", /system "windows" cannot be used/],
     ["a missing layer", () => tar([config, ["manifest.json", json([{ Config: "c.json", Layers: ["a", "b", "c"] }])], ["a", layers[0]!]]), "InvalidArgument", /lacks b/],
     ["a layer too few", () => tar([config, ["manifest.json", json([{ Config: "c.json", Layers: ["a"] }])]]), "InvalidArgument", /lists 3 layers/],
     ["a layer that is another", () => tar([config, ["manifest.json", json([{ Config: "c.json", Layers: ["a", "b", "c"] }])], ["a", layers[0]!], ["b", "evil"], ["c", layers[2]!]]), "DataLoss", /diff ID/],

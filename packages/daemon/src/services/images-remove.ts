@@ -1,7 +1,7 @@
 import { chainIdsOf, formatReference, repositoryOf, withDefaultTag } from "@strata/oci";
 import type { ChainId, ImageId } from "@strata/oci";
 import { Conflict } from "../core/index.js";
-import type { Clock, Container, ContainerStore, EventBus, GarbageCollector, GraphNode, ImageStore, ImageSummary, GcItem, Image, Pins, PruneJournal } from "../core/index.js";
+import type { Clock, Container, ContainerStore, EventBus, GarbageCollector, GraphNode, ImageStore, ImageSummary, GcItem, Image, LeaseStore, Pins, PruneJournal } from "../core/index.js";
 import { booleanFilter, labelsMatch, rejectUnknown, untilOf } from "./filter-match.js";
 import { isDangling } from "./images-list.js";
 import { emitImageEvent, familiar, isIdPrefix, readReference, repositoryName } from "./images-names.js";
@@ -9,6 +9,7 @@ import type { Filters, Removed } from "./types.js";
 
 export interface ImageRemoverOptions {
   readonly images: ImageStore;
+  readonly leases: Pick<LeaseStore, "held">;
   readonly containers: ContainerStore;
   readonly gc: GarbageCollector;
   readonly events: EventBus;
@@ -67,7 +68,7 @@ export class ImageRemover {
     const isPinned = ({ tags, digests }: ImageSummary): boolean => pins !== undefined && pins.size > 0 && [...tags, ...digests].some((name) => pins.has(name));
     const unused = removal.all.filter((image) => {
       const loose = danglingOnly ? isDangling(image, parents) : image.tags.length + image.digests.length > 0 || !parents.has(image.id);
-      return loose && !isPinned(image) && image.containers === 0 && image.createdAt <= until && labelsMatch(filters, image.labels);
+      return loose && !isPinned(image) && !this.options.leases.held("image", image.id) && image.containers === 0 && image.createdAt <= until && labelsMatch(filters, image.labels);
     });
     this.options.images.atomically(() => { for (const image of unused) removal.prune(image); });
     const names = new Map(removal.all.map((i) => [i.id, i.tags[0] === undefined ? short(i.id) : familiar(i.tags[0])]));
@@ -208,6 +209,8 @@ class Removal {
     const users = this.#usersOf(id);
     const running = users.find(isRunning);
     if (running !== undefined) return say("cannot be forced", `image is being used by running container ${short(running.id)}`);
+    // A build goes on from it.
+    if (this.options.leases.held("image", id)) return say("cannot be forced", "image is needed by work under way");
     if (checks.names && this.#names(id).length > 0) return say("must be forced", "image is referenced in multiple repositories");
     if (checks.stopped && users[0] !== undefined) return say("must be forced", `image is being used by stopped container ${short(users[0].id)}`);
     return undefined;

@@ -92,6 +92,20 @@ describe("remove", () => {
     expect(new Set(await e.service.remove(two.slice(7, 19), { force: true, prune: true }))).toEqual(new Set([{ untagged: "two:1" }, { untagged: "reg.io/two:1" }, { deleted: two }, { deleted: chainsOf(["two"])[0] }]));
   });
 
+  test("what work under way stands on stays: prunes leave it, its name goes alone, its ID is a conflict", async () => {
+    const e = await engine();
+    const step = await make(e, ["step"]);
+    const base = await make(e, ["base"], { tags: [`${d}base:1`] });
+    await e.world.leases.with("build", async (lease) => {
+      for (const id of [step, base]) e.world.leases.hold(lease, "image", id);
+      expect((await e.service.prune(filters({ dangling: ["false"] }))).removed).toEqual([]);
+      await expect(e.service.remove(step, { force: true, prune: true })).rejects.toMatchObject({ code: "Conflict", message: expect.stringContaining("work under way") as string });
+      expect(await e.service.remove("base:1", { force: false, prune: true })).toEqual([{ untagged: "base:1" }]);
+    });
+    const { removed } = await e.service.prune(new Map());
+    expect(removed).toEqual(expect.arrayContaining([{ deleted: step }, { deleted: base }]));
+  });
+
   test.each<[ContainerStatus, boolean, string, RegExp | undefined]>([
     ["running", false, "app:1", /^conflict: unable to remove repository reference "app:1" \(must force\) - container c{12} is using its referenced image [0-9a-f]{12}$/],
     ["exited", false, "app:1", /unable to remove repository reference/],

@@ -116,7 +116,7 @@ export class Images implements ImageService {
       gc.notify("deletion");
       throw e;
     });
-    images.touch(id);
+    if (images.has(id)) images.touch(id);
     if (target !== undefined) emitImageEvent(events, "tag", id, familiarName(target), config.Labels);
     emitImageEvent(events, "import", id, id, config.Labels);
     return id;
@@ -135,7 +135,8 @@ export class Images implements ImageService {
     for (const { id, tags } of loaded) {
       for (const tag of tags) progress({ stream: `Loaded image: ${familiar(tag)}\n` });
       if (tags.length === 0) progress({ stream: `Loaded image ID: ${id}\n` });
-      images.touch(id);
+      // Somebody may have removed it by now.
+      if (images.has(id)) images.touch(id);
       emitImageEvent(events, "load", id, id, labelsOf(images, id));
     }
     return loaded.map((l) => l.id);
@@ -163,6 +164,8 @@ export class Images implements ImageService {
     const { images } = this.options;
     const id = orUndefined(() => images.resolve(name));
     if (id !== undefined && isIdPrefix(id, name)) return [{ id }];
+    // No ID can be a name.
+    if (/^[0-9a-f]{64}$/.test(name)) throw new NotFound(`No such image: ${name}`);
     const reference = readReference(name);
     if (reference.digest !== undefined) return [{ id: images.resolve(name) }];
     if (reference.tag !== undefined) return [{ id: images.resolve(name), tag: formatReference(reference) }];

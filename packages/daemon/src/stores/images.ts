@@ -1,4 +1,4 @@
-import { type ChainId, type DiffId, type Digest, type ImageConfig, type ImageId, InvalidReference, type Reference, chainIdsOf, digestOf, familiarName, formatReference, isDigest, parseReference, repositoryOf, withDefaultTag } from "@strata/oci";
+import { type ChainId, type DiffId, type Digest, type ImageConfig, type ImageId, InvalidReference, type Reference, chainIdsOf, digestOf, familiarName, familiarRepository, formatReference, isDigest, parseReference, repositoryOf, withDefaultTag, withPlatform } from "@strata/oci";
 import { type Clock, Conflict, type Image, type ImageStore, type ImageSummary, InvalidArgument, type Lease, type LeaseStore, NotFound, type PackedSource } from "../core/index.js";
 import { type Ledger, violated } from "../db/ledger.js";
 import { ImageList, namesOf } from "./image-list.js";
@@ -71,7 +71,7 @@ export class LedgerImages implements ImageStore {
     return row.config;
   }
 
-  /** Malformed names are InvalidArgument, as is a prefix of several images. A name is looked for before an ID prefix. */
+  /** Malformed names are InvalidArgument. A name is looked for before an ID prefix; one of several images is none of them: it may be a name that there is elsewhere. */
   resolve(text: string): ImageId {
     if (isDigest(text)) {
       if (this.has(text)) return text as ImageId;
@@ -87,7 +87,7 @@ export class LedgerImages implements ImageStore {
     if (prefix !== undefined) {
       const from = `sha256:${prefix}`;
       const found = this.ledger.sql<[string, string], { id: ImageId }>("SELECT id FROM image WHERE id >= ? AND id < ? LIMIT 2").all(from, afterPrefix(from));
-      if (found.length > 1) throw new InvalidArgument(`Multiple IDs found with provided prefix: ${text}`);
+      if (found.length > 1) throw new NotFound(`No such image: ${reference === undefined ? text : familiarName(reference)} (several image IDs begin with ${prefix})`);
       if (found[0] !== undefined) return found[0].id;
     }
     throw noImage(reference === undefined ? text : familiarName(reference));
@@ -96,6 +96,8 @@ export class LedgerImages implements ImageStore {
   tag(id: ImageId, ref: string): ImageId | null {
     const reference = withDefaultTag(reading(ref));
     const name = stored(reference), now = this.clock.now();
+    // Otherwise `sha256:abc` would be both a name and the beginning of an ID.
+    if (familiarRepository(reference) === "sha256") throw new InvalidArgument("refusing to create an ambiguous tag using digest algorithm as name");
     return this.ledger.transaction(() => {
       if (!this.has(id)) throw noImage(id);
       const before = this.ledger.sql<[string], { image: ImageId }>("SELECT image FROM reference WHERE name = ?").get(name);
@@ -190,9 +192,9 @@ function parseConfig(bytes: Uint8Array): ImageConfig {
   return config;
 }
 
-/** An image without layers may have been written with null for none. */
+/** An image without layers may have been written with null for none, and nothing of what it is for. */
 function withLayers(config: Partial<ImageConfig> & Pick<ImageConfig, "architecture" | "os">): ImageConfig {
-  return { ...config, rootfs: { type: "layers", diff_ids: (config.rootfs?.diff_ids as readonly DiffId[] | null | undefined) ?? [] } };
+  return { ...withPlatform(config), rootfs: { type: "layers", diff_ids: (config.rootfs?.diff_ids as readonly DiffId[] | null | undefined) ?? [] } };
 }
 
 const noImage = (name: string): NotFound => new NotFound(`No such image: ${name}`);

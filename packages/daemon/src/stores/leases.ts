@@ -30,6 +30,10 @@ export class LedgerLeases implements LeaseStore {
     }
   }
 
+  held(kind: NodeKind, key: string): boolean {
+    return this.ledger.sql<[string, string]>("SELECT 1 FROM lease_hold WHERE kind = ? AND key = ? LIMIT 1").get(kind, key) !== undefined;
+  }
+
   close(lease: Lease): void {
     this.ledger.transaction(() => this.ledger.sql<[string]>("DELETE FROM lease WHERE id = ?").run(lease.id), { durable: false });
   }

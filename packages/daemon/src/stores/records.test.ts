@@ -120,10 +120,10 @@ describe("images", () => {
     expect(() => images.resolve(name)).toThrow(NotFound);
   });
 
-  test("an ambiguous prefix and a malformed name are the caller's mistake", () => {
+  test("a prefix of several IDs is nothing that is here, a malformed name the caller's mistake", () => {
     const ids = Array.from({ length: 17 }, (_, i) => image(`many${i}`).slice(7, 8));
     const twice = ids.find((c, i) => ids.indexOf(c) !== i)!;
-    expect(() => images.resolve(twice)).toThrow(InvalidArgument);
+    expect(() => images.resolve(twice)).toThrow(NotFound);
     expect(() => images.resolve("UPPER")).toThrow(InvalidArgument);
   });
 

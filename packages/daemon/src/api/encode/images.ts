@@ -49,7 +49,7 @@ export function encodeImage({ image, graphDriver }: ImageDetail): Schemas["Image
     RepoDigests: image.digests.map(familiar),
     Parent: image.parent ?? "",
     Comment: c.history?.at(-1)?.comment ?? "",
-    ...(c.created === undefined ? {} : { Created: c.created }),
+    ...(c.created ? { Created: c.created } : {}),
     Container: c.container ?? "",
     ContainerConfig: encodeConfig(c.container_config ?? {}),
     DockerVersion: c.docker_version ?? "",
@@ -70,7 +70,8 @@ export function encodeImage({ image, graphDriver }: ImageDetail): Schemas["Image
 export function encodeHistory(entry: HistoryEntry): Schemas["HistoryEntry"] {
   return {
     Comment: entry.comment ?? "",
-    Created: entry.created === undefined ? 0 : Math.floor(Date.parse(entry.created) / 1000),
+    // Other tools leave it out, or write what is no time.
+    Created: Math.floor((Date.parse(entry.created ?? "") || 0) / 1000),
     CreatedBy: entry.created_by ?? "",
     Id: entry.id ?? "<missing>",
     Size: entry.size,

@@ -3242,6 +3242,8 @@ export interface operations {
                 "keep-storage"?: number;
                 /** @description The same, by its newer name. */
                 "reserved-space"?: number;
+                /** @description Bytes that records may take: no more go than it needs. */
+                "max-used-space"?: number;
             };
             header?: never;
             path?: never;

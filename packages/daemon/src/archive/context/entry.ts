@@ -24,6 +24,8 @@ export interface ContextEntry {
   readonly length: number;
   /** SHA-256 of the payload, hex; "" where there is none. */
   readonly digest: string;
+  /** Entries with the same one are names of one file. */
+  readonly inode?: number;
 }
 
 export const dataFile = (directory: string): string => `${directory}/data`;

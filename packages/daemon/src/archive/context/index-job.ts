@@ -26,7 +26,7 @@ export interface ContextSummary {
 
 const GATHERED = 1 << 20;
 /** Characters of an entry in the index, its names aside; and of the whole index, which is written and read as one string. */
-const ENTRY = 260;
+const ENTRY = 280;
 const SEGMENT = 50;
 const LARGEST_INDEX = 400e6;
 
@@ -56,6 +56,7 @@ class ContextWriter implements TarSink {
   private position = 0;
   private indexed = 0;
   private closed = false;
+  private inodes = 0;
   private member: { readonly entry: TarEntry; readonly name: ByteString; readonly offset: number; readonly length: number; readonly hash: Hash } | undefined;
 
   private readonly prefix: ByteString;
@@ -110,11 +111,13 @@ class ContextWriter implements TarSink {
     closeSync(this.fd);
   }
 
-  /** A second name of a file is a file of its own: what is copied may be one of them only. */
+  /** A second name of a file is an entry of its own: what is copied may be one of them only. */
   private linked(entry: TarEntry, name: ByteString): ContextEntry {
     const target = this.entries.get(this.nameOf(entry.linkName));
     if (target === undefined) throw new InvalidArgument(`the context has a hard link to what is not in it: ${JSON.stringify(name)}`);
-    return { ...target, name };
+    const inode = target.inode ?? this.inodes++;
+    this.entries.set(target.name, { ...target, inode });
+    return { ...target, inode, name };
   }
   private nameOf(member: ByteString): ByteString {
     const { prefix, top } = this, name = cleanPath(member);

@@ -7,6 +7,7 @@ import { joinPath } from "../tar-path.js";
 import { encodeHeader, padding, TRAILER } from "../tar-writer.js";
 import type { Steps } from "../workers/protocol.js";
 import { dataFile, type ContextEntry } from "./entry.js";
+import { changedMode, type ModeChange } from "./mode.js";
 import { select, type Selection } from "./select.js";
 import { DataWindow } from "./window.js";
 
@@ -26,7 +27,7 @@ export interface LayerArguments {
   /** Whose all of it becomes; without it owners stay. */
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** Permission bits of all files and directories. */
-  readonly mode?: number;
+  readonly mode?: ModeChange;
   /** Seconds: the time of directories that are made. */
   readonly now: number;
   /** Seconds: nothing is newer. */
@@ -42,8 +43,14 @@ export function* contextLayer(args: LayerArguments): Steps<void> {
   const output = new Output();
   for (const name of place.missing) if (!members.has(name)) yield* output.bytes(encodeHeader(memberOf(name, undefined, args)));
   if (selection !== null) yield* withFdSteps(openat(AT_FDCWD, dataFile(selection.directory), O_RDONLY), function* (fd) {
-    const data = new DataWindow(fd);
+    const data = new DataWindow(fd), named = new Map<number, ByteString>();
     for (const [name, entry] of members) {
+      const first = entry.inode === undefined || entry.type !== "file" ? undefined : named.get(entry.inode);
+      if (first !== undefined) {
+        yield* output.bytes(encodeHeader({ ...memberOf(name, entry, args), type: "link", linkName: first, size: 0, sparse: undefined }));
+        continue;
+      }
+      if (entry.inode !== undefined) named.set(entry.inode, name);
       yield* output.bytes(encodeHeader(memberOf(name, entry, args)));
       if (entry.length === 0) continue;
       yield* data.copy(entry, output);
@@ -73,7 +80,7 @@ function memberOf(name: ByteString, entry: ContextEntry | undefined, { owner, mo
   const { uid, gid } = owner ?? entry ?? { uid: 0, gid: 0 };
   if (entry === undefined) return { ...common, type: "directory", mode: 0o755, uid, gid, mtime: { seconds: Math.min(now, newest ?? now), nanos: 0 } };
   return {
-    ...common, type: entry.type, linkName: entry.linkName, mode: entry.type === "symlink" ? entry.mode : mode ?? entry.mode, uid, gid, size: entry.size, mtime: timeOf(entry, newest),
+    ...common, type: entry.type, linkName: entry.linkName, mode: entry.type === "symlink" || mode === undefined ? entry.mode : changedMode(mode, entry.mode, entry.type === "directory"), uid, gid, size: entry.size, mtime: timeOf(entry, newest),
     major: entry.major, minor: entry.minor, xattrs: new Map(entry.xattrs.map(([key, value]) => [key, Buffer.from(value, "latin1")])), sparse: entry.sparse,
   };
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { globMatch, hasWildcards, IgnoreRules } from "@strata/oci";
+import { Glob, hasWildcards, IgnoreRules } from "@strata/oci";
 import { InvalidArgument, messageOf, NotFound } from "../../core/errors.js";
 import { fromByteString, toByteString, type ByteString } from "../../kernel/byte-path.js";
 import { baseOf, cleanPath, joinPath, parentOf } from "../tar-path.js";
@@ -13,7 +13,7 @@ export interface Selection {
   readonly directory: string;
   /** Names that count as not there. */
   readonly hidden: readonly string[];
-  /** Paths, and patterns of Go's filepath.Match; `/./` in one says where `parents` begins. */
+  /** Paths, and patterns of Go's filepath.Match; with `parents` `**` is any number of directories, and `/./` says where they begin. */
   readonly sources: readonly string[];
   /** Rules of .dockerignore for what stays behind, relative to each source. */
   readonly exclude: readonly string[];
@@ -52,17 +52,17 @@ export function select({ directory, hidden, sources, exclude, parents }: Selecti
   const index = new ContextIndex(directory, hidden);
   const rules = exclude.length === 0 ? undefined : rulesOf(exclude);
   const keep = (name: ByteString): boolean => rules === undefined || name === "" || !rules.ignores(fromByteString(name));
-  const matches = sources.flatMap((source) => named(index, source).map(({ name, pivot }) => pick(index, name, parents ? pivot : undefined, keep)));
+  const matches = sources.flatMap((source) => named(index, source, parents).map(({ name, pivot }) => pick(index, name, parents ? pivot : undefined, keep)));
   return matches.filter(({ directory: whole, picked }) => whole || picked.length > 0);
 }
 
 /** Names of a source: one, or all that a pattern matches. `pivot`: what of the name comes before its `/./`. */
-function named(index: ContextIndex, source: string): { name: ByteString; pivot: ByteString }[] {
+function named(index: ContextIndex, source: string, deep: boolean): { name: ByteString; pivot: ByteString }[] {
   const [before, behind] = source.split(/\/\.\/(.*)/s, 2) as [string, string | undefined];
   const pivot = behind === undefined ? "" : clean(before), text = toByteString(source);
   if (!hasWildcards(source)) return [{ name: clean(text), pivot }];
-  const pattern = fromByteString(clean(text));
-  const found = [...index.below("")].filter(({ name }) => matching(pattern, fromByteString(name))).map(({ name }) => ({ name, pivot }));
+  const matches = matcherOf(fromByteString(clean(text)), deep);
+  const found = [...index.below("")].filter(({ name }) => matches(fromByteString(name))).map(({ name }) => ({ name, pivot }));
   if (found.length === 0) throw new NotFound(`no source files were specified: nothing in the context matches ${source}`);
   return found;
 }
@@ -89,8 +89,11 @@ function rulesOf(patterns: readonly string[]): IgnoreRules {
   try { return new IgnoreRules(patterns); } catch (cause) { throw new InvalidArgument(`--exclude: ${messageOf(cause)}`, { cause }); }
 }
 
-function matching(pattern: string, name: string): boolean {
-  try { return globMatch(pattern, name); } catch (cause) { throw new InvalidArgument(messageOf(cause), { cause }); }
+function matcherOf(pattern: string, deep: boolean): (name: string) => boolean {
+  try {
+    const glob = new Glob(pattern, deep);
+    return (name) => glob.matches(name);
+  } catch (cause) { throw new InvalidArgument(messageOf(cause), { cause }); }
 }
 
 /** `a/b/c` → `a`, `a/b`. */
