@@ -49,12 +49,17 @@ describe("--tmpfs and --mount type=tmpfs", () => {
   });
 });
 
+it("/dev/shm that others may join has the flags of one that they may not", async () => {
+  expect(await shown(["--ipc", "shareable"], options("/dev/shm"))).toMatch(/^tmpfs rw,nosuid,nodev,noexec,/);
+});
+
 describe("binds", () => {
   it("-v: read-only, made when absent, files, words that count for nothing here", async () => {
     expect(await shown(["-v", `${here}:/h`], "cat /h/file; touch /h/made && echo wrote")).toBe("of the host\nwrote");
     expect(existsSync(`${here}/made`)).toBe(true);
     expect(await shown(["-v", `${here}:/h:ro`], "touch /h/x 2>&1 | grep -c Read-only")).toBe("1");
     expect(await shown(["-v", `${here}/file:/f:z`], "cat /f")).toBe("of the host");
+    expect(await shown(["-v", `${here}/file:/f:ro`], "cat /f; touch /f 2>&1 | grep -c Read-only")).toBe("of the host\n1");
     await shown(["-v", `${here}/not/there:/n:cached`], "touch /n/x");
     expect(statSync(`${here}/not/there/x`).isFile()).toBe(true);
   });

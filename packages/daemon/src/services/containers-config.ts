@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import type { HealthConfig, RunConfig } from "@strata/oci";
 import { type ContainerConfig, type HostConfig, InvalidArgument } from "../core/index.js";
 import { checkDevices } from "./spec/devices.js";
@@ -6,6 +7,9 @@ import { checkUlimits } from "./spec/ulimits.js";
 
 const nameOf = (entry: string): string => entry.split("=", 1)[0]!;
 
+/** An absolute path without what says nothing; any other text as it is. */
+const cleanPath = (path: string): string => (posix.isAbsolute(path) ? posix.resolve(path) : path);
+
 /** A user's config over an image's, by Docker's rules: what the user left out comes from the image. */
 export function mergeConfig(user: ContainerConfig, image: RunConfig): ContainerConfig {
   const own = new Set((user.Env ?? []).map(nameOf));
@@ -13,7 +17,7 @@ export function mergeConfig(user: ContainerConfig, image: RunConfig): ContainerC
     ...user,
     User: user.User || image.User || "",
     Env: [...(user.Env ?? []), ...(image.Env ?? []).filter((entry) => !own.has(nameOf(entry)))],
-    WorkingDir: user.WorkingDir || image.WorkingDir || "",
+    WorkingDir: cleanPath(user.WorkingDir || image.WorkingDir || ""),
     Labels: { ...image.Labels, ...user.Labels },
     ExposedPorts: union(image.ExposedPorts, user.ExposedPorts),
     Volumes: union(image.Volumes, user.Volumes),

@@ -28,6 +28,8 @@ export interface SpecInput {
   readonly etcFiles: Readonly<Record<string, string>>;
   /** Device nodes to hand in; for a privileged container all of the host's. */
   readonly devices: readonly { readonly path: string; readonly node: DeviceNode; readonly permissions: string }[];
+  /** Mount points of what is no directory: nothing can be mounted below. */
+  readonly files?: ReadonlySet<string>;
   /** Numbers of the devices whose use is limited, by their paths. */
   readonly limitedDevices?: BlockDevices;
   /** Permission bits of the image's directories that a tmpfs hides: the tmpfs has the same. */
@@ -133,7 +135,7 @@ function mounts(input: SpecInput): SpecMount[] {
   for (const point of c.mounts) {
     if (point.Type === "tmpfs") continue;
     const asked = (h.Mounts ?? []).find((m) => m.Type === "bind" && posix.resolve(m.Target) === point.Destination)?.BindOptions;
-    extra.push(bindMount(point, asked, host.recursiveReadOnly.has(h.Runtime ?? "")));
+    extra.push(bindMount(point, asked, host.recursiveReadOnly.has(h.Runtime ?? ""), input.files?.has(point.Destination)));
   }
   for (const [destination, options] of Object.entries(h.Tmpfs ?? {})) extra.push(tmpfsMount(destination, options, input.tmpfsModes?.get(destination)));
   for (const m of h.Mounts ?? []) if (m.Type === "tmpfs") extra.push(tmpfsOfMountSpec(m, input.tmpfsModes?.get(m.Target)));
