@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { release, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
 const folders = [...new Set([...(process.env["PATH"] ?? "").split(delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin"])].filter(Boolean);
@@ -74,6 +74,7 @@ const checks = {
   setpriv: program("setpriv"),
   crun: program("crun"),
   runc: program("runc"),
+  mountSetattr: () => { const [major = 0, minor = 0] = release().split(".").map(Number); return major > 5 || (major === 5 && minor >= 12) ? undefined : `Linux ${release()} is older than 5.12`; },
   cgroup2: () => (existsSync("/sys/fs/cgroup/cgroup.controllers") ? undefined : "this machine has not cgroup v2 alone; runs in the VM"),
 } satisfies Record<string, () => string | undefined>;
 

@@ -3,6 +3,7 @@ import { type Daemon, type TestBed, daemonNeeds, needs, ok, setUp } from "../hel
 
 /** Every way to mount something into a container, each seen from inside; and what is refused. */
 const it = needs(...daemonNeeds, "docker");
+const onNewKernels = needs(...daemonNeeds, "docker", "mountSetattr");
 
 let bed: TestBed, daemon: Daemon;
 let here: string;
@@ -46,12 +47,17 @@ describe("--tmpfs and --mount type=tmpfs", () => {
   });
 });
 
+it("/dev/shm that others may join has the flags of one that they may not", async () => {
+  expect(await shown(["--ipc", "shareable"], options("/dev/shm"))).toMatch(/^tmpfs rw,nosuid,nodev,noexec,/);
+});
+
 describe("binds", () => {
   it("-v: read-only, made when absent, files, words that count for nothing here", async () => {
     expect(await shown(["-v", `${here}:/h`], "cat /h/file; touch /h/made && echo wrote")).toBe("of the host\nwrote");
     expect(existsSync(`${here}/made`)).toBe(true);
     expect(await shown(["-v", `${here}:/h:ro`], "touch /h/x 2>&1 | grep -c Read-only")).toBe("1");
     expect(await shown(["-v", `${here}/file:/f:z`], "cat /f")).toBe("of the host");
+    expect(await shown(["-v", `${here}/file:/f:ro`], "cat /f; touch /f 2>&1 | grep -c Read-only")).toBe("of the host\n1");
     await shown(["-v", `${here}/not/there:/n:cached`], "touch /n/x");
     expect(statSync(`${here}/not/there/x`).isFile()).toBe(true);
   });
@@ -64,6 +70,18 @@ describe("binds", () => {
     } finally { await ok("umount", [`${here}/sub`]); }
     expect(await refused("--mount", `type=bind,src=${here}/absent,dst=/h`)).toContain(`bind source path does not exist: ${here}/absent`);
     expect(existsSync(`${here}/absent`)).toBe(false);
+  });
+  onNewKernels("read-only with all that is mounted below, unless that is not wanted or the client is of before 1.44", async () => {
+    await ok("mount", ["-t", "tmpfs", "inner", `${here}/sub`]);
+    const below = "touch /h/x 2>&1 | grep -c Read-only; touch /h/sub/x 2>&1 | grep -c Read-only; true";
+    const mount = `type=bind,src=${here},dst=/h,readonly`;
+    try {
+      expect(await shown(["-v", `${here}:/h:ro`], below)).toBe("1\n1");
+      expect(await shown(["--mount", mount], below)).toBe("1\n1");
+      expect(await shown(["--mount", `${mount},bind-recursive=readonly,bind-propagation=rprivate`], below)).toBe("1\n1");
+      expect(await shown(["--mount", `${mount},bind-recursive=writable`], below)).toBe("1\n0");
+      expect((await daemon.docker(["run", "--rm", "--mount", mount, "busybox", "sh", "-c", below], { env: { DOCKER_API_VERSION: "1.43" } })).stdout).toBe("1\n0\n");
+    } finally { await ok("umount", [`${here}/sub`]); }
   });
   it("propagation: what is mounted on either side is seen on the other, where the source is shared", async () => {
     const place = bed.path("shared");

@@ -64,7 +64,8 @@ export function openContainers({ config, execRoot, machine, programs, stores, ne
     mounter: new KernelMounter(), files: new ConfinedFiles(), copier: trees, archiver: trees, porter: trees, processes: new ProcProcesses(), meters: new CgroupMeters(), events, metrics, clock, logger, journal, room, builds: stores.buildCache,
     host: {
       cgroupVersion, capabilities: ALL_CAPABILITIES.filter((_, bit) => (machine.capabilities >> BigInt(bit) & 1n) === 1n), seccomp: machine.seccomp, controllers: machine.controllers,
-      kernel: [major, minor], arch: process.arch, cpuset: machine.cpuset, blockIoWeights: machine.blockIoWeights, ...(machine.init === undefined ? {} : { init: machine.init }),
+      kernel: [major, minor], arch: process.arch, cpuset: machine.cpuset, blockIoWeights: machine.blockIoWeights,
+      recursiveReadOnly: major > 5 || (major === 5 && minor >= 12) ? programs.recursiveReadOnly : new Set(), ...(machine.init === undefined ? {} : { init: machine.init }),
     },
     config: {
       execRoot, cgroupParent: "/strata",

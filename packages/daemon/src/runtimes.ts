@@ -4,7 +4,7 @@ import type { Config } from "./config.js";
 import { InvalidArgument, messageOf, Unavailable } from "./core/index.js";
 import { claimIdleControllers } from "./drivers/runtime/idle-controllers.js";
 import { probeRuntime } from "./drivers/runtime/probe.js";
-import { findProgram } from "./kernel/spawn.js";
+import { findProgram, run } from "./kernel/spawn.js";
 import { versionOf } from "./machine.js";
 
 /** The programs that run containers. */
@@ -13,6 +13,8 @@ export interface Programs {
   /** Name to absolute path; crun, runc and what was added. */
   readonly runtimes: ReadonlyMap<string, string>;
   readonly defaultRuntime: string;
+  /** Runtimes that know the mount option rro, by name. */
+  readonly recursiveReadOnly: ReadonlySet<string>;
   /** Of conmon and the runtimes, by name. */
   readonly versions: Readonly<Record<string, string>>;
 }
@@ -39,7 +41,19 @@ export async function findPrograms(config: Config): Promise<Programs> {
   const defaultRuntime = config.defaultRuntime || (await firstThatRuns(runtimes));
   const named = [["conmon", conmon], ...runtimes] as const;
   const versions = Object.fromEntries(await Promise.all(named.map(async ([name, path]) => [name, await versionOf(path)] as const)));
-  return { conmon, runtimes, defaultRuntime, versions };
+  const knows = await Promise.all([...runtimes].map(async ([name, path]) => ({ name, known: await knowsRecursiveReadOnly(path) })));
+  return { conmon, runtimes, defaultRuntime, versions, recursiveReadOnly: new Set(knows.filter(({ known }) => known).map(({ name }) => name)) };
+}
+
+/** As the runtime tells of itself (features of the runtime-spec). crun has the option since 1.4, and tells since 1.8.6. */
+async function knowsRecursiveReadOnly(path: string): Promise<boolean> {
+  try {
+    const { mountOptions } = JSON.parse((await run(path, ["features"], { timeoutMs: 5000 })).stdout) as { readonly mountOptions?: readonly string[] };
+    return mountOptions?.includes("rro") === true;
+  } catch {
+    const [, major, minor] = /^crun version (\d+)\.(\d+)/.exec((await run(path, ["--version"], { timeoutMs: 5000 }).catch(() => undefined))?.stdout ?? "") ?? [];
+    return major !== undefined && (Number(major) > 1 || Number(minor) >= 4);
+  }
 }
 
 /** In the order in which they are known. Being installed is not enough; crun may need the machine's cgroups arranged. */

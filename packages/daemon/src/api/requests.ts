@@ -31,6 +31,8 @@ export function toCreate(body: Schemas["ContainerCreateRequest"], query: { name?
   if (version < 40 && !hostConfig.IpcMode) hostConfig.IpcMode = "shareable";
   if (version < 41 && !hostConfig.CgroupnsMode) hostConfig.CgroupnsMode = "host";
   if (version < 42) delete hostConfig.Annotations;
+  // Until then what was mounted below a read-only mount stayed as it was.
+  if (version < 44 && hostConfig.Mounts) hostConfig.Mounts = hostConfig.Mounts.map((m) => (m.Type === "bind" ? { ...m, BindOptions: { ...m.BindOptions, ReadOnlyNonRecursive: true } } : m));
   delete hostConfig["KernelMemory"];
   // What the image exposes is another matter: it is not asked for here.
   if (hostConfig.NetworkMode?.startsWith("container:") && Object.keys(config.ExposedPorts ?? {}).length > 0 && Object.keys(hostConfig.PortBindings ?? {}).length === 0) throw new InvalidArgument("conflicting options: port exposing and the container type network mode");

@@ -48,7 +48,7 @@ export function sessionRoutes(containers: ContainerService, clock: Clock): Sessi
       const raw = containers.tty(c.path.id);
       const now = clock.now();
       const lines = await containers.logs(c.path.id, {
-        stdout, stderr, follow: q.follow ?? false, tail: tailOf(q.tail), since: parseInstant(q.since, "since", now), until: parseInstant(q.until, "until", now),
+        stdout, stderr, follow: q.follow ?? false, tail: tailOf(q.tail), since: parseInstant(q.since, "since", now), until: parseInstant(q.until === "0" ? undefined : q.until, "until", now), // 0 is no limit, as Docker has it
       }, signal);
       response.writeHead(200, { "Content-Type": streamType(raw, c.version) });
       response.flushHeaders();

@@ -1,6 +1,6 @@
 import { totalmem } from "node:os";
 import type { Clock } from "../core/index.js";
-import { rfc3339Nano } from "../core/index.js";
+import { InvalidArgument, rfc3339Nano } from "../core/index.js";
 import type { SystemInfo, SystemService } from "../services/types.js";
 import { ok, type Context, type Reply, type Routes } from "./context.js";
 import { toRegistryAuth } from "./credentials.js";
@@ -114,7 +114,9 @@ export function systemRoutes(system: SystemService, facts: ServerFacts, clock: C
     },
     async events(c) {
       const now = clock.now();
-      const options = { since: parseTime(c.query.since, "since", now), until: parseTime(c.query.until, "until", now), filters: parseFilters(c.query.filters), signal: c.signal };
+      const since = parseTime(c.query.since, "since", now), until = parseTime(c.query.until, "until", now);
+      if (since !== undefined && until !== undefined && since > until) throw new InvalidArgument(`\`since\` time (${c.query.since}) cannot be after \`until\` time (${c.query.until})`);
+      const options = { since, until, filters: parseFilters(c.query.filters), signal: c.signal };
       const events = system.events(options);
       await sendLines(c, (async function* () { for await (const event of events) yield encodeEvent(event); })());
       return undefined;

@@ -1,5 +1,5 @@
 import { readlinkSync } from "node:fs";
-import { errnoOf, InvalidArgument } from "../core/errors.js";
+import { Conflict, errnoOf, InvalidArgument } from "../core/errors.js";
 import { cPath, fromByteString, type ByteString } from "../kernel/byte-path.js";
 import { chmodEntry } from "../kernel/directory.js";
 import { AT_FDCWD, close, fchmodat, fchownat, mkdirat, O_DIRECTORY, O_RDONLY, openat, openInRoot, openStraight, readlinkat } from "../kernel/libc.js";
@@ -109,12 +109,18 @@ export class ConfinedTree {
   /** Removes an entry with all below it. Every directory held but `dir` may be closed by this. */
   remove(dir: Directory, name: ByteString, stat: Stat): void {
     const path = joinPath(dir.path, name);
-    const { gone } = this.options;
+    const { gone, live } = this.options;
+    const notMounted = (there: Stat | undefined, at: ByteString): void => {
+      if (there?.mountRoot) throw new Conflict(`unlinkat ${JSON.stringify(`/${fromByteString(at)}`)}: device or resource busy: something is mounted there`);
+    };
+    if (live) notMounted(stat, path);
     if (isDirectory(stat.mode) || isSymlink(stat.mode)) this.forget(dir);
     if (isDirectory(stat.mode)) {
       for (const made of this.made.keys()) if (made === path || made.startsWith(`${path}/`)) this.made.delete(made);
     } else if (gone?.(dir.fd, name, path)) return;
-    removeTreeSync(dir.fd, name, gone && { before: (fd, entry, below) => gone(fd, entry, joinPath(dir.path, below)) });
+    // The kernel would not mind: it takes mounts of other namespaces, the container's own, away with the file that they are on.
+    const keepMounts = (fd: number, entry: ByteString, below: ByteString): false => { notMounted(this.stater.at(fd, entry), joinPath(dir.path, below)); return false; };
+    removeTreeSync(dir.fd, name, gone ? { before: (fd, entry, below) => gone(fd, entry, joinPath(dir.path, below)) } : live ? { before: keepMounts } : {});
   }
 
   close(): void {

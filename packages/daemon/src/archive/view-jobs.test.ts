@@ -142,6 +142,15 @@ const root = process.getuid?.() === 0;
     expect(existsSync(inside("x"))).toBe(false);
   });
 
+  test("what is mounted is not replaced, and stays mounted", async () => {
+    const mounted = { ...view, mounts: [...view.mounts, { source: join(dir, "fixed/f"), destination: "/deep/file", writable: true, recursive: false }] };
+    const busy = { code: "Conflict", message: expect.stringMatching(/device or resource busy/) };
+    await expect(put("/deep", [{ name: "file", content: "other" }], { view: mounted })).rejects.toMatchObject(busy);
+    await expect(put("/", [{ name: "deep", content: "a file in place of all" }], { view: mounted })).rejects.toMatchObject(busy);
+    await expect(put("/", [{ name: "data", content: "in place of a mount" }], { view: mounted })).rejects.toBeDefined();
+    expect([lstatSync(inside("deep/file")).size, readdirSync(join(dir, "fixed"))]).toEqual([0, ["f"]]);
+  });
+
   test("what is no archive, or ends early, is refused", async () => {
     await expect(trees.write(view, "/tmp", Readable.from([Buffer.from("no archive".repeat(100))]), { keepKinds: true })).rejects.toMatchObject({ code: "InvalidArgument" });
     await expect(trees.write(view, "/tmp", Readable.from([tarOf([{ name: "f", content: "x".repeat(5000) }]).subarray(0, 3000)]), { keepKinds: true })).rejects.toMatchObject({ code: "InvalidArgument" });

@@ -5,9 +5,10 @@ import { checkDevices } from "./spec/devices.js";
 import { READONLY_PATHS } from "./spec/paths.js";
 import { checkUlimits } from "./spec/ulimits.js";
 
-/** `/a` of `/a/`; what is not absolute is refused elsewhere. */
-const cleaned = (path: string): string => (path.startsWith("/") ? posix.resolve(path) : path);
 const nameOf = (entry: string): string => entry.split("=", 1)[0]!;
+
+/** An absolute path without what says nothing; any other text as it is. */
+const cleanPath = (path: string): string => (posix.isAbsolute(path) ? posix.resolve(path) : path);
 
 /** A user's config over an image's, by Docker's rules: what the user left out comes from the image. */
 export function mergeConfig(user: ContainerConfig, image: RunConfig): ContainerConfig {
@@ -16,7 +17,7 @@ export function mergeConfig(user: ContainerConfig, image: RunConfig): ContainerC
     ...user,
     User: user.User || image.User || "",
     Env: [...(user.Env ?? []), ...(image.Env ?? []).filter((entry) => !own.has(nameOf(entry)))],
-    WorkingDir: cleaned(user.WorkingDir || image.WorkingDir || ""),
+    WorkingDir: cleanPath(user.WorkingDir || image.WorkingDir || ""),
     Labels: { ...image.Labels, ...user.Labels },
     ExposedPorts: union(image.ExposedPorts, user.ExposedPorts),
     Volumes: union(image.Volumes, user.Volumes),

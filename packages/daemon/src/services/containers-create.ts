@@ -33,6 +33,8 @@ export class Creator {
     const { path, args } = commandLine(config);
     if (config.StopSignal) parseSignal(config.StopSignal);
     checkHealthConfig(config.Healthcheck);
+    const unnamed = (config.Env ?? []).find((entry) => /^(=|$)/.test(entry));
+    if (unnamed !== undefined) throw new InvalidArgument(`invalid environment variable: ${unnamed}`);
     Object.keys(config.ExposedPorts ?? {}).forEach(parsePort);
     if (config.WorkingDir && !posix.isAbsolute(config.WorkingDir)) throw new InvalidArgument(`the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`);
     const { hostConfig, warnings: discarded } = withoutUnknown(withHostDefaults(spec.hostConfig, parts.config.defaults), parts.host);

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { Conflict, type Container, type ContainerId, InvalidArgument, runtimeJson, type LogDriver, type LogWriter, type Mounted, type Moment, type MountPoint, messageOf, type Process, type ProcessIo, type Runtime } from "../core/index.js";
@@ -165,7 +165,7 @@ export class Launcher {
     }
     const joined = await this.join(container, bundle, undo);
     return runtimeSpec({
-      container: this.withLinks(container), host: parts.host, rootfs: root.path, user, ...(netns === undefined ? {} : { netns }), ...joined, etcFiles, devices, limitedDevices: limited, tmpfsModes: await this.tmpfsModes(container, root.path), hostname: this.hostname(container),
+      container: this.withLinks(container), host: parts.host, files: await filesOf(container), rootfs: root.path, user, ...(netns === undefined ? {} : { netns }), ...joined, etcFiles, devices, limitedDevices: limited, tmpfsModes: await this.tmpfsModes(container, root.path), hostname: this.hostname(container),
       cgroupsPath: join("/", container.hostConfig.CgroupParent || parts.config.cgroupParent, id),
     });
   }
@@ -297,6 +297,12 @@ export class Launcher {
     if (!isLive(donor)) throw new Conflict(`cannot join ${what} namespace of a non running container: ${donor.id}`);
     return donor;
   }
+}
+
+/** Mount points whose sources are no directories. */
+async function filesOf({ mounts }: Container): Promise<Set<string>> {
+  const kinds = await Promise.all(mounts.filter(({ RW, Type }) => !RW && Type !== "tmpfs").map(async (m) => ({ at: m.Destination, directory: (await stat(m.Source)).isDirectory() })));
+  return new Set(kinds.filter(({ directory }) => !directory).map(({ at }) => at));
 }
 
 /** Where the runtime says that the command is at fault, so is the request. */

@@ -51,7 +51,7 @@ export function parseBind(text: string, volumeDriver?: string): PlannedMount {
 
 /** An entry of HostConfig.Mounts. */
 export function parseMount(m: MountSpec): PlannedMount {
-  const what = `invalid mount config for type "${m.Type}"`;
+  const what = `invalid mount config for type "${m.Type ?? ""}"`;
   const bad = (why: string): never => { throw new InvalidArgument(`${what}: ${why}`); };
   if (!m.Target) return bad("field Target must not be empty");
   const target = checkTarget(m.Target, what);

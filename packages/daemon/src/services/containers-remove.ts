@@ -41,6 +41,8 @@ export class Remover {
     const { waiters } = this.live.of(id);
     this.live.forget(id);
     waiters.removed(container.state.exitCode);
+    // It will not end any more: whoever waits for the next end of what never ran hears that.
+    waiters.exited(container.state.exitCode);
     this.parts.collector.notify("deletion");
   }
 

@@ -63,6 +63,7 @@ export class Execs implements ExecService {
     const hub = new Hub(this.parts.logger, container.id);
     const { spec } = entry;
     const session = client === null ? null : hub.join(client, { stdout: spec.attachStdout, stderr: spec.attachStderr });
+    emitContainer(this.parts, container, `exec_start: ${told(spec.cmd)}`, { execID: id });
     try {
       entry.process = this.#spawn(container, run, spec, options.consoleSize ?? spec.consoleSize, client === null);
       entry.current = await entry.process;
@@ -72,7 +73,6 @@ export class Execs implements ExecService {
       if (client === null) throw new InvalidArgument(message, { cause: e });
       return;
     }
-    emitContainer(this.parts, container, `exec_start: ${told(spec.cmd)}`, { execID: id });
     const ended = this.#follow(entry, container, hub, entry.current, client);
     if (session === null) return;
     if (spec.attachStdin) void pumpInput(session, { process: hub.process, detachKeys: spec.tty ? parseDetachKeys(spec.detachKeys) : null, closes: true });

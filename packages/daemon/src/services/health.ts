@@ -36,9 +36,10 @@ export function healthPlan(config: HealthConfig | null | undefined, shell: reado
   const command = kind === "CMD" ? words : kind === "CMD-SHELL" ? [...(shell?.length ? shell : ["/bin/sh", "-c"]), words.join(" ")] : [];
   if (command.length === 0) return null;
   const time = (key: (typeof TIMES)[number], otherwise: number): number => (config?.[key] ? config[key] / NANOS : otherwise);
+  const interval = time("Interval", 30_000);
   return {
-    command, interval: time("Interval", 30_000), timeout: time("Timeout", 30_000), startPeriod: time("StartPeriod", 0),
-    startInterval: time("StartInterval", 5000), retries: config?.Retries || 3,
+    command, interval, timeout: time("Timeout", 30_000), startPeriod: time("StartPeriod", 0),
+    startInterval: time("StartInterval", Math.min(5000, interval)), retries: config?.Retries || 3,
   };
 }
 

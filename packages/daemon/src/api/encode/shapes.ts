@@ -37,7 +37,7 @@ function endpoints(networks: Schemas["NetworkSettings"]["Networks"], id: string,
   if (version >= 48) return networks;
   return Object.fromEntries(Object.entries(networks).map(([name, { GwPriority: _, ...e }]) => {
     if (version >= 45) return [name, e];
-    const Aliases = !e.Aliases && name === "bridge" ? null : [...(e.Aliases ?? []), id.slice(0, 12)];
+    const Aliases = !e.Aliases && ["bridge", "host", "none"].includes(name) ? null : [...(e.Aliases ?? []), id.slice(0, 12)];
     const { DNSNames, ...old } = e;
     return [name, version >= 44 ? { ...old, Aliases, DNSNames } : { ...old, Aliases }];
   }));

@@ -62,6 +62,8 @@ export interface HostFacts {
   readonly arch: string;
   /** Processors and memory nodes that containers may be bound to, as lists (cpuset(7)). */
   readonly cpuset: { readonly cpus: string; readonly mems: string };
+  /** Runtimes that make a mount read-only with all that is mounted below it, by name; none where the kernel cannot (before 5.12). */
+  readonly recursiveReadOnly: ReadonlySet<string>;
   /** Whether the kernel weighs block I/O. */
   readonly blockIoWeights: boolean;
   /** Absolute path of an init program for `--init`, if there is one. */

@@ -12,7 +12,7 @@ export function baseMounts(options: { cgroupVersion: 1 | 2; privateCgroupns: boo
   const shm: SpecMount = options.ipc === "host"
     ? { destination: "/dev/shm", type: "bind", source: "/dev/shm", options: ["rbind", "rprivate"] }
     : options.shmPath !== undefined
-      ? { destination: "/dev/shm", type: "bind", source: options.shmPath, options: ["rbind", "rprivate"] }
+      ? { destination: "/dev/shm", type: "bind", source: options.shmPath, options: ["rbind", "nosuid", "noexec", "nodev", "rprivate"] }
       : { destination: "/dev/shm", type: "tmpfs", source: "shm", options: ["nosuid", "noexec", "nodev", "mode=1777", `size=${options.shmSize}`] };
   return [
     { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },
@@ -27,12 +27,17 @@ export function baseMounts(options: { cgroupVersion: 1 | 2; privateCgroupns: boo
 
 const PROPAGATIONS = new Set(["private", "rprivate", "shared", "rshared", "slave", "rslave"]);
 
-/** A bind or volume mount of the container. `Mode` words: ro, rw, nocopy, z, Z, propagation. */
-export function bindMount(point: MountPoint, nonRecursive = false): SpecMount {
+/** What `--mount` says of mounts below the one that it makes. */
+type BindOptions = NonNullable<NonNullable<HostConfig["Mounts"]>[number]["BindOptions"]>;
+
+/** A bind or volume mount of the container. `Mode` words: ro, rw, nocopy, z, Z, propagation. `deep`: what is mounted below can be read-only as well, and is unless that is not wanted; crun cannot say so of a file. */
+export function bindMount(point: MountPoint, { NonRecursive: nonRecursive = false, ReadOnlyNonRecursive, ReadOnlyForceRecursive }: BindOptions = {}, deep = false, file = false): SpecMount {
+  if (ReadOnlyNonRecursive && ReadOnlyForceRecursive) throw new InvalidArgument(`mount of ${point.Destination}: ReadOnlyNonRecursive and ReadOnlyForceRecursive do not go together`);
+  if (ReadOnlyForceRecursive && !point.RW && !deep) throw new InvalidArgument(`mount of ${point.Destination}: ReadOnlyForceRecursive needs Linux 5.12 and a runtime that knows "rro"`);
   const propagation = point.Propagation || "rprivate";
   if (!PROPAGATIONS.has(propagation)) throw new InvalidArgument(`invalid propagation mode: ${propagation}`);
   // crun takes a recursive propagation for a recursive bind; without mounts below both are the same.
-  return { destination: point.Destination, type: "bind", source: point.Source, options: [nonRecursive ? "bind" : "rbind", point.RW ? "rw" : "ro", nonRecursive ? propagation.replace(/^r/, "") : propagation] };
+  return { destination: point.Destination, type: "bind", source: point.Source, options: [nonRecursive ? "bind" : "rbind", point.RW ? "rw" : deep && !file && !ReadOnlyNonRecursive ? "rro" : "ro", nonRecursive ? propagation.replace(/^r/, "") : propagation] };
 }
 
 /** `--tmpfs /path:options`; options default to Docker's, the mode to that of the directory beneath. */

@@ -9,7 +9,7 @@ import { tmpfsMount } from "./mounts.js";
 import { resolveUser } from "./users.js";
 import type { HostFacts } from "./model.js";
 
-const host: HostFacts = { cgroupVersion: 1, capabilities: ["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW", "CAP_SYS_ADMIN", "CAP_MKNOD"], seccomp: true, controllers: [], kernel: [6, 1], arch: "x64", cpuset: { cpus: "0-1", mems: "0" }, blockIoWeights: true };
+const host: HostFacts = { cgroupVersion: 1, capabilities: ["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW", "CAP_SYS_ADMIN", "CAP_MKNOD"], seccomp: true, controllers: [], kernel: [6, 1], arch: "x64", cpuset: { cpus: "0-1", mems: "0" }, blockIoWeights: true, recursiveReadOnly: new Set() };
 const container = (config = {}, hostConfig = {}): Container => ({
   id: "c".repeat(64), name: "c", imageId: "sha256:0", imageName: "x", createdAt: 0, path: "/bin/true", args: ["a"], config, hostConfig, networks: {}, mounts: [], driver: "vfs",
   state: { status: "created", pid: 0, exitCode: 0, error: "", oomKilled: false, restartCount: 0 },

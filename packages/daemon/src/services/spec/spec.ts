@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { InvalidArgument, UNLIMITED, type Container, type HostConfig } from "../../core/index.js";
 import { capabilitiesOf } from "./capabilities.js";
 import { ALL_DEVICES_RULES, DEFAULT_DEVICE_RULES, deviceEntry, parseDeviceRule, type DeviceNode } from "./devices.js";
@@ -27,6 +28,8 @@ export interface SpecInput {
   readonly etcFiles: Readonly<Record<string, string>>;
   /** Device nodes to hand in; for a privileged container all of the host's. */
   readonly devices: readonly { readonly path: string; readonly node: DeviceNode; readonly permissions: string }[];
+  /** Mount points of what is no directory: nothing can be mounted below. */
+  readonly files?: ReadonlySet<string>;
   /** Numbers of the devices whose use is limited, by their paths. */
   readonly limitedDevices?: BlockDevices;
   /** Permission bits of the image's directories that a tmpfs hides: the tmpfs has the same. */
@@ -131,7 +134,8 @@ function mounts(input: SpecInput): SpecMount[] {
   for (const [destination, source] of Object.entries(input.etcFiles)) extra.push({ destination, type: "bind", source, options: ["rbind", h.ReadonlyRootfs ? "ro" : "rw", "rprivate"] });
   for (const point of c.mounts) {
     if (point.Type === "tmpfs") continue;
-    extra.push(bindMount(point, (h.Mounts ?? []).some((m) => m.Target === point.Destination && m.BindOptions?.NonRecursive)));
+    const asked = (h.Mounts ?? []).find((m) => m.Type === "bind" && posix.resolve(m.Target) === point.Destination)?.BindOptions;
+    extra.push(bindMount(point, asked, host.recursiveReadOnly.has(h.Runtime ?? ""), input.files?.has(point.Destination)));
   }
   for (const [destination, options] of Object.entries(h.Tmpfs ?? {})) extra.push(tmpfsMount(destination, options, input.tmpfsModes?.get(destination)));
   for (const m of h.Mounts ?? []) if (m.Type === "tmpfs") extra.push(tmpfsOfMountSpec(m, input.tmpfsModes?.get(m.Target)));

@@ -55,7 +55,7 @@ export class ContainerRig {
       containers, images, layers, volumes, leases, networks, collector, networking: this.networking, runtimes: new Map<string, Runtime>([["runc", this.runtime]]),
       logs: new Map(logs.map((l) => [l.name, l])), mounter: new KernelMounter(), files: new ConfinedFiles(), copier: trees, archiver: trees, porter: trees, processes: new ProcProcesses(), meters: new CgroupMeters(),
       events: this.events, metrics: noMetrics, clock: systemClock, logger: silentLogger, builds: this.stores.buildCache,
-      host: { cgroupVersion: 1, capabilities: ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_SETGID"], seccomp: true, controllers: [], kernel: [5, 10], arch: process.arch, cpuset: { cpus: "0-1", mems: "0" }, blockIoWeights: true },
+      host: { cgroupVersion: 1, capabilities: ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_SETGID"], seccomp: true, controllers: [], kernel: [5, 10], arch: process.arch, cpuset: { cpus: "0-1", mems: "0" }, blockIoWeights: true, recursiveReadOnly: new Set() },
       config: {
         execRoot: join(directory, "exec"), cgroupParent: `/strata-test-${process.pid}`,
         defaults: { runtime: "runc", logDriver: "json-file", logOptions: {}, init: false, shmSize: 64 << 20, ulimits: [], cgroupVersion: 1, maskedPaths: [] },
