@@ -1383,7 +1383,7 @@ export interface paths {
         put?: never;
         /**
          * Looks at everything in the data root and at what the daemon has in the kernel, while all goes on: what belongs to nothing, what is gone, what is damaged.
-         * @description One at a time: 409 while another runs. A client that leaves ends it. With `repair` what belongs to nothing is removed, and damaged layers and manifests are fetched from registries that have them; nothing that could be recovered is deleted. A damaged layer counts as absent from then on: the next pull or load of an image that has it brings a sound one.
+         * @description One at a time: 409 while another runs. A client that leaves ends it. With `repair` what belongs to nothing is removed, and damaged layers are made anew of what is sound of them, or fetched, as manifests are, from registries that have them; nothing that could be recovered is deleted. A damaged layer counts as absent from then on: the next pull or load of an image that has it brings a sound one.
          */
         post: operations["graphCheck"];
         delete?: never;
@@ -2758,7 +2758,7 @@ export interface components {
             maxBytes?: string | number;
             /** @description Logs: old files of stopped containers that were written so long ago. */
             olderThan?: string;
-            /** @description Images, build cache: only while the file system of the data root is past one of `diskAbove`, `freeBelow`, `inodesAbove` (`85%`, `10GB`). Looked at before and after pulls, after builds and commits, and every ten seconds. */
+            /** @description Images, build cache: only while the file system of the data root is past one of `diskAbove`, `freeBelow`, `inodesAbove` (`85%`, `10GB`). Looked at before pulls, loads, imports and commits whose size is known, after these and builds, and every ten seconds. */
             when?: Record<string, never>;
             /** @description Then no more goes than brings it to `diskBelow`, `freeAbove`, `inodesBelow` (default: `when`). */
             until?: Record<string, never>;
@@ -2866,7 +2866,7 @@ export interface components {
             Left: string[];
         };
         CheckRequest: {
-            /** @description Read and hash every blob, and put every layer's tar together again and hash it. */
+            /** @description Read and hash every blob, put every layer's tar together again and hash it, and compare with it how the layer is shown: its index, or the owners, modes, times and attributes in its tree. */
             deep?: boolean;
             repair?: boolean;
             /**

@@ -18,6 +18,7 @@ import { NetworkThread } from "../../kernel/network-thread.js";
 import { Networks } from "../networks.js";
 import { dnsServer, overTcp, resolveBy } from "./dns-client.js";
 import { containerNamed, memoryParts } from "./memory-networks.js";
+import { noted } from "./network-noted.js";
 
 const [name = "", dir = "", without = ""] = process.argv.slice(2);
 const complaints: string[] = [];
@@ -287,19 +288,7 @@ const scenarios: Record<string, (bed: Bed) => Promise<unknown>> = {
     links.close();
     return { made, addresses, networks: bed.networks.list(new Map()).length };
   },
-  /** A bridge that bears the note of a former daemon, which said less of the owner: taken over with a new one, and removed. */
-  async noted(bed) {
-    const links = new Links(), { id } = await bed.networks.create({ name: "old", ipam: [{ subnet: "10.9.0.0/24" }] }), name = `br-${id.slice(0, 12)}`;
-    const former = (): void => links.setAlias(links.index(name), `strata ${id}`);
-    former();
-    await bed.networks.recover([]);
-    const alias = links.find(name)?.alias.replace(id, "ID");
-    former();
-    await bed.networks.remove("old");
-    const left = links.find(name)?.name ?? "nothing";
-    links.close();
-    return { alias, left };
-  },
+  noted,
   /** Two daemons on one machine, and what each leaves when it goes. */
   async two(bed) {
     const other = { ...memoryParts(), namespaces: bed.namespaces, logger, driver: new BridgeDriver({ thread: bed.thread, firewall: new MachineFirewall({ thread: bed.thread, logger, tag: "strata_b" }), ipForward: true }) };
