@@ -31,8 +31,10 @@ export class FileIngest implements Ingest {
     this.mustBeOpen();
     this.verdict = undefined;
     this.sink ??= this.sinkFrom(this.file, this.position);
+    // A chunk that was handed over is empty afterwards.
+    const { length } = chunk;
     await this.sink.write(chunk);
-    this.position += chunk.length;
+    this.position += length;
   }
 
   async truncate(): Promise<void> {
