@@ -15,12 +15,9 @@ const runs = [
 ];
 const TIME_LIMIT_MS = 40 * 60_000;
 
-/** So many files that fail are run again, by themselves: more, and the fault is not in how busy the machine was. */
-const AGAIN = 4;
-
 /** Runs jest; resolves with its report, or undefined when it died without one. */
-async function jest({ scope, args }, filters, folder, deadline, name = scope) {
-  const report = join(folder, `${name.replace(/\W+/g, "-")}.json`);
+async function jest({ scope, args }, filters, folder, deadline) {
+  const report = join(folder, `${scope.replace(/\W+/g, "-")}.json`);
   const child = spawn(process.execPath, [join(root, "node_modules/jest/bin/jest.js"), ...args, "--passWithNoTests", "--json", `--outputFile=${report}`, ...filters], {
     cwd: root, env: { ...process.env, STRATA_TEST_SCOPE: scope }, stdio: ["ignore", "ignore", "inherit"],
   });
@@ -40,22 +37,6 @@ function describeSkip(file, test) {
   return `${relative(root, file).replace(/\/dist\//, "/").replace(/\.js$/, ".ts")} › ${name}: ${reason}`;
 }
 
-/**
- * Files of a report with a failure, run once more when they are few; the report with what came of that in their place. A
- * test that then passes has passed, and is told as one that failed at first: what depends on how busy a machine is, is a fault, too, but of another kind.
- */
-async function again(run, report, folder, deadline) {
-  const failed = report.testResults.filter(({ status }) => status === "failed");
-  if (failed.length === 0 || failed.length > AGAIN) return { report, unsteady: [] };
-  say(`once more: ${failed.map(({ name }) => relative(root, name)).join(", ")}`);
-  const second = await jest({ ...run, args: ["--runInBand", "--forceExit", "--runTestsByPath"] }, failed.map(({ name }) => name), folder, deadline, `${run.scope} again`);
-  if (!second) return { report, unsteady: [] };
-  const unsteady = failed.filter(({ name }) => second.testResults.some((file) => file.name === name && file.status === "passed"))
-    .flatMap((file) => [...file.assertionResults.filter(({ status }) => status === "failed").map((test) => test.fullName), ...(file.assertionResults.length === 0 ? ["the file"] : [])].map((name) => `${relative(root, file.name)} › ${name}`));
-  const of = new Map(second.testResults.map((file) => [file.name, file]));
-  return { report: { ...report, testResults: report.testResults.map((file) => of.get(file.name) ?? file) }, unsteady };
-}
-
 await script(async () => {
   if (process.getuid?.() === 0) ensureSystemPackages();
   ensureDependencies();
@@ -67,10 +48,8 @@ await script(async () => {
   const count = { passed: 0, failed: 0 };
   const skips = [];
   for (const run of runs) {
-    const first = await jest(run, filters, folder, deadline);
-    if (!first) { count.failed++; continue; }
-    const { report, unsteady } = await again(run, first, folder, deadline);
-    for (const name of unsteady) console.log(`failed at first, passed when run again: ${name}`);
+    const report = await jest(run, filters, folder, deadline);
+    if (!report) { count.failed++; continue; }
     for (const file of report.testResults) {
       if (file.status === "failed" && file.assertionResults.length === 0) count.failed++;
       for (const test of file.assertionResults) {

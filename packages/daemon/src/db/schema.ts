@@ -7,8 +7,8 @@ import { sql as sixth } from "./migrations/0006.js";
 import { sql as seventh } from "./migrations/0007.js";
 import { sql as eighth } from "./migrations/0008.js";
 import { sql as ninth } from "./migrations/0009.js";
+import { sql as tenth } from "./migrations/0010.js";
 import { sql as eleventh } from "./migrations/0011.js";
-import { sql as twelfth } from "./migrations/0012.js";
 
 /**
  * The schema. An arrow is a foreign key (or, where the other end may not exist yet, a plain value: ~>).
@@ -43,4 +43,4 @@ import { sql as twelfth } from "./migrations/0012.js";
  *
  * Writers: `layer` refers forward within one transaction, so its foreign keys are checked at commit.
  */
-export const migrations: readonly string[] = [first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, eleventh, twelfth];
+export const migrations: readonly string[] = [first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, tenth, eleventh];

@@ -9,7 +9,7 @@ interface Row {
 }
 
 // Subqueries by index: half the time of joins with aggregates of everything. Names have no spaces. What an image shares are all of its
-// layers but those that fewer than two hold (triggers count them: migrations/0012.ts).
+// layers but those that fewer than two hold (triggers count them: migrations/0011.ts).
 const COLUMNS = `id, parent, size, created_at, labels, stored_at, last_used_at, last_tagged_at,
     coalesce((SELECT group_concat(name, ' ') FROM reference WHERE reference.image = image.id), '') AS names, (SELECT count(*) FROM container WHERE container.image = image.id) AS containers,
     max(0, size - (SELECT unshared FROM image_share WHERE image_share.image = image.id)) AS shared`;
