@@ -75,7 +75,7 @@ describe("docker network create, inspect, ls, rm", () => {
   it("refuse what cannot be, and leave nothing", async () => {
     await docker("network create --subnet 10.51.0.0/16 taken");
     const cases: readonly (readonly [string, RegExp])[] = [
-      ["taken", /network with name taken already exists/], ["bridge", /not permitted on predefined bridge network/], ["-d host x", /only one instance of "host" network is allowed/],
+      ["taken", /network with name taken already exists/], ["bridge", /not permitted on predefined bridge network/], ["default", /not permitted on predefined default network/], ["-d host x", /only one instance of "host" network is allowed/],
       ["-d overlay x", /not a swarm manager/], ["--ingress x", /Ingress network can only be global scope/], ["--scope swarm x", /swarm is not active/], ["-d odd x", /could not find plugin odd/],
       ["--ipam-driver odd x", /could not find plugin odd/], ["--subnet 10.51.7.0/24 x", /Pool overlaps with other one on this address space/], ["--subnet 10.60.0.0 x", /invalid subnet 10\.60\.0\.0/],
       ["--subnet 10.60.0.5/24 x", /it should be 10\.60\.0\.0\/24/], ["--subnet 10.60.0.0/24 --gateway 10.61.0.1 x", /no matching subnet for gateway 10\.61\.0\.1/],

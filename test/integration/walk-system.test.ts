@@ -49,6 +49,7 @@ describe("docker info, version", () => {
       DefaultAddressPools: [{ Base: "10.90.0.0/16", Size: 24 }], CDISpecDirs: [],
     });
     expect(info["Runtimes"]).toHaveProperty(info["DefaultRuntime"] as string);
+    expect(await docker("plugin ls -q")).toBe("");
     expect(await docker("info")).toMatch(/Default Address Pools:\s+Base: 10\.90\.0\.0\/16, Size: 24/);
     expect((await daemon.api("GET", "/v1.51/info")).json.FirewallBackend).toEqual({ Driver: expect.stringMatching(/^(nftables|iptables|none)$/) });
     const old = (await daemon.api("GET", "/v1.40/info")).json;

@@ -91,7 +91,7 @@ function lacking({ limits, cgroupVersion }: SystemInfo): string[] {
   return words.filter(([there]) => !there).map(([, text]) => `WARNING: ${text}`);
 }
 
-type SystemRoutes = Pick<Routes, "ping" | "pingHead" | "version" | "info" | "auth" | "events" | "systemDf">;
+type SystemRoutes = Pick<Routes, "ping" | "pingHead" | "version" | "info" | "pluginList" | "auth" | "events" | "systemDf">;
 
 export function systemRoutes(system: SystemService, facts: ServerFacts, clock: Clock, lists: Lists): SystemRoutes {
   const version = encodeVersion(facts);
@@ -107,6 +107,7 @@ export function systemRoutes(system: SystemService, facts: ServerFacts, clock: C
     ping,
     pingHead: ping,
     version: () => ok(version),
+    pluginList: () => ok([]),
     info: async (c) => ok(systemInfo(encodeInfo(await system.info(), facts, clock.now()), c.version)),
     async auth({ body }) {
       const { status, identityToken } = await system.auth(toRegistryAuth(body ?? {}));

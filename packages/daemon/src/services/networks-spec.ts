@@ -19,7 +19,7 @@ export const driverOf = ({ driver, configOnly }: NetworkSpec): string => (config
 /** Checks a network that a user asks for; InvalidArgument, NotFound, PermissionDenied, in Docker's words. */
 export function checkSpec(spec: NetworkSpec): void {
   if (spec.name.trim() === "") throw new InvalidArgument(`invalid network name: "${spec.name}"`);
-  if (PREDEFINED.has(spec.name)) throw new PermissionDenied(`operation is not permitted on predefined ${spec.name} network `);
+  if (PREDEFINED.has(spec.name) || spec.name === "default") throw new PermissionDenied(`operation is not permitted on predefined ${spec.name} network `);
   checkScope(spec);
   checkDriver(spec);
   if (spec.ipv4 === false && spec.ipv6 !== true) throw new InvalidArgument("IPv4 or IPv6 must be enabled");
