@@ -22,6 +22,9 @@ setUp(async (bed) => {
   await emptied(daemon);
 }, 180_000);
 
+/** For each operation; STRATA_CRASH_MOMENTS=20 finds more. */
+const MOMENTS = Number(process.env["STRATA_CRASH_MOMENTS"] ?? 10);
+
 /** Moments spread over a duration, one at random within each of `count` equal parts. */
 function moments(count: number, durationMs: number): number[] {
   return Array.from({ length: count }, (_, i) => ((i + Math.random()) / count) * durationMs);
@@ -50,7 +53,7 @@ it("kill -9 in the middle of a pull leaves no orphan, and the pull then succeeds
   const duration = await timed(pull);
   expect(await intact(image)).toBe(expected);
   await rmi();
-  for (const moment of moments(20, duration)) {
+  for (const moment of moments(MOMENTS, duration)) {
     await interrupted(pull, moment);
     await daemon.dockerOk("pull", "-q", image);
     expect({ moment, content: await intact(image) }).toEqual({ moment, content: expected });
@@ -62,7 +65,7 @@ it("kill -9 in the middle of a pull leaves no orphan, and the pull then succeeds
 it("kill -9 in the middle of an rmi leaves no half of an image", async () => {
   await daemon.dockerOk("pull", "-q", image);
   const duration = await timed(rmi);
-  for (const moment of moments(15, duration + 20)) {
+  for (const moment of moments(MOMENTS, duration + 20)) {
     await daemon.dockerOk("pull", "-q", image);
     await interrupted(rmi, moment);
     const left = (await daemon.dockerOk("images", "-q", image)) !== "";
@@ -80,7 +83,7 @@ it("kill -9 in the middle of a commit leaves the container, and the commit then 
   const commit = (): Promise<unknown> => daemon.docker(["commit", "changed", "result:1"]);
   const duration = await timed(commit);
   await daemon.dockerOk("rmi", "result:1");
-  for (const moment of moments(15, duration)) {
+  for (const moment of moments(MOMENTS, duration)) {
     await interrupted(commit, moment);
     await daemon.dockerOk("commit", "changed", "result:1");
     expect(await daemon.dockerOk("run", "--rm", "--network", "none", "result:1", "sh", "-c", "ls /new | wc -l; cat /new/500; ls -d /l?/d 2>/dev/null | wc -l")).toBe("501\n500\n0");

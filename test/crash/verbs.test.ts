@@ -3,7 +3,7 @@ import { type Answer, type Daemon, Dice, type Json, agreed, daemonNeeds, needs, 
 const it = needs(...daemonNeeds);
 
 /** Kills of the daemon, and verbs that are under way at each. More of them find what is rare. */
-const ROUNDS = Number(process.env["STRATA_CRASH_ROUNDS"] ?? 20), AT_ONCE = 3;
+const ROUNDS = Number(process.env["STRATA_CRASH_ROUNDS"] ?? 12), AT_ONCE = 3;
 const SEED = Number(process.env["STRATA_CRASH_SEED"] ?? Date.now() % 1_000_000);
 
 const dice = new Dice(SEED), random = (): number => dice.next();
