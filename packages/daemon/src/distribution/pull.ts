@@ -175,7 +175,7 @@ export class Puller {
           return await work();
         } catch (e) {
           this.#arrivals.failed(chains);
-          if (attempt === ROOM_ATTEMPTS || !isNoSpace(e) || signal.aborted || !(await room.exhausted(missing() * attempt))) throw e;
+          if (attempt === ROOM_ATTEMPTS || !isNoSpace(e) || signal.aborted || !(await room.exhausted(missing() * GROWTH ** (attempt - 1)))) throw e;
           this.options.logger.info({ attempt }, "a pull had no room and goes on with what was freed");
         }
       }
@@ -281,6 +281,8 @@ export class Puller {
 const MAX_INDEX_DEPTH = 3;
 /** How often a pull begins again for want of room. */
 const ROOM_ATTEMPTS = 4;
+/** How much more room a pull asks for each time: what is in a layer may be a hundred times its packed size. */
+const GROWTH = 8;
 
 function holderOf(images: ImageStore, name: string): ImageId | undefined {
   try {
