@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { type Daemon, TestBed, daemonNeeds, importBusybox, makeContext, needsDrivers, ok, until } from "../helpers/index.js";
+import { type Json, type Daemon, TestBed, daemonNeeds, importBusybox, makeContext, needsDrivers, ok, until } from "../helpers/index.js";
 
 jest.setTimeout(240_000);
 
@@ -8,32 +8,31 @@ let bed: TestBed;
 beforeAll(async () => { bed = await TestBed.create(); }, 120_000);
 afterAll(() => bed.close(), 120_000);
 
-/* eslint-disable @typescript-eslint/no-explicit-any -- answers, of which tests pick what they check */
-interface Sight { readonly images: any[]; readonly plain: any[]; readonly containers: any[]; readonly df: any; readonly old: any; readonly usage: any }
-const timeless = ({ Status: _, ...container }: any): any => container;
+interface Sight { readonly images: Json[]; readonly plain: Json[]; readonly containers: Json[]; readonly df: Json; readonly old: Json; readonly usage: Json }
+const timeless = ({ Status: _, ...container }: Json): Json => container;
 
 async function look(daemon: Daemon): Promise<Sight> {
-  const get = async (path: string): Promise<any> => {
+  const get = async (path: string): Promise<Json> => {
     const { status, json } = await daemon.api("GET", path);
     expect([path, status]).toEqual([path, 200]);
     return json;
   };
   const sight = {
-    images: await get("/v1.51/images/json?shared-size=1"), plain: await get("/v1.51/images/json"), containers: (await get("/v1.51/containers/json?all=1&size=1") as any[]).map(timeless),
+    images: await get("/v1.51/images/json?shared-size=1"), plain: await get("/v1.51/images/json"), containers: (await get("/v1.51/containers/json?all=1&size=1") as Json[]).map(timeless),
     df: await get("/v1.51/system/df"), old: await get("/v1.41/system/df"), usage: await get("/v1.51/graph/usage?limit=5000"),
   };
   const { images, plain, containers, df, old, usage } = sight;
   expect(df.Images).toEqual(images);
-  expect(plain).toEqual(images.map((image: any) => ({ ...image, Containers: -1, SharedSize: -1 })));
+  expect(plain).toEqual(images.map((image: Json) => ({ ...image, Containers: -1, SharedSize: -1 })));
   expect(df.Containers.map(timeless)).toEqual(containers);
   expect([await get("/v1.51/system/df?type=image"), await get("/v1.51/system/df?type=build-cache")]).toMatchObject([{ LayersSize: df.LayersSize, Images: images, Containers: null }, { BuildCache: df.BuildCache, Images: null }]);
   expect(old).toMatchObject({ LayersSize: df.LayersSize, BuilderSize: df.BuildCache.reduce((sum: number, { Size }: { Size: number }) => sum + Size, 0) });
-  expect(old.Images.map(({ Id, VirtualSize }: any) => [Id, VirtualSize])).toEqual(images.map(({ Id, Size }: any) => [Id, Size]));
+  expect(old.Images.map(({ Id, VirtualSize }: Json) => [Id, VirtualSize])).toEqual(images.map(({ Id, Size }: Json) => [Id, Size]));
   expect(old.Volumes).toEqual(df.Volumes);
-  expect(new Map(usage.Owners.Images.map(({ Id, Names }: any) => [Id, [...Names].sort()]))).toEqual(new Map(images.map(({ Id, RepoTags, RepoDigests }: any) => [Id, [...RepoTags, ...RepoDigests].sort()])));
-  expect(new Set(usage.Owners.Containers.map(({ Name }: any) => `/${Name}`))).toEqual(new Set(containers.map(({ Names }) => Names[0])));
-  expect(new Set(usage.Owners.Volumes.map(({ Name }: any) => Name))).toEqual(new Set(df.Volumes.map(({ Name }: any) => Name)));
-  expect(new Set(usage.Owners.BuildCache.map(({ Id }: any) => Id))).toEqual(new Set(df.BuildCache.map(({ ID }: any) => ID)));
+  expect(new Map(usage.Owners.Images.map(({ Id, Names }: Json) => [Id, [...Names].sort()]))).toEqual(new Map(images.map(({ Id, RepoTags, RepoDigests }: Json) => [Id, [...RepoTags, ...RepoDigests].sort()])));
+  expect(new Set(usage.Owners.Containers.map(({ Name }: Json) => `/${Name}`))).toEqual(new Set(containers.map(({ Names }) => Names[0])));
+  expect(new Set(usage.Owners.Volumes.map(({ Name }: Json) => Name))).toEqual(new Set(df.Volumes.map(({ Name }: Json) => Name)));
+  expect(new Set(usage.Owners.BuildCache.map(({ Id }: Json) => Id))).toEqual(new Set(df.BuildCache.map(({ ID }: Json) => ID)));
   expect([usage.Images.Count, usage.BuildCache.Count]).toEqual([images.length, df.BuildCache.length]);
   return sight;
 }
@@ -45,8 +44,8 @@ needsDrivers(["overlay2"], ...daemonNeeds, "docker")("every change is in every l
   const first = await look(daemon);
   expect([first.images.length, first.containers.length, first.df.Volumes.length]).toEqual([600, 600, 200]);
   let now = first;
-  const named = (name: string): any => now.images.find(({ RepoTags }) => RepoTags.includes(name));
-  const boxed = (name: string): any => now.containers.find(({ Names }) => Names.includes(`/${name}`));
+  const named = (name: string): Json => now.images.find(({ RepoTags }) => RepoTags.includes(name));
+  const boxed = (name: string): Json => now.containers.find(({ Names }) => Names.includes(`/${name}`));
 
   // Names come, move and go.
   await daemon.dockerOk("tag", made.image, "late:one");
@@ -93,7 +92,7 @@ needsDrivers(["overlay2"], ...daemonNeeds, "docker")("every change is in every l
   // Volumes and records of builds.
   await daemon.dockerOk("volume", "create", "late");
   now = await look(daemon);
-  expect(now.df.Volumes.find(({ Name }: any) => Name === "late")).toMatchObject({ UsageData: { Size: 0, RefCount: 0 } });
+  expect(now.df.Volumes.find(({ Name }: Json) => Name === "late")).toMatchObject({ UsageData: { Size: 0, RefCount: 0 } });
   await daemon.dockerOk("volume", "rm", "late");
   const records = now.df.BuildCache.length as number;
   await ok("docker", ["build", "-q", "-t", "built", makeContext(bed.folder, { Dockerfile: "FROM busybox\nRUN echo 1 > /one\n" })], { env: { ...daemon.env(), DOCKER_BUILDKIT: "0" } });
